@@ -1,0 +1,1 @@
+"""Frozen pretrained networks: architectures, weights, and the table that names them."""

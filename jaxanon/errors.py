@@ -1,0 +1,35 @@
+"""The errors that jaxanon raises on purpose. Each message names the cause and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class JaxanonError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class UsageError(JaxanonError, ValueError):
+    """An argument or option that cannot work; raised before any work begins."""
+
+
+class ImageError(JaxanonError, ValueError):
+    """One image (or its region) that cannot be read, processed or written."""
+
+
+class WeightsError(JaxanonError, ValueError):
+    """Classifier weights that are missing, unreadable, unsafe, or of another architecture."""
+
+
+def unknown(what: str, value: str, known: Iterable[str]) -> str:
+    """Text for a value that is not among `known`, with its near matches (or all, when few)."""
+    known = sorted(known)
+    near = difflib.get_close_matches(value, known, n=4, cutoff=0.5)
+    if near:
+        hint = "near matches: " + ", ".join(near)
+    elif len(known) <= 12:
+        hint = "choose from " + ", ".join(known)
+    else:
+        hint = f"{len(known)} are known"
+    return f"unknown {what} {value!r}; {hint}"
