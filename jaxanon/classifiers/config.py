@@ -9,7 +9,7 @@ from typing import Any
 
 from jaxanon.errors import WeightsError
 
-INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos")
+INTERPOLATIONS = ("bilinear", "bicubic", "lanczos")
 
 
 @dataclass(frozen=True)

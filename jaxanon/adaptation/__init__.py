@@ -1,0 +1,5 @@
+"""Adaptation: gradient steps on the anonymized image until each source keeps its decision.
+
+Nothing in this package takes the original's pixels, or imports a module that reads them: it sees
+anonymized pixels, masks and decisions alone.
+"""

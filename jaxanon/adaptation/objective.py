@@ -1,0 +1,68 @@
+"""How far the sources are from their reference decisions, as a function of the perturbation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxanon.adaptation.problem import Problem
+from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.transforms import resized_diverse_inputs
+from jaxanon.ensemble import Ensemble
+
+
+def lead(logits: Array, decision: Array) -> Array:
+    """Logit of the reference decision minus the largest other logit; positive where it is kept."""
+    others = jnp.where(jnp.arange(logits.shape[0]) == decision, -jnp.inf, logits)
+    return logits[decision] - others.max()
+
+
+def loss(name: str, logits: Array, decision: Array) -> Array:
+    """Cross-entropy, or the (negative) lead: Carlini and Wagner's margin, S&P 2017."""
+    if name == "margin":
+        return -lead(logits, decision)
+    return -jax.nn.log_softmax(logits)[decision]
+
+
+def objective(
+    sources: Ensemble,
+    settings: Settings,
+    params: tuple[Any, ...],
+    delta: Array,
+    problem: Problem,
+    count: Array,
+) -> tuple[Array, Array]:
+    """Loss and leads for one image.
+
+    Args:
+        sources: the classifiers, in a Python loop (stacked under `vmap`, every convolution would
+            turn into a grouped one).
+        settings: loss and diversity.
+        params: the classifiers' parameters.
+        delta: `(canvas, canvas, 3)` perturbation.
+        problem: the image.
+        count: steps made so far; with the image's seed it determines the random views.
+
+    Returns:
+        The loss, summed over the sources that are not yet convinced, and the leads `(M,)`.
+    """
+    key = jax.random.fold_in(jax.random.key(problem.seed), count)
+    total = jnp.float32(0)
+    leads = []
+    for i, classifier in enumerate(sources.classifiers):
+        with jax.default_matmul_precision("float32"):
+            change = jnp.einsum(
+                "ij,jkc,lk->ilc", problem.rows[i], delta, problem.columns[i], optimize=True
+            )
+        view = problem.views[i] + change
+        if settings.diversity > 0:
+            view = resized_diverse_inputs(view, jax.random.fold_in(key, i), settings.diversity)
+        logits = classifier.apply(params[i], view[None])[0]
+        ahead = lead(logits, problem.decisions[i])
+        leads.append(ahead)
+        wanting = ahead < problem.margin
+        total += jnp.where(wanting, loss(settings.loss, logits, problem.decisions[i]), 0)
+    return total, jnp.stack(leads)

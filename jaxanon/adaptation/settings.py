@@ -1,0 +1,81 @@
+"""How to adapt: the options of the loop, and the two named choices of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jaxanon.errors import UsageError, unknown
+
+LOSSES = ("cross_entropy", "margin")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the loop.
+
+    Attributes:
+        eps: largest change of a pixel, in 1/255.
+        steps: most gradient steps per image and round.
+        step: length of a step, in 1/255.
+        momentum: decay of the accumulated gradient; 0 is plain sign steps.
+        loss: `cross_entropy` or `margin`.
+        margin: logit distance by which a source must prefer its reference decision before the
+            image counts as done; infinity spends all steps.
+        rounds: times an image whose saved file fails verification is put back, each time with a
+            margin raised by `margin_step`.
+        margin_step: see `rounds`; logits.
+        diversity: strength of the random views (resized diverse inputs): the image is shrunk to a
+            random share of its side, from 1 down to 1 / (1 + diversity); 0 is none.
+        seed: of the random views; together with the image's content it determines the result.
+    """
+
+    eps: int = 16
+    steps: int = 60
+    step: float = 1.0
+    momentum: float = 0.0
+    loss: str = "cross_entropy"
+    margin: float = 0.5
+    rounds: int = 3
+    margin_step: float = 1.5
+    diversity: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise UsageError(unknown("loss", self.loss, LOSSES))
+        checks = (
+            ("eps", 1 <= self.eps <= 255 and self.eps == int(self.eps), "a whole number, 1 to 255"),
+            ("steps", 1 <= self.steps <= 100_000, "1 to 100000"),
+            ("step", 0 < self.step <= 255, "above 0, at most 255"),
+            ("momentum", 0 <= self.momentum <= 1, "0 to 1"),
+            ("margin", self.margin >= 0, "0 or more"),
+            ("rounds", self.rounds >= 0, "0 or more"),
+            ("margin_step", math.isfinite(self.margin_step) and self.margin_step > 0, "above 0"),
+            ("diversity", 0 <= self.diversity <= 4, "0 to 4"),
+            ("seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1"),
+        )
+        for name, fine, wanted in checks:
+            if not fine:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be {wanted}")
+
+
+PRESETS: dict[str, Settings] = {
+    "fast": Settings(),
+    "transfer": Settings(step=2.0, momentum=1.0, margin=math.inf, diversity=0.2),
+}
+
+
+def preset(name: str, **changes: Any) -> Settings:
+    """A named choice of settings, with changes.
+
+    `fast` stops at the first margin. `transfer` spends all steps on random views of the image, so
+    that classifiers outside the ensemble understand it too.
+
+    Raises:
+        UsageError: for an unknown name or a value out of range.
+    """
+    if name not in PRESETS:
+        raise UsageError(unknown("preset", name, PRESETS))
+    return replace(PRESETS[name], **{k: v for k, v in changes.items() if v is not None})

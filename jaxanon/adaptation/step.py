@@ -1,0 +1,86 @@
+"""The loop's mathematics for one image: start, step, stop. Pure functions, to be vmapped."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from jaxanon.adaptation.objective import objective
+from jaxanon.adaptation.problem import Problem
+from jaxanon.adaptation.settings import Settings
+from jaxanon.ensemble import Ensemble
+
+
+class State(NamedTuple):
+    """Where one image stands.
+
+    Attributes:
+        delta: `(canvas, canvas, 3)` perturbation, in units of one.
+        optimizer: optax's state.
+        count: steps made; int32 scalar.
+        done: no further step is wanted; bool scalar.
+    """
+
+    delta: Array
+    optimizer: Any
+    count: Array
+    done: Array
+
+
+def update_rule(settings: Settings) -> optax.GradientTransformation:
+    """Normalise, accumulate, sign, scale.
+
+    Source: Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018 (MI-FGSM); with
+    momentum 0 it is the basic iterative method of Kurakin et al., 2016. The norm is Euclidean.
+    """
+    return optax.chain(
+        optax.normalize_by_update_norm(eps=1e-20),
+        optax.trace(settings.momentum) if settings.momentum else optax.identity(),
+        optax.scale_by_sign(),
+        optax.scale(-settings.step / 255),
+    )
+
+
+def init(settings: Settings, delta: Array) -> State:
+    """The state before the first step."""
+    return State(
+        delta=delta,
+        optimizer=update_rule(settings).init(delta),
+        count=jnp.int32(0),
+        done=jnp.bool_(False),
+    )
+
+
+def terminate(settings: Settings, problem: Problem, leads: Array, count: Array) -> Array:
+    """True once every source leads by the margin, or the steps are spent."""
+    return (leads >= problem.margin).all() | (count >= settings.steps)
+
+
+def step(
+    sources: Ensemble,
+    settings: Settings,
+    params: tuple[Any, ...],
+    problem: Problem,
+    state: State,
+) -> State:
+    """Look at the present perturbation; stop there, or move by one gradient step.
+
+    The same forward pass tells whether to stop and gives the gradient, so an image that arrives
+    already convinced is left as it is. A state that is done passes unchanged.
+    """
+    gradient, leads = jax.grad(partial(objective, sources, settings, params), has_aux=True)(
+        state.delta, problem, state.count
+    )
+    done = state.done | terminate(settings, problem, leads, state.count)
+    updates, optimizer = update_rule(settings).update(gradient, state.optimizer)
+    delta = optax.projections.projection_box(
+        optax.apply_updates(state.delta, updates), problem.lower, problem.upper
+    )
+    moved = State(delta, optimizer, state.count + 1, done)
+    stayed = state._replace(done=done)
+    return jax.tree.map(lambda stay, move: jnp.where(done, stay, move), stayed, moved)

@@ -1,0 +1,186 @@
+"""What one classifier sees of an image, and how a perturbation reaches it.
+
+`look` is the classifier's own preprocessing (resize the short side, centre crop), done by Pillow
+on the full-resolution pixels exactly as timm's evaluation transform does it.
+
+`Canvas` is the square grid of cells on which a perturbation lives. It is laid over the centred
+square of side min(H, W), outside of which no pixel can change a decision, and each pixel of the
+square takes the value of one cell. That choice makes the loop's model of the saved file exact:
+
+- a whole number of 1/255 in a cell is a whole number in every pixel, so rounding loses nothing;
+- the largest change of a pixel is the largest value of a cell, so the bound on the perturbation
+  is the bound on the file;
+- a cell's limits follow from the darkest and the brightest pixel below it, so clipping to [0, 255]
+  never happens.
+
+A view is linear in the perturbation: `look(A + up(d)) = look(A) + rows @ d @ columns.T` up to
+Pillow's rounding, per channel, where `rows` sums the columns of Pillow's resampling matrix over
+the pixels of a cell. Both matrices are computed on the host, so that the cost of a gradient step
+does not depend on the size of the photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from jaxanon.classifiers.config import Config
+
+CANVAS = 256
+
+FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+def resized(height: int, width: int, short: int) -> tuple[int, int]:
+    """Height and width after scaling the short side to `short` (torchvision's rounding: down)."""
+    if height <= width:
+        return short, int(short * width / height)
+    return int(short * height / width), short
+
+
+def crop_start(side: int, size: int) -> int:
+    """First row or column of a centre crop (torchvision's rounding: to even)."""
+    return round((side - size) / 2)
+
+
+def look(image: np.ndarray, config: Config) -> np.ndarray:
+    """The classifier's view of an image: `(H, W, 3)` uint8 -> `(size, size, 3)` uint8."""
+    height, width = resized(image.shape[0], image.shape[1], config.resize)
+    small = Image.fromarray(image).resize((width, height), FILTERS[config.interpolation])
+    size = config.input_size
+    top, left = crop_start(height, size), crop_start(width, size)
+    return np.asarray(small)[top : top + size, left : left + size]
+
+
+def _weight(name: str, x: np.ndarray) -> tuple[np.ndarray, float]:
+    """A resampling filter at `x`, and its support, by Pillow's definitions."""
+    x = np.abs(x)
+    if name == "bilinear":
+        return np.clip(1 - x, 0, None), 1.0
+    if name == "bicubic":  # Keys, a = -0.5
+        near = (1.5 * x - 2.5) * x * x + 1
+        far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+        return np.where(x < 1, near, np.where(x < 2, far, 0)), 2.0
+    return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0), 3.0
+
+
+def resampling_matrix(source: int, target: int, interpolation: str) -> np.ndarray:
+    """Pillow's resize along one axis as a matrix, `(target, source)` float64.
+
+    Rows sum to one. Where the image shrinks the filter is stretched by the reduction.
+    """
+    scale = source / target
+    stretch = max(scale, 1.0)
+    centre = (np.arange(target)[:, None] + 0.5) * scale
+    _, support = _weight(interpolation, np.zeros(1))
+    reach = support * stretch
+    first = np.clip((centre - reach + 0.5).astype(int), 0, None)
+    last = np.clip((centre + reach + 0.5).astype(int), None, source)
+    pixel = np.arange(source)[None]
+    weight, _ = _weight(interpolation, (pixel + 0.5 - centre) / stretch)
+    weight = np.where((pixel >= first) & (pixel < last), weight, 0)
+    return weight / weight.sum(1, keepdims=True)
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The grid of cells over the centred square of an image of `height` by `width` pixels.
+
+    An image smaller than the grid uses one cell per pixel and leaves the rest of the grid idle,
+    so every image has arrays of the same shape.
+    """
+
+    height: int
+    width: int
+    size: int = CANVAS
+
+    @property
+    def side(self) -> int:
+        """Side of the square, in pixels."""
+        return min(self.height, self.width)
+
+    @property
+    def cells(self) -> int:
+        """Cells in use along one side."""
+        return min(self.side, self.size)
+
+    @property
+    def square(self) -> tuple[slice, slice]:
+        """The square's rows and columns in the image."""
+        top, left = (self.height - self.side) // 2, (self.width - self.side) // 2
+        return slice(top, top + self.side), slice(left, left + self.side)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First pixel of each cell along one side, counted from the square's edge."""
+        return -(-np.arange(self.cells) * self.side // self.cells)
+
+    def bounds(
+        self, image: np.ndarray, mask: np.ndarray | None, eps: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Least and greatest perturbation of each cell.
+
+        Args:
+            image: `(H, W, 3)` uint8, to which the perturbation will be added.
+            mask: `(H, W)` bool, where pixels may change; None is everywhere. A cell is free only
+                if all of its pixels are.
+            eps: largest change of a pixel, in 1/255.
+
+        Returns:
+            Two `(size, size, 3)` float32 arrays in units of one (whole multiples of 1/255), zero
+            for idle cells.
+        """
+        pixels = image[self.square]
+        darkest = self._reduce(np.minimum, pixels).astype(np.int16)
+        brightest = self._reduce(np.maximum, pixels).astype(np.int16)
+        lower, upper = np.maximum(-darkest, -eps), np.minimum(255 - brightest, eps)
+        if mask is not None:
+            free = self._reduce(np.minimum, mask[self.square][..., None])
+            lower, upper = lower * free, upper * free
+        return self._padded(lower), self._padded(upper)
+
+    def add(self, image: np.ndarray, delta: np.ndarray) -> np.ndarray:
+        """`image` plus a perturbation in units of one, rounded to whole levels; a new array."""
+        levels = np.rint(delta[: self.cells, : self.cells] * 255).astype(np.int16)
+        cell = np.arange(self.side) * self.cells // self.side
+        out = image.copy()
+        changed = out[self.square].astype(np.int16) + levels[cell[:, None], cell[None]]
+        if changed.min() < 0 or changed.max() > 255:
+            raise ValueError("the perturbation leaves its bounds")
+        out[self.square] = changed.astype(np.uint8)
+        return out
+
+    def matrices(self, config: Config) -> tuple[np.ndarray, np.ndarray]:
+        """`(rows, columns)`, each `(view size, canvas size)` float32: see the module's text."""
+        return _matrices(self, config)
+
+    def _reduce(self, how: np.ufunc, pixels: np.ndarray) -> np.ndarray:
+        return how.reduceat(how.reduceat(pixels, self.starts, axis=0), self.starts, axis=1)
+
+    def _padded(self, levels: np.ndarray) -> np.ndarray:
+        out = np.zeros((self.size, self.size, 3), np.float32)
+        out[: self.cells, : self.cells] = levels / np.float32(255)
+        return out
+
+
+@lru_cache(maxsize=64)
+def _matrices(canvas: Canvas, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    size = config.input_size
+    targets = resized(canvas.height, canvas.width, config.resize)
+    axes = []
+    for axis, source in enumerate((canvas.height, canvas.width)):
+        start = crop_start(targets[axis], size)
+        whole = resampling_matrix(source, targets[axis], config.interpolation)
+        seen = whole[start : start + size, canvas.square[axis]]
+        matrix = np.zeros((size, canvas.size), np.float32)
+        matrix[:, : canvas.cells] = np.add.reduceat(seen, canvas.starts, axis=1)
+        matrix.flags.writeable = False
+        axes.append(matrix)
+    return axes[0], axes[1]
