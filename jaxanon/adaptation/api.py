@@ -73,7 +73,7 @@ def adapt(
         )
     for row, classifier in zip(wanted, ensemble.classifiers, strict=True):
         classes = classifier.config.classes
-        if row.size and not (0 <= row.min() and row.max() < classes):
+        if ((row < 0) | (row >= classes)).any():
             raise UsageError(f"decisions of {classifier.name} must be in 0..{classes - 1}")
     if masks is None:
         masks = [None] * len(anonymized)

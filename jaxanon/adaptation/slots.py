@@ -41,8 +41,7 @@ class Slots:
             chunk = 1 if jax.default_backend() == "cpu" else 4
         self.sources, self.settings = sources, settings
         self._params = tuple(classifier.params for classifier in sources.classifiers)
-        self._advance = jax.jit(partial(_chunk, sources, settings, chunk), donate_argnums=2)
-        self._put = jax.jit(_put, donate_argnums=0)
+        self._chunk = chunk
         self._jobs: list[Job | None] = [None] * slots
         empty = init(settings, jnp.zeros((CANVAS, CANVAS, 3), jnp.float32))
         one = (blank(sources), empty._replace(done=jnp.bool_(True)))
@@ -67,14 +66,16 @@ class Slots:
             delta = np.zeros((CANVAS, CANVAS, 3), np.float32)
         problem = prepare(job, self.sources, self.settings, margin)
         state = init(self.settings, jnp.asarray(delta))
-        self._problems, self._states = self._put(
+        self._problems, self._states = _put(
             (self._problems, self._states), (problem, state), jnp.int32(index)
         )
         self._jobs[index] = job
 
     def advance(self) -> list[tuple[Job, np.ndarray, int]]:
         """Run one chunk; take out the finished images as (job, perturbation, steps made)."""
-        self._states = self._advance(self._params, self._problems, self._states)
+        self._states = _advance(
+            self.sources, self.settings, self._chunk, self._params, self._problems, self._states
+        )
         done = jax.device_get(self._states.done)
         finished = []
         for index, job in enumerate(self._jobs):
@@ -87,7 +88,9 @@ class Slots:
         return finished
 
 
-def _chunk(
+# Compiled once per ensemble and settings, however many batches are run with them.
+@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=5)
+def _advance(
     sources: Ensemble,
     settings: Settings,
     length: int,
@@ -101,5 +104,6 @@ def _chunk(
     return jax.lax.fori_loop(0, length, lambda _, now: one(problems, now), states)
 
 
+@partial(jax.jit, donate_argnums=0)
 def _put(slots: Any, one: Any, index: jax.Array) -> Any:
     return jax.tree.map(lambda all_, new: all_.at[index].set(new), slots, one)

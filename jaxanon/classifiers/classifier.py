@@ -69,7 +69,8 @@ class Classifier:
         size = self.config.input_size
         if pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
             raise ValueError(
-                f"{self.name}: pixels have shape {pixels.shape}, expected (batch, {size}, {size}, 3)"
+                f"{self.name}: pixels have shape {pixels.shape}, "
+                f"expected (batch, {size}, {size}, 3)"
             )
         return _forward(self, self.params, jnp.asarray(pixels, jnp.float32))
 

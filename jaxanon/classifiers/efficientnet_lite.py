@@ -42,6 +42,8 @@ TAG = "in1k"
 
 
 class Stage(NamedTuple):
+    """A run of blocks of the base network; the first block has the stride."""
+
     blocks: int
     kernel: int
     stride: int

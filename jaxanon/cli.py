@@ -1,0 +1,213 @@
+"""The command line: arguments and exit status. What the commands do is in `commands`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from jaxanon import __version__
+from jaxanon.errors import JaxanonError, UsageError
+
+DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="jaxanon",
+        description="Make anonymized images useful again: adapt them until classifiers decide "
+        "as they did on the originals, without showing them the originals.",
+    )
+    top.add_argument("--version", action="version", version=f"jaxanon {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _demo(_command(commands, "demo", "the main job on packaged photos, offline", "jaxanon demo"))
+    _anonymize(
+        _command(
+            commands,
+            "anonymize",
+            "anonymize, adapt, verify, save",
+            "jaxanon anonymize photos -o out --method pixelate --strength 8",
+        )
+    )
+    _adapt(
+        _command(
+            commands,
+            "adapt",
+            "the same for pairs made by any other anonymizer",
+            "jaxanon adapt photos blurred -o out",
+        )
+    )
+    _transfer(
+        _command(
+            commands,
+            "transfer",
+            "what classifiers make of adapted images",
+            "jaxanon transfer photos out --classifiers tf_efficientnet_lite0,tf_efficientnet_lite2",
+        )
+    )
+    _models(
+        _command(
+            commands,
+            "models",
+            "what can be loaded, from where, under which licence",
+            "jaxanon models 'tf_*'",
+        )
+    )
+    return top
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    purpose: str,
+    example: str,
+) -> argparse.ArgumentParser:
+    return commands.add_parser(
+        name,
+        help=purpose,
+        description=purpose[0].upper() + purpose[1:] + ".",
+        epilog=f"example: {example}",
+    )
+
+
+def _output(command: argparse.ArgumentParser) -> None:
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    existing = command.add_mutually_exclusive_group()
+    existing.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    existing.add_argument("--resume", action="store_true", help="go on where a run was cut off")
+    command.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def _loop(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "--regions",
+        default="whole",
+        metavar="WHERE",
+        help="what is private: whole, a JSON file of boxes, or a folder of masks (default: whole)",
+    )
+    add(
+        "--sources",
+        default=DEFAULT_SOURCES,
+        metavar="A,B",
+        help="classifiers to adapt to, each NAME or NAME@PATH (default: %(default)s)",
+    )
+    add("--targets", metavar="C,D", help="classifiers to evaluate only")
+    add("--eps", type=int, metavar="N", help="largest change of a pixel, in 1/255 (default: 16)")
+    add("--steps", type=int, metavar="N", help="most gradient steps per image (default: 60)")
+    add(
+        "--preset",
+        default="fast",
+        metavar="NAME",
+        help="fast: stop at the first margin; transfer: spend all steps so that other classifiers "
+        "understand the image too (default: fast)",
+    )
+    add("--loss", metavar="NAME", help="cross_entropy or margin (default: cross_entropy)")
+    add("--seed", type=int, metavar="N", help="of the random views (default: 0)")
+    add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
+    add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
+    add(
+        "--save-anonymized",
+        type=Path,
+        metavar="DIR",
+        help="also save the anonymized images, as PNG",
+    )
+    add(
+        "--sheet",
+        type=Path,
+        metavar="FILE.png",
+        help="contact sheet; it shows the originals, so keep it outside the output",
+    )
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("jaxanon-demo"),
+        metavar="DIR",
+        help="default: %(default)s",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    command.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def _anonymize(command: argparse.ArgumentParser) -> None:
+    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
+    command.add_argument(
+        "--method", default="blur", metavar="NAME", help="blur, pixelate or solid (default: blur)"
+    )
+    command.add_argument(
+        "--strength",
+        type=float,
+        metavar="X",
+        help="blur: standard deviation (default 6); pixelate: cell (default 8); "
+        "both in pixels of an image whose short side has 256",
+    )
+    _output(command)
+    _loop(command)
+
+
+def _adapt(command: argparse.ArgumentParser) -> None:
+    command.add_argument("originals", type=Path, metavar="ORIGINALS")
+    command.add_argument("anonymized", type=Path, metavar="ANONYMIZED")
+    _output(command)
+    _loop(command)
+
+
+def _transfer(command: argparse.ArgumentParser) -> None:
+    command.add_argument("originals", type=Path, metavar="ORIGINALS")
+    command.add_argument("adapted", type=Path, metavar="ADAPTED")
+    command.add_argument(
+        "--anonymized",
+        type=Path,
+        metavar="DIR",
+        help="the same images before adaptation, for the repair rate",
+    )
+    command.add_argument(
+        "--classifiers",
+        default=DEFAULT_SOURCES,
+        metavar="A,B,...",
+        help="each NAME or NAME@PATH (default: %(default)s)",
+    )
+    command.add_argument(
+        "--source",
+        metavar="A",
+        help="whose change the others are compared with (default: the first)",
+    )
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE")
+    command.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def _models(command: argparse.ArgumentParser) -> None:
+    command.add_argument("pattern", nargs="?", default="*", metavar="PATTERN")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0 done, 1 some images failed, 2 wrong usage."""
+    args = parser().parse_args(argv)
+    from jaxanon import commands, demo
+
+    run = {
+        "demo": demo.demo,
+        "anonymize": commands.anonymize,
+        "adapt": commands.adapt,
+        "transfer": commands.evaluate,
+        "models": commands.models,
+    }[args.command]
+    try:
+        return run(args)
+    except UsageError as error:
+        print(f"jaxanon: {error}", file=sys.stderr)
+        return 2
+    except JaxanonError as error:
+        print(f"jaxanon: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("jaxanon: interrupted; give --resume to go on", file=sys.stderr)
+        return 130

@@ -1,0 +1,93 @@
+"""The demo: real photos and real classifiers from installed packages, blurred and repaired."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from argparse import Namespace
+from pathlib import Path
+
+from jaxanon import images, tables
+from jaxanon.adaptation.settings import preset
+from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
+from jaxanon.commands import load_all, write_sheet
+from jaxanon.ensemble import Ensemble
+from jaxanon.errors import UsageError
+from jaxanon.manifest import REPORT, Journal, write_json
+from jaxanon.regions import Region
+from jaxanon.run import Item, Loaded, Run
+
+SOURCES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
+TARGET = "tf_efficientnet_lite2"
+
+
+def photos() -> list[tuple[Path, int]]:
+    """The ImageNet photos that the package foolbox ships, each with its class.
+
+    Raises:
+        UsageError: when the package is not installed.
+    """
+    spec = importlib.util.find_spec("foolbox")
+    if spec is None or not spec.submodule_search_locations:
+        raise UsageError("the demo's photos are missing; pip install 'jaxanon[demo]'")
+    folder = Path(spec.submodule_search_locations[0], "data")
+    return [(path, int(path.stem.split("_")[-1])) for path in sorted(folder.glob("imagenet_*.jpg"))]
+
+
+def demo(args: Namespace) -> int:
+    """`jaxanon demo`."""
+    labelled = photos()
+    if args.output.exists() and any(args.output.iterdir()) and not args.overwrite:
+        raise UsageError(f"{args.output} exists; give --overwrite, or another folder with -o")
+
+    def say(text: str) -> None:
+        if not args.quiet:
+            print(text, flush=True)
+
+    begin = time.perf_counter()
+    say(f"{len(labelled)} ImageNet photos; sources {', '.join(SOURCES)}; held out {TARGET}")
+    sources, target = Ensemble(load_all(SOURCES)), Ensemble(load_all([TARGET]))
+    everyone = Ensemble([*sources.classifiers, *target.classifiers])
+    decided = everyone.decide([images.decode(path) for path, _ in labelled])
+    labels = [label for _, label in labelled]
+    for classifier, decisions in zip(everyone.classifiers, decided, strict=True):
+        right = int((decisions == labels).sum())
+        name, config = classifier.name, classifier.config
+        say(f"  {name}: {right} of {len(labels)} right on the originals ({config.licence})")
+    say("compiling for this machine; the first images take longest")
+    failed = 0
+    for method in ("blur", "pixelate"):
+        strength = DEFAULT_STRENGTH[method]
+
+        def load(path: Path, method: str = method, strength: float | None = strength) -> Loaded:
+            original = images.decode(path)
+            return Loaded(original, anonymize(original, Region(), method, strength), None)
+
+        folder = args.output / method
+        items = [
+            Item(path, folder / f"{path.stem}.png", lambda path=path, load=load: load(path))  # type: ignore[misc]
+            for path, _ in labelled
+        ]
+        options = {"command": "demo", "method": method, "strength": strength, "preset": "fast"}
+        run = Run(
+            items,
+            sources,
+            target,
+            preset("fast"),
+            "png",
+            options,
+            Journal(folder, options),
+            overwrite=True,
+            quiet=args.quiet,
+        )
+        report = run.execute({})
+        write_json(folder / REPORT, report)
+        sheet = args.output / f"{method}-sheet.png"
+        write_sheet(sheet, items, report, everyone)
+        failed += report["summary"]["failed"]
+        say(f"\n{method}, strength {strength:g}: share of photos on which each classifier decides")
+        say("as on the original, before and after adaptation (read off the saved files)\n")
+        say(tables.closing(report))
+        say(f"images: {folder}   contact sheet: {sheet}")
+    say(f"\ndone in {time.perf_counter() - begin:.0f} s, loading and compilation included")
+    return 1 if failed else 0

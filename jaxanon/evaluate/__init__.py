@@ -1,0 +1,1 @@
+"""Evaluation: what classifiers make of images that others have changed."""

@@ -1,0 +1,116 @@
+"""Transfer: does a classifier, source or not, understand the adapted images?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from jaxanon.ensemble import Ensemble
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A classifier's decisions on one kind of image, against its reference decisions.
+
+    Attributes:
+        kept: share of images on which the decision is the reference (concordance).
+        same: share on which it is not, and equals the decision that the source was changed to.
+        different: share on which it is another one.
+    """
+
+    kept: float
+    same: float
+    different: float
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One classifier's row: its stages, and the repair rate (None where nothing was lost)."""
+
+    name: str
+    adapted: Stage
+    anonymized: Stage | None
+    repair: float | None
+
+
+def transfer(
+    names: Sequence[str],
+    reference: np.ndarray,
+    adapted: np.ndarray,
+    anonymized: np.ndarray | None,
+    source: int,
+) -> list[Transfer]:
+    """Concordance, repair rate and the class-aware split of what is not kept.
+
+    The split follows Waseda et al., "Closer Look at the Transferability of Adversarial Examples:
+    How They Fool Different Models Differently", WACV 2023: a decision that is not kept is the
+    *same* mistake if it equals the source's decision on the changed image, else a *different*
+    one. The changed image is the anonymized one, where it is given, else the adapted one. An
+    image on which the source was not changed has no mistake to share: what is lost there is
+    different.
+
+    Args:
+        names: of the classifiers, C.
+        reference: `(C, images)` int, decisions on the originals.
+        adapted: the same on the adapted images.
+        anonymized: the same on the anonymized images, if known.
+        source: index of the classifier whose change is compared with.
+    """
+    changed = (adapted if anonymized is None else anonymized)[source]
+    mistaken = changed != reference[source]
+
+    def stage(decisions: np.ndarray, c: int) -> Stage:
+        kept = decisions[c] == reference[c]
+        same = ~kept & mistaken & (decisions[c] == changed)
+        return Stage(float(kept.mean()), float(same.mean()), float((~kept & ~same).mean()))
+
+    rows = []
+    for c, name in enumerate(names):
+        before, repair = None, None
+        if anonymized is not None:
+            before = stage(anonymized, c)
+            lost = anonymized[c] != reference[c]
+            if lost.any():
+                repair = float((adapted[c] == reference[c])[lost].mean())
+        rows.append(Transfer(name, stage(adapted, c), before, repair))
+    return rows
+
+
+def decide_all(
+    ensemble: Ensemble, groups: Iterator[tuple[np.ndarray, ...]]
+) -> tuple[np.ndarray, ...]:
+    """Decisions on streams of images: an iterator of tuples -> one `(C, images)` array per place.
+
+    Images are decided on in the ensemble's batches, through its compiled forward passes, and
+    dropped.
+    """
+    parts: list[tuple[np.ndarray, ...]] = []
+    batch: list[tuple[np.ndarray, ...]] = []
+
+    def flush() -> None:
+        if batch:
+            parts.append(tuple(ensemble.decide(images) for images in zip(*batch, strict=True)))
+            batch.clear()
+
+    for group in groups:
+        batch.append(group)
+        if len(batch) == ensemble.batch:
+            flush()
+    flush()
+    return tuple(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
+
+
+def as_json(rows: Sequence[Transfer], source: str, images: int, failed: Sequence[str]) -> Any:
+    """The result as the command writes it."""
+    from dataclasses import asdict
+
+    return {
+        "schema": 1,
+        "source": source,
+        "images": images,
+        "failed": list(failed),
+        "classifiers": [asdict(row) for row in rows],
+    }

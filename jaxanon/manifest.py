@@ -1,0 +1,172 @@
+"""What happened: a record per image, kept on disk as the run goes on, and their sum."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from jaxanon import __version__
+from jaxanon.errors import UsageError
+from jaxanon.images import write
+
+JOURNAL = ".jaxanon-journal.jsonl"
+REPORT = "report.json"
+
+Status = Literal["kept", "partly", "failed"]
+Decisions = dict[str, dict[str, int]]
+"""Classifier -> {"reference": class, "anonymized": class, "adapted": class}."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened to one image; the fields of `images` in the report.
+
+    Attributes:
+        input: path of the original.
+        output: path of the saved file, None where none was written.
+        status: `kept` where every source keeps its reference decision in the saved file, `partly`
+            where it was saved but some do not, `failed` where it was not saved.
+        steps: gradient steps made.
+        linf: largest difference of the saved file to the anonymized image, in levels.
+        psnr: of the saved file against the anonymized image, in dB; None where they are equal.
+        decisions: of all classifiers; those on the adapted image are read off the saved file.
+        error: the reason of a failure.
+    """
+
+    input: str
+    output: str | None
+    status: Status
+    steps: int = 0
+    linf: int = 0
+    psnr: float | None = None
+    decisions: Decisions = field(default_factory=dict)
+    error: str | None = None
+
+
+def difference(saved: np.ndarray, anonymized: np.ndarray) -> tuple[int, float | None]:
+    """Largest difference in levels, and PSNR in dB (None for equal images)."""
+    gap = saved.astype(np.int16) - anonymized
+    square = float(np.square(gap, dtype=np.float32).mean(dtype=np.float64))
+    psnr = None if square == 0 else round(float(10 * np.log10(255**2 / square)), 2)
+    return int(np.abs(gap).max()), psnr
+
+
+class Journal:
+    """The records of a run in its output folder, one JSON line each, so that it can be resumed.
+
+    The first line holds the settings; a run resumes only under the same ones.
+    """
+
+    def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        self.path = folder / JOURNAL
+        self.settings = json.loads(json.dumps(settings))
+
+    def resume(self) -> dict[str, Record]:
+        """Records of images already done, by input; an unfinished last line is left out.
+
+        Raises:
+            UsageError: when the journal belongs to a run with other settings.
+        """
+        if not self.path.is_file():
+            return {}
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        rows = [row for row in map(_parse, lines) if row is not None]
+        if not rows:
+            return {}
+        before = rows[0].get("settings")
+        if before != self.settings:
+            names = sorted(
+                key
+                for key in {*(before or {}), *self.settings}
+                if (before or {}).get(key) != self.settings.get(key)
+            )
+            raise UsageError(
+                f"{self.path.parent}: cannot resume, the settings differ: {', '.join(names)}; "
+                "use the same ones, or --overwrite to begin anew"
+            )
+        records = [Record(**row) for row in rows[1:]]
+        return {record.input: record for record in records if record.status != "failed"}
+
+    def start(self, done: Sequence[Record]) -> None:
+        """Begin a journal that holds what is done already."""
+        rows = [{"settings": self.settings}, *map(asdict, done)]
+        write(self.path, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+    def add(self, record: Record) -> None:
+        """Append one record."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+
+
+def _parse(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def concordance(records: Sequence[Record], name: str) -> dict[str, float | None]:
+    """Share of saved images whose decision is the reference, and the repair rate.
+
+    The repair rate is the share of decisions kept among those that the anonymizer had changed;
+    None where it had changed none.
+    """
+    rows = [record.decisions[name] for record in records if name in record.decisions]
+    lost = [row for row in rows if row["anonymized"] != row["reference"]]
+    return {
+        "anonymized": _share([row["anonymized"] == row["reference"] for row in rows]),
+        "adapted": _share([row["adapted"] == row["reference"] for row in rows]),
+        "repair": _share([row["adapted"] == row["reference"] for row in lost]),
+    }
+
+
+def _share(hits: Sequence[bool]) -> float | None:
+    return sum(hits) / len(hits) if hits else None
+
+
+def report(
+    records: Sequence[Record],
+    roles: Mapping[str, str],
+    settings: Mapping[str, Any],
+    seconds: float,
+    processed: int,
+) -> dict[str, Any]:
+    """The report of a run, as its JSON file holds it.
+
+    Args:
+        records: one per image.
+        roles: classifier -> `source` or `target`.
+        settings: the options of the run.
+        seconds: from the first image to the last, loading of classifiers left out.
+        processed: images handled in that time (a resumed run handles fewer than it reports).
+    """
+    import jax
+
+    device = jax.devices()[0]
+    return {
+        "schema": 1,
+        "version": __version__,
+        "device": f"{device.platform}: {device.device_kind} x {jax.device_count()}",
+        "settings": dict(settings),
+        "classifiers": [{"name": name, "role": role} for name, role in roles.items()],
+        "summary": {
+            "images": len(records),
+            "done": sum(record.status != "failed" for record in records),
+            "failed": sum(record.status == "failed" for record in records),
+            "seconds": round(seconds, 3),
+            "images_per_second": round(processed / seconds, 4) if seconds > 0 else 0.0,
+            "concordance": {name: concordance(records, name) for name in roles},
+        },
+        "images": [asdict(record) for record in records],
+    }
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all."""
+    write(path, (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())

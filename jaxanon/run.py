@@ -1,0 +1,217 @@
+"""A run: read, anonymize, adapt, save, verify; an image at a time fails, never the run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from jaxanon.adaptation.problem import Job
+from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.slots import Slots
+from jaxanon.adaptation.stream import Adapted, stream
+from jaxanon.ensemble import Ensemble
+from jaxanon.errors import ImageError
+from jaxanon.images import commit, decode, encode, part_of, write, write_part
+from jaxanon.manifest import Decisions, Journal, Record, difference, report
+from jaxanon.progress import Progress
+
+PIXELS_AT_ONCE = 64_000_000
+"""Originals are decided on in batches; a batch ends early at so many pixels."""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An image ready to be adapted: original, anonymized, and where pixels may change."""
+
+    original: np.ndarray
+    anonymized: np.ndarray
+    mask: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image of a run.
+
+    Attributes:
+        input: path of the original.
+        output: path of the file to write.
+        load: reads and anonymizes; raises ImageError.
+        anonymized_output: where to save the anonymized image, if wanted.
+    """
+
+    input: Path
+    output: Path
+    load: Callable[[], Loaded]
+    anonymized_output: Path | None = None
+
+
+class Run:
+    """One pass over a list of images.
+
+    Args:
+        items: the images.
+        sources: classifiers to adapt to.
+        targets: classifiers to evaluate only.
+        settings: options of the loop.
+        form: `png`, `jpeg` or `webp`.
+        options: all options of the run, for report and journal.
+        journal: where records are kept.
+        overwrite: whether existing outputs may be replaced.
+        quiet: no progress, no messages.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item],
+        sources: Ensemble,
+        targets: Ensemble | None,
+        settings: Settings,
+        form: str,
+        options: Mapping[str, Any],
+        journal: Journal,
+        *,
+        overwrite: bool = False,
+        quiet: bool = False,
+    ) -> None:
+        self.items, self.settings, self.form, self.options = items, settings, form, options
+        self.sources = sources
+        others = targets.classifiers if targets else ()
+        self.everyone = Ensemble([*sources.classifiers, *others], sources.batch)
+        self.roles = {
+            **dict.fromkeys(sources.names, "source"),
+            **{classifier.name: "target" for classifier in others},
+        }
+        self.journal, self.overwrite, self.quiet = journal, overwrite, quiet
+        self.records: dict[str, Record] = {}
+        self._decided: dict[str, Decisions] = {}
+        self._verified: dict[str, Record] = {}
+
+    def execute(self, done: Mapping[str, Record]) -> dict[str, Any]:
+        """Handle every image that is not `done` (by input); returns the report."""
+        inputs = [str(item.input) for item in self.items]
+        self.records = {name: done[name] for name in inputs if name in done}
+        self.journal.start(list(self.records.values()))
+        todo = [item for item in self.items if str(item.input) not in self.records]
+        self._progress = Progress(len(todo), quiet=self.quiet)
+        begin = time.perf_counter()
+        if todo:
+            try:
+                slots = Slots(self.sources, self.settings)
+                for adapted in stream(self._jobs(todo), slots, self._check):
+                    self._finish(_item(adapted))
+            finally:
+                for item in todo:
+                    part_of(item.output).unlink(missing_ok=True)
+        self._progress.close()
+        seconds = time.perf_counter() - begin
+        ordered = [self.records[name] for name in inputs]
+        return report(ordered, self.roles, self.options, seconds, len(todo))
+
+    def _jobs(self, items: Sequence[Item]) -> Iterator[Job]:
+        """Read, decide, anonymize, decide again. The originals are dropped here."""
+        for batch in self._batches(items):
+            reference = self.everyone.decide([loaded.original for _, loaded in batch])
+            anonymized = self.everyone.decide([loaded.anonymized for _, loaded in batch])
+            for i, (item, _) in enumerate(batch):
+                self._decided[str(item.input)] = {
+                    name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
+                    for c, name in enumerate(self.everyone.names)
+                }
+            jobs = [
+                Job(item, loaded.anonymized, reference[: len(self.sources.names), i], loaded.mask)
+                for i, (item, loaded) in enumerate(batch)
+            ]
+            del batch
+            yield from jobs
+
+    def _batches(self, items: Sequence[Item]) -> Iterator[list[tuple[Item, Loaded]]]:
+        batch: list[tuple[Item, Loaded]] = []
+        pixels = 0
+        for item in items:
+            try:
+                loaded = item.load()
+                if item.anonymized_output is not None:
+                    write(
+                        item.anonymized_output,
+                        encode(loaded.anonymized, "png"),
+                        overwrite=self.overwrite,
+                    )
+            except ImageError as error:
+                self._fail(item, error)
+                continue
+            batch.append((item, loaded))
+            pixels += loaded.original.shape[0] * loaded.original.shape[1]
+            if len(batch) == self.everyone.batch or pixels >= PIXELS_AT_ONCE:
+                yield batch
+                batch, pixels = [], 0
+        if batch:
+            yield batch
+
+    def _check(self, adapted: Sequence[Adapted]) -> list[bool]:
+        """Save each image beside its final place, read it back, and ask every classifier."""
+        read: list[tuple[Adapted, np.ndarray]] = []
+        for item in adapted:
+            target = _item(item)
+            try:
+                part = write_part(target.output, encode(item.image, self.form))
+                read.append((item, decode(part)))
+            except ImageError as error:
+                self._fail(target, error)
+        decided = self.everyone.decide([pixels for _, pixels in read]) if read else np.zeros((0, 0))
+        again: set[int] = set()
+        for i, (item, pixels) in enumerate(read):
+            target = _item(item)
+            name = str(target.input)
+            decisions = {
+                classifier: {**self._decided[name][classifier], "adapted": int(decided[c, i])}
+                for c, classifier in enumerate(self.everyone.names)
+            }
+            kept = all(
+                decisions[source]["adapted"] == decisions[source]["reference"]
+                for source in self.sources.names
+            )
+            linf, psnr = difference(pixels, item.job.pixels)
+            self._verified[name] = Record(
+                input=name,
+                output=str(target.output),
+                status="kept" if kept else "partly",
+                steps=item.steps,
+                linf=linf,
+                psnr=psnr,
+                decisions=decisions,
+            )
+            if not kept:
+                again.add(id(item))
+        return [id(item) not in again for item in adapted]
+
+    def _finish(self, item: Item) -> None:
+        """Give a verified file its name."""
+        name = str(item.input)
+        if name in self.records:
+            return  # it failed to be written, and that is on record
+        try:
+            commit(item.output, overwrite=self.overwrite)
+        except ImageError as error:
+            self._fail(item, error)
+            return
+        self._record(self._verified.pop(name))
+
+    def _fail(self, item: Item, error: ImageError) -> None:
+        text = str(error)
+        self._progress.error(text)
+        self._record(Record(str(item.input), None, "failed", error=text))
+
+    def _record(self, record: Record) -> None:
+        self.records[record.input] = record
+        self._decided.pop(record.input, None)
+        self.journal.add(record)
+        self._progress.advance()
+
+
+def _item(adapted: Adapted) -> Item:
+    return cast(Item, adapted.job.key)

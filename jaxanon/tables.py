@@ -1,0 +1,73 @@
+"""Plain-text tables for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jaxanon.evaluate.transfer import Transfer
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns aligned, the first to the left and the others to the right."""
+    lines = [list(head), *(list(row) for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    text = [
+        "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+    return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:]])
+
+
+def percent(share: float | None) -> str:
+    """A share with one decimal, a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def closing(report: Mapping[str, Any]) -> str:
+    """What a run did: concordance per classifier, counts, speed, and the images that failed."""
+    summary = report["summary"]
+    rows = []
+    for classifier in report["classifiers"]:
+        shares = summary["concordance"][classifier["name"]]
+        rows.append(
+            [
+                classifier["name"],
+                classifier["role"],
+                *(percent(shares[key]) for key in ("anonymized", "adapted", "repair")),
+            ]
+        )
+    text = table(["classifier", "role", "anonymized", "adapted", "repaired"], rows)
+    images = report["images"]
+    partly = [image for image in images if image["status"] == "partly"]
+    failed = [image for image in images if image["status"] == "failed"]
+    text += (
+        f"\n{summary['images']} images: {len(images) - len(partly) - len(failed)} kept, "
+        f"{len(partly)} partly, {len(failed)} failed; {summary['seconds']:.1f} s, "
+        f"{summary['images_per_second']:.2f} images/s"
+    )
+    for image in partly:
+        text += f"\npartly: {image['output']}: not every source keeps its decision"
+    for image in failed:
+        text += f"\nfailed: {image['error']}"
+    return text
+
+
+def transfers(rows: Sequence[Transfer], source: str) -> str:
+    """The evaluator's table."""
+    head = ["classifier", "anonymized", "adapted", "repaired", "same change", "different"]
+    body = [
+        [
+            row.name + (" (source)" if row.name == source else ""),
+            percent(row.anonymized.kept if row.anonymized else None),
+            percent(row.adapted.kept),
+            percent(row.repair),
+            percent(row.adapted.same),
+            percent(row.adapted.different),
+        ]
+        for row in rows
+    ]
+    return table(head, body)
