@@ -112,4 +112,5 @@ def anonymize(
             weight = blur(weight[..., None], region.feather)[..., 0]
             weight[region.core] = 1
         changed = weight[..., None] * changed + (1 - weight[..., None]) * pixels
-    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    levels: np.ndarray = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+    return levels

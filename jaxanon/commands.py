@@ -154,7 +154,7 @@ def write_sheet(
     from jaxanon.sheet import sheet
 
     by_input = {str(item.input): item for item in items}
-    rows = []
+    rows: list[tuple[np.ndarray, ...]] = []
     for record in report["images"]:
         if record["output"] is not None and len(rows) < most:
             loaded = by_input[record["input"]].load()
@@ -259,7 +259,7 @@ def models(args: Namespace) -> int:
     names = registry.list_classifiers(args.pattern)
     if not names:
         raise UsageError(f"no classifier matches {args.pattern!r}; see jaxanon models")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in names:
         entry = registry.ENTRIES[name]
         rows.append(

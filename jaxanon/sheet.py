@@ -16,7 +16,8 @@ AMPLIFY = 8
 HEADINGS = ("original", "anonymized", "adapted", f"difference x{AMPLIFY}")
 INK, FAINT, GOOD, BAD = "#1a1a1a", "#777777", "#1a7f37", "#b42318"
 
-Triple = tuple[np.ndarray, np.ndarray, np.ndarray]
+Triple = tuple[np.ndarray, ...]
+"""Original, anonymized and adapted image."""
 
 
 def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
@@ -25,7 +26,7 @@ def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
     It shows the originals: it is for those who may see them.
 
     Args:
-        rows: original, anonymized and adapted image, `(H, W, 3)` uint8 each.
+        rows: one `Triple` an image, `(H, W, 3)` uint8 each.
         ensemble: classifiers whose top classes stand under each picture, in green where the first
             is the one that the classifier finds on the original, else in red.
     """

@@ -86,7 +86,8 @@ def resampling_matrix(source: int, target: int, interpolation: str) -> np.ndarra
     pixel = np.arange(source)[None]
     weight, _ = _weight(interpolation, (pixel + 0.5 - centre) / stretch)
     weight = np.where((pixel >= first) & (pixel < last), weight, 0)
-    return weight / weight.sum(1, keepdims=True)
+    rows: np.ndarray = weight / weight.sum(1, keepdims=True)
+    return rows
 
 
 @dataclass(frozen=True)

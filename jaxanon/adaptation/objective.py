@@ -11,7 +11,7 @@ from jax import Array
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.transforms import resized_diverse_inputs
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.classifier import Network
 
 
 def lead(logits: Array, decision: Array) -> Array:
@@ -28,41 +28,42 @@ def loss(name: str, logits: Array, decision: Array) -> Array:
 
 
 def objective(
-    sources: Ensemble,
+    networks: tuple[Network, ...],
     settings: Settings,
     params: tuple[Any, ...],
     delta: Array,
     problem: Problem,
-    count: Array,
+    steps: Array,
 ) -> tuple[Array, Array]:
     """Loss and leads for one image.
 
     Args:
-        sources: the classifiers, in a Python loop (stacked under `vmap`, every convolution would
+        networks: of the sources, in a Python loop (stacked under `vmap`, every convolution would
             turn into a grouped one).
         settings: loss and diversity.
-        params: the classifiers' parameters.
+        params: the networks' parameters.
         delta: `(canvas, canvas, 3)` perturbation.
         problem: the image.
-        count: steps made so far; with the image's seed it determines the random views.
+        steps: made so far; with the image's seed it determines the random views.
 
     Returns:
         The loss, summed over the sources that are not yet convinced, and the leads `(M,)`.
     """
-    key = jax.random.fold_in(jax.random.key(problem.seed), count)
+    key = jax.random.fold_in(jax.random.key(problem.seed), steps)
     total = jnp.float32(0)
+    decisions = jnp.asarray(problem.decisions)
     leads = []
-    for i, classifier in enumerate(sources.classifiers):
+    for i, network in enumerate(networks):
         with jax.default_matmul_precision("float32"):
             change = jnp.einsum(
                 "ij,jkc,lk->ilc", problem.rows[i], delta, problem.columns[i], optimize=True
             )
-        view = problem.views[i] + change
+        view = jnp.asarray(problem.views[i]) + change
         if settings.diversity > 0:
             view = resized_diverse_inputs(view, jax.random.fold_in(key, i), settings.diversity)
-        logits = classifier.apply(params[i], view[None])[0]
-        ahead = lead(logits, problem.decisions[i])
+        logits = network.apply(params[i], view[None])[0]
+        ahead = lead(logits, decisions[i])
         leads.append(ahead)
         wanting = ahead < problem.margin
-        total += jnp.where(wanting, loss(settings.loss, logits, problem.decisions[i]), 0)
+        total += jnp.where(wanting, loss(settings.loss, logits, decisions[i]), 0)
     return total, jnp.stack(leads)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jax import Array
+from jax.typing import ArrayLike
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.ensemble import Ensemble
@@ -49,14 +49,14 @@ class Problem(NamedTuple):
         seed: of this image's random views; uint32 scalar.
     """
 
-    views: tuple[Array | np.ndarray, ...]
-    rows: tuple[Array | np.ndarray, ...]
-    columns: tuple[Array | np.ndarray, ...]
-    lower: Array | np.ndarray
-    upper: Array | np.ndarray
-    decisions: Array | np.ndarray
-    margin: Array | np.ndarray
-    seed: Array | np.ndarray
+    views: tuple[ArrayLike, ...]
+    rows: tuple[ArrayLike, ...]
+    columns: tuple[ArrayLike, ...]
+    lower: ArrayLike
+    upper: ArrayLike
+    decisions: ArrayLike
+    margin: ArrayLike
+    seed: ArrayLike
 
 
 def prepare(job: Job, sources: Ensemble, settings: Settings, margin: float) -> Problem:
@@ -97,5 +97,5 @@ def _seed(pixels: np.ndarray, seed: int) -> np.uint32:
     """From the image's content and the run's seed: never from its place in a batch."""
     digest = hashlib.sha256(seed.to_bytes(8, "little"))
     digest.update(repr(pixels.shape).encode())
-    digest.update(np.ascontiguousarray(pixels))
+    digest.update(pixels.tobytes())
     return np.uint32(int.from_bytes(digest.digest()[:4], "little"))

@@ -34,7 +34,7 @@ class Settings:
     eps: int = 16
     steps: int = 60
     step: float = 1.0
-    momentum: float = 0.0
+    momentum: float = 1.0
     loss: str = "cross_entropy"
     margin: float = 0.5
     rounds: int = 3
@@ -63,7 +63,7 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "fast": Settings(),
-    "transfer": Settings(step=2.0, momentum=1.0, margin=math.inf, diversity=0.2),
+    "transfer": Settings(step=2.0, margin=math.inf, diversity=0.2),
 }
 
 

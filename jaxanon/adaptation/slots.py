@@ -17,6 +17,7 @@ import numpy as np
 from jaxanon.adaptation.problem import Job, Problem, blank, prepare
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State, init, step
+from jaxanon.classifiers.classifier import Network
 from jaxanon.ensemble import Ensemble
 from jaxanon.view import CANVAS
 
@@ -40,6 +41,7 @@ class Slots:
         if chunk is None:
             chunk = 1 if jax.default_backend() == "cpu" else 4
         self.sources, self.settings = sources, settings
+        self._networks = tuple(classifier.network for classifier in sources.classifiers)
         self._params = tuple(classifier.params for classifier in sources.classifiers)
         self._chunk = chunk
         self._jobs: list[Job | None] = [None] * slots
@@ -74,34 +76,37 @@ class Slots:
     def advance(self) -> list[tuple[Job, np.ndarray, int]]:
         """Run one chunk; take out the finished images as (job, perturbation, steps made)."""
         self._states = _advance(
-            self.sources, self.settings, self._chunk, self._params, self._problems, self._states
+            self._networks, self.settings, self._chunk, self._params, self._problems, self._states
         )
         done = jax.device_get(self._states.done)
         finished = []
         for index, job in enumerate(self._jobs):
             if job is not None and done[index]:
-                delta, count = jax.device_get(
-                    (self._states.delta[index], self._states.count[index])
+                delta, steps = jax.device_get(
+                    (self._states.delta[index], self._states.steps[index])
                 )
-                finished.append((job, delta, int(count)))
+                finished.append((job, delta, int(steps)))
                 self._jobs[index] = None
         return finished
 
 
-# Compiled once per ensemble and settings, however many batches are run with them.
+# Compiled once per set of networks and settings, however many batches are run with them.
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=5)
 def _advance(
-    sources: Ensemble,
+    networks: tuple[Network, ...],
     settings: Settings,
     length: int,
     params: tuple[Any, ...],
     problems: Problem,
     states: State,
 ) -> State:
-    one = jax.vmap(partial(step, sources, settings, params))
+    def advance(_: Any, states: State) -> State:
+        return jax.vmap(partial(step, networks, settings, params))(problems, states)
+
     if length == 1:
-        return one(problems, states)
-    return jax.lax.fori_loop(0, length, lambda _, now: one(problems, now), states)
+        return advance(0, states)
+    moved: State = jax.lax.fori_loop(0, length, advance, states)
+    return moved
 
 
 @partial(jax.jit, donate_argnums=0)

@@ -13,7 +13,7 @@ from jax import Array
 from jaxanon.adaptation.objective import objective
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.classifier import Network
 
 
 class State(NamedTuple):
@@ -22,13 +22,13 @@ class State(NamedTuple):
     Attributes:
         delta: `(canvas, canvas, 3)` perturbation, in units of one.
         optimizer: optax's state.
-        count: steps made; int32 scalar.
+        steps: made so far; int32 scalar.
         done: no further step is wanted; bool scalar.
     """
 
     delta: Array
     optimizer: Any
-    count: Array
+    steps: Array
     done: Array
 
 
@@ -51,18 +51,18 @@ def init(settings: Settings, delta: Array) -> State:
     return State(
         delta=delta,
         optimizer=update_rule(settings).init(delta),
-        count=jnp.int32(0),
+        steps=jnp.int32(0),
         done=jnp.bool_(False),
     )
 
 
-def terminate(settings: Settings, problem: Problem, leads: Array, count: Array) -> Array:
+def terminate(settings: Settings, problem: Problem, leads: Array, steps: Array) -> Array:
     """True once every source leads by the margin, or the steps are spent."""
-    return (leads >= problem.margin).all() | (count >= settings.steps)
+    return (leads >= problem.margin).all() | (steps >= settings.steps)
 
 
 def step(
-    sources: Ensemble,
+    networks: tuple[Network, ...],
     settings: Settings,
     params: tuple[Any, ...],
     problem: Problem,
@@ -73,14 +73,15 @@ def step(
     The same forward pass tells whether to stop and gives the gradient, so an image that arrives
     already convinced is left as it is. A state that is done passes unchanged.
     """
-    gradient, leads = jax.grad(partial(objective, sources, settings, params), has_aux=True)(
-        state.delta, problem, state.count
+    gradient, leads = jax.grad(partial(objective, networks, settings, params), has_aux=True)(
+        state.delta, problem, state.steps
     )
-    done = state.done | terminate(settings, problem, leads, state.count)
+    done = state.done | terminate(settings, problem, leads, state.steps)
     updates, optimizer = update_rule(settings).update(gradient, state.optimizer)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), problem.lower, problem.upper
     )
-    moved = State(delta, optimizer, state.count + 1, done)
+    moved = State(delta, optimizer, state.steps + 1, done)
     stayed = state._replace(done=done)
-    return jax.tree.map(lambda stay, move: jnp.where(done, stay, move), stayed, moved)
+    result: State = jax.tree.map(lambda stay, move: jnp.where(done, stay, move), stayed, moved)
+    return result

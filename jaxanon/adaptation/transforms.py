@@ -27,12 +27,8 @@ def resized_diverse_inputs(view: Array, key: Array, strength: float) -> Array:
     for_scale, for_place = jax.random.split(key)
     scale = 1 / (1 + jax.random.uniform(for_scale, (), maxval=strength))
     place = jax.random.uniform(for_place, (2,)) * size * (1 - scale)
-    return jax.image.scale_and_translate(
-        view,
-        view.shape,
-        (0, 1),
-        jnp.broadcast_to(scale, (2,)),
-        place,
-        method="linear",
-        antialias=True,
+    scales = jnp.broadcast_to(scale, (2,))
+    moved: Array = jax.image.scale_and_translate(
+        view, view.shape, (0, 1), scales, place, method="linear", antialias=True
     )
+    return moved

@@ -40,9 +40,14 @@ class Layer(nnx.Module):
         """PyTorch's weight, of `torch_shape`, in this layer's layout."""
         raise NotImplementedError
 
-    def __call__(self, x: Array) -> Array:
-        """Apply to `(batch, height, width, channels)`."""
+    def linear(self, x: Array) -> Array:
+        """Apply the kernel alone."""
         raise NotImplementedError
+
+    def __call__(self, x: Array) -> Array:
+        """Apply to `(batch, height, width, channels)`, or `(batch, features)`."""
+        y = self.linear(x)
+        return y + jnp.expand_dims(self.bias[...], range(y.ndim - 1))
 
 
 class Conv(Layer):
@@ -65,8 +70,8 @@ class Conv(Layer):
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight.transpose(2, 3, 1, 0)
 
-    def __call__(self, x: Array) -> Array:
-        return ops.conv(x, self.kernel[...], self.stride, self.padding) + self.bias[...]
+    def linear(self, x: Array) -> Array:
+        return ops.conv(x, self.kernel[...], self.stride, self.padding)
 
 
 class Pointwise(Layer):
@@ -78,8 +83,8 @@ class Pointwise(Layer):
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight[:, :, 0, 0].T
 
-    def __call__(self, x: Array) -> Array:
-        return ops.pointwise(x, self.kernel[...]) + self.bias[...]
+    def linear(self, x: Array) -> Array:
+        return ops.pointwise(x, self.kernel[...])
 
 
 class Depthwise(Layer):
@@ -101,8 +106,8 @@ class Depthwise(Layer):
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight[:, 0].transpose(1, 2, 0)
 
-    def __call__(self, x: Array) -> Array:
-        return ops.depthwise(x, self.kernel[...], self.stride, self.padding) + self.bias[...]
+    def linear(self, x: Array) -> Array:
+        return ops.depthwise(x, self.kernel[...], self.stride, self.padding)
 
 
 class Linear(Layer):
@@ -114,5 +119,5 @@ class Linear(Layer):
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight.T
 
-    def __call__(self, x: Array) -> Array:
-        return x @ self.kernel[...] + self.bias[...]
+    def linear(self, x: Array) -> Array:
+        return x @ self.kernel[...]

@@ -100,7 +100,12 @@ _depthwise_shifted.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 def _pad(x: Array, around: Pads) -> Array:
-    return lax.optimization_barrier(jnp.pad(x, ((0, 0), *around, (0, 0))))
+    return _barrier(jnp.pad(x, ((0, 0), *around, (0, 0))))
+
+
+def _barrier(x: Array) -> Array:
+    kept: Array = lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
+    return kept
 
 
 def _correlate(x: Array, kernel: Array, stride: int) -> Array:
@@ -121,10 +126,10 @@ def _correlate(x: Array, kernel: Array, stride: int) -> Array:
                 ),
                 (1, stride, stride, 1),
             )
-            term = piece * kernel[i, j]
+            term = piece * kernel[i, j][None, None, None]
             total = term if total is None else total + term
     assert total is not None
-    return lax.optimization_barrier(total)
+    return _barrier(total)
 
 
 def _input_gradient(

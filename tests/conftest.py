@@ -1,0 +1,38 @@
+"""Shared fixtures: tiny classifiers for the mechanics, real ones where the result matters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from samples import picture, tiny
+
+from jaxanon.classifiers.classifier import Classifier
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def tinies() -> list[Classifier]:
+    return [tiny("tiny_a", 1), tiny("tiny_b", 2, size=40, classes=7), tiny("tiny_c", 3)]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
+
+
+@pytest.fixture(scope="session")
+def pictures() -> list[np.ndarray]:
+    sizes = [(60, 80), (300, 280), (48, 48), (90, 64), (512, 400), (41, 77)]
+    return [picture(i, *size) for i, size in enumerate(sizes)]
+
+
+@pytest.fixture(scope="session")
+def photos() -> list[tuple[Path, int]]:
+    """The 20 ImageNet photos of the extra `demo`, with their classes."""
+    from jaxanon.demo import photos as packaged
+
+    return packaged()

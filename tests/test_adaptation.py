@@ -1,0 +1,206 @@
+import jax
+import numpy as np
+import pytest
+from samples import picture
+
+import jaxanon
+from jaxanon.adaptation import slots as slots_module
+from jaxanon.adaptation.objective import lead
+from jaxanon.adaptation.problem import Job
+from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.adaptation.slots import Slots
+from jaxanon.adaptation.stream import stream
+from jaxanon.adaptation.transforms import resized_diverse_inputs
+from jaxanon.ensemble import Ensemble
+from jaxanon.errors import UsageError
+
+
+@pytest.fixture
+def sources(tinies):
+    return Ensemble(tinies[:2])
+
+
+@pytest.fixture
+def wishes(sources, pictures):
+    """Decisions that the pictures do not have."""
+    made = sources.decide(pictures)
+    return np.stack([(made[0] + 1) % 10, (made[1] + 2) % 7])
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
+def test_sources_decide_as_wished_within_the_bound(sources, pictures, wishes, loss):
+    result = jaxanon.adapt(pictures, wishes, sources, eps=24, loss=loss)
+    assert result.status == ["kept"] * len(pictures)
+    np.testing.assert_array_equal(sources.decide(result.images), wishes)
+    np.testing.assert_array_equal(result.decisions, wishes)
+    for image, before, steps in zip(result.images, pictures, result.steps, strict=True):
+        assert image.shape == before.shape
+        assert image.dtype == np.uint8
+        assert 0 < np.abs(image.astype(int) - before).max() <= 24
+        assert 1 <= steps <= 60
+
+
+def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):
+    result = jaxanon.adapt(pictures, wishes, sources, eps=1, steps=2, rounds=2)
+    made = sources.decide(result.images)
+    assert "partly" in result.status
+    for i, status in enumerate(result.status):
+        assert (status == "kept") == bool((made[:, i] == wishes[:, i]).all())
+    assert max(result.steps) == 2 * 3
+
+
+def test_an_image_that_is_right_already_is_left_alone(sources, pictures):
+    made = sources.decide(pictures)
+    result = jaxanon.adapt(pictures, made, sources, margin=0.0)
+    for image, before, steps in zip(result.images, pictures, result.steps, strict=True):
+        np.testing.assert_array_equal(image, before)
+        assert steps == 0
+
+
+def test_nothing_moves_outside_the_mask(sources, pictures, wishes):
+    masks = [np.zeros(image.shape[:2], bool) for image in pictures]
+    for mask in masks:
+        mask[mask.shape[0] // 4 :, : mask.shape[1] // 2] = True
+    masks[0][:] = False
+    result = jaxanon.adapt(pictures, wishes, sources, masks=masks, eps=40, steps=10)
+    for image, before, mask in zip(result.images, pictures, masks, strict=True):
+        np.testing.assert_array_equal(image[~mask], before[~mask])
+    assert (result.images[1] != pictures[1]).any()
+    assert result.status[0] == "partly"
+
+
+def test_arguments_are_checked(sources, pictures, wishes):
+    for bad, text in (
+        ({"preset": "fats"}, "unknown preset 'fats'; near matches: fast"),
+        ({"eps": 0}, "eps is 0"),
+        ({"eps": 2.5}, "eps is 2.5"),
+        ({"steps": 0}, "steps is 0"),
+        ({"loss": "margins"}, "near matches: margin"),
+        ({"masks": [None]}, "1 masks for 6 images"),
+        ({"masks": [np.ones((2, 2), bool)] * 6}, "mask 0 is bool"),
+    ):
+        with pytest.raises(UsageError, match=text):
+            jaxanon.adapt(pictures, wishes, sources, **bad)
+    with pytest.raises(UsageError, match=r"decisions have shape \(1, 6\)"):
+        jaxanon.adapt(pictures, wishes[:1], sources)
+    with pytest.raises(UsageError, match=r"tiny_b must be in 0\.\.6"):
+        jaxanon.adapt(pictures, wishes + 5, sources)
+    with pytest.raises(UsageError, match="image 0 is float64"):
+        jaxanon.adapt([image / 255 for image in pictures], wishes, sources)
+
+
+def test_no_images_are_no_error(sources):
+    result = jaxanon.adapt([], np.zeros((2, 0), int), sources)
+    assert result.images == []
+
+
+def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkeypatch):
+    """What the check refuses continues from where it stood, for so many rounds and no more."""
+    settings = preset("fast", rounds=2, steps=20)
+    margins = []
+    real = Slots.put
+
+    def put(self, job, margin, delta=None):
+        margins.append((job.key, margin, delta is not None))
+        real(self, job, margin, delta)
+
+    monkeypatch.setattr(Slots, "put", put)
+    jobs = [Job(i, image, wishes[:, i]) for i, image in enumerate(pictures[:3])]
+    seen = []
+
+    def check(items):
+        seen.extend(item.job.key for item in items)
+        return [item.job.key == 0 for item in items]
+
+    out = list(stream(jobs, Slots(sources, settings), check))
+    assert sorted(item.job.key for item in out) == [0, 1, 2]
+    assert sorted(seen) == [0, 1, 1, 1, 2, 2, 2]
+    assert [m for m in margins if m[0] == 1] == [(1, 0.5, False), (1, 2.0, True), (1, 3.5, True)]
+    rounds = {item.job.key: item.rounds for item in out}
+    assert rounds == {0: 0, 1: 2, 2: 2}
+
+
+def test_slots_are_refilled_before_the_batch_is_done(sources, pictures, wishes):
+    """More jobs than slots, jobs drawn only as slots fall free."""
+    drawn = []
+
+    def jobs():
+        for i in range(12):
+            drawn.append(i)
+            yield Job(i, pictures[i % 6], wishes[:, i % 6])
+
+    running = Slots(sources, preset("fast", eps=24), slots=3)
+    most = 0
+    for count, _ in enumerate(stream(jobs(), running, lambda items: [True] * len(items)), 1):
+        most = max(most, len(drawn) - count)
+    assert len(drawn) == 12
+    assert most <= 3 + sources.batch + 1
+
+
+def test_one_compiled_program_serves_all_runs(sources, tinies, pictures, wishes):
+    settings = preset("fast", eps=23)
+    before = slots_module._advance._cache_size()
+    for company in (sources, Ensemble(tinies[:2])):
+        jobs = [Job(i, image, wishes[:, i]) for i, image in enumerate(pictures)]
+        list(stream(jobs, Slots(company, settings), lambda items: [True] * len(items)))
+    assert slots_module._advance._cache_size() == before + 1
+
+
+def test_chunks_of_several_steps_give_the_same_result(sources, pictures, wishes):
+    images = []
+    for chunk in (1, 3):
+        jobs = [Job(i, image, wishes[:, i]) for i, image in enumerate(pictures)]
+        running = Slots(sources, Settings(eps=24), chunk=chunk)
+        out = {a.job.key: a for a in stream(jobs, running, lambda items: [True] * len(items))}
+        images.append(out)
+    for i in range(len(pictures)):
+        assert images[0][i].steps == images[1][i].steps
+        np.testing.assert_array_equal(images[0][i].image, images[1][i].image)
+
+
+def test_the_decisions_of_a_batch_share_one_forward_program(tinies, pictures):
+    from jaxanon.classifiers.classifier import forward
+
+    ensemble = Ensemble(tinies)
+    ensemble.decide(pictures)
+    before = forward._cache_size()
+    ensemble.decide(pictures[:1])
+    Ensemble(tinies[:1]).decide(pictures * 3)
+    assert forward._cache_size() == before
+
+
+def test_lead():
+    assert lead(np.array([1.0, 4.0, 2.5]), 1) == 1.5
+    assert lead(np.array([1.0, 4.0, 2.5]), 2) == -1.5
+
+
+def test_diverse_inputs_shrink_and_place(rng):
+    view = np.ones((32, 32, 3), np.float32)
+    areas = []
+    for seed in range(20):
+        out = np.asarray(resized_diverse_inputs(view, jax.random.key(seed), 1.0))
+        assert out.shape == view.shape
+        assert out.max() <= 1 + 1e-5
+        areas.append(out[..., 0].sum())
+    assert 0.25 * 1024 - 40 < min(areas) < 0.5 * 1024
+    assert max(areas) > 0.7 * 1024
+    np.testing.assert_allclose(
+        resized_diverse_inputs(view, jax.random.key(0), 0.0), view, atol=1e-6
+    )
+
+
+def test_ensembles_refuse_nonsense(tinies):
+    with pytest.raises(UsageError, match="at least one"):
+        Ensemble([])
+    with pytest.raises(UsageError, match="named twice: tiny_a"):
+        Ensemble([tinies[0], tinies[0]])
+    with pytest.raises(ValueError, match="expected uint8"):
+        Ensemble(tinies).decide([np.zeros((9, 9), np.uint8)])
+    with pytest.raises(ValueError, match=r"expected \(batch, 32, 32, 3\)"):
+        tinies[0].logits(np.zeros((1, 16, 16, 3), np.float32))
+
+
+def test_presets():
+    assert preset("transfer").margin == float("inf")
+    assert preset("fast", eps=None, steps=7).steps == 7
+    assert picture(0, 20, 20).dtype == np.uint8

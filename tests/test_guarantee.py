@@ -1,0 +1,144 @@
+"""The adaptation is a function of anonymized pixels, masks, decisions and the seed alone."""
+
+import ast
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from samples import picture
+
+import jaxanon
+from jaxanon import adaptation
+from jaxanon.ensemble import Ensemble
+from jaxanon.images import decode
+from jaxanon.manifest import Journal
+from jaxanon.run import Item, Loaded, Run
+
+PACKAGE = Path(adaptation.__file__).parent
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
+FORBIDDEN = ("images", "anonymizers", "run", "regions", "manifest", "commands", "demo", "pairs")
+
+
+def imports_of(path: Path) -> set[str]:
+    """All modules that a file names in an import, also inside functions."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+    return found
+
+
+def reached(module: str, seen: set[str]) -> set[str]:
+    """Modules of jaxanon that a module imports, directly or through others."""
+    if module in seen:
+        return seen
+    seen.add(module)
+    root = Path(jaxanon.__file__).parent
+    stem = root.joinpath(*module.split(".")[1:])
+    path = stem / "__init__.py" if stem.is_dir() else stem.with_suffix(".py")
+    if path.exists():
+        for name in imports_of(path):
+            if name.startswith("jaxanon."):
+                reached(name, seen)
+    return seen
+
+
+def test_it_imports_nothing_that_reads_images_even_indirectly():
+    assert len(MODULES) >= 8
+    for stem in MODULES:
+        modules = reached(f"jaxanon.adaptation.{stem}", set())
+        for name in FORBIDDEN:
+            assert f"jaxanon.{name}" not in modules, f"adaptation/{stem}.py reaches {name}"
+
+
+def test_it_opens_no_files():
+    for stem in MODULES:
+        named = imports_of(PACKAGE / f"{stem}.py")
+        assert not {n.split(".")[0] for n in named} & {"PIL", "pathlib", "os", "io", "shutil"}
+        assert "open(" not in (PACKAGE / f"{stem}.py").read_text()
+
+
+def test_no_function_takes_the_original():
+    checked = 0
+    for stem in MODULES:
+        module = import_module(f"jaxanon.adaptation.{stem}")
+        for name, item in vars(module).items():
+            if getattr(item, "__module__", None) != module.__name__ or not callable(item):
+                continue
+            names = set(inspect.signature(item).parameters) | set(
+                getattr(item, "__annotations__", {})
+            )
+            for method in vars(item).values() if inspect.isclass(item) else ():
+                if inspect.isfunction(method):
+                    names |= set(inspect.signature(method).parameters)
+            assert not any("original" in parameter.lower() for parameter in names), name
+            checked += 1
+    assert checked >= 15
+
+
+def outputs(folder, originals, anonymized, decisions, classifiers, seed):
+    """Run the pipeline on given anonymized images; the decisions on the originals are forced."""
+
+    class Forced(Ensemble):
+        def decide(self, images):
+            found = super().decide(images)
+            for column, image in enumerate(images):
+                for i, original in enumerate(originals):
+                    if image is original:
+                        found[:, column] = decisions[:, i]
+            return found
+
+    sources = Ensemble(classifiers)
+    settings = jaxanon.adaptation.settings.preset("transfer", seed=seed, steps=6, rounds=1)
+    items = [
+        Item(
+            Path(f"{i}.png"),
+            folder / f"{i}.png",
+            lambda i=i: Loaded(originals[i], anonymized[i], None),
+        )
+        for i in range(len(originals))
+    ]
+    run = Run(items, sources, None, settings, "png", {}, Journal(folder, {}), quiet=True)
+    run.everyone = Forced(classifiers)
+    run.execute({})
+    return [(folder / f"{i}.png").read_bytes() for i in range(len(originals))]
+
+
+def test_different_originals_give_equal_bytes(tmp_path, tinies):
+    """Equal anonymized images and decisions: the saved files are equal, byte for byte."""
+    import jaxanon.adaptation.settings
+
+    anonymized = [picture(i, 50, 70) for i in range(4)]
+    decisions = np.array([[1, 2, 3, 4], [6, 5, 4, 3]])
+    first = [picture(20 + i, 50, 70) for i in range(4)]
+    second = [picture(40 + i, 50, 70) for i in range(4)]
+    a = outputs(tmp_path / "a", first, anonymized, decisions, tinies[:2], 0)
+    b = outputs(tmp_path / "b", second, anonymized, decisions, tinies[:2], 0)
+    assert a == b
+    c = outputs(tmp_path / "c", first, anonymized, decisions, tinies[:2], 1)
+    d = outputs(tmp_path / "d", first, anonymized, (decisions + 1) % 7, tinies[:2], 0)
+    assert a != c, "the seed must matter"
+    assert a != d, "the decisions must matter"
+    changed = [decode(tmp_path / "a" / f"{i}.png") for i in range(4)]
+    assert all((x != y).any() for x, y in zip(changed, anonymized, strict=True))
+
+
+@pytest.mark.parametrize("preset", ["fast", "transfer"])
+def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, preset):
+    sources = Ensemble(tinies)
+    images = [*pictures, *(picture(60 + i, 70, 50) for i in range(5))]
+    decisions = np.stack([(np.arange(len(images)) * 3 + i) % 7 for i in range(3)])
+    options = {"preset": preset, "steps": 12, "rounds": 1}
+    whole = jaxanon.adapt(images, decisions, sources, **options)
+    order = np.random.default_rng(1).permutation(len(images))
+    shuffled = jaxanon.adapt([images[i] for i in order], decisions[:, order], sources, **options)
+    for place, i in enumerate(order):
+        np.testing.assert_array_equal(shuffled.images[place], whole.images[i])
+        assert shuffled.steps[place] == whole.steps[i]
+    few = jaxanon.adapt(images[3:5], decisions[:, 3:5], sources, slots=3, **options)
+    np.testing.assert_array_equal(few.images[0], whole.images[3])
+    np.testing.assert_array_equal(few.images[1], whole.images[4])

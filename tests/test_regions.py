@@ -1,0 +1,85 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.regions import regions
+
+
+def boxes_file(tmp_path, entries):
+    path = tmp_path / "boxes.json"
+    path.write_text(json.dumps(entries))
+    return str(path)
+
+
+def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
+    box = {"x0": 20.0, "y0": 10.0, "x1": 40.0, "y1": 30.0}
+    empty = {"x0": 5, "y0": 5, "x1": 5, "y1": 9}
+    where = regions(
+        boxes_file(
+            tmp_path,
+            [
+                {"url": "val/ILSVRC2012_val_00000001.JPEG", "bboxes": [box, empty]},
+                {"url": "train/n01/a.JPEG", "bboxes": []},
+                {"url": "x/b.JPEG", "bboxes": [box]},
+                {"url": "y/b.JPEG", "bboxes": []},
+            ],
+        )
+    )
+    region = where(Path("ILSVRC2012_val_00000001.jpg"), 60, 80)
+    assert region.core is not None
+    assert region.mask is not None
+    assert region.core.sum() == 20 * 20
+    np.testing.assert_array_equal(np.argwhere(region.mask)[[0, -1]], [[8, 18], [31, 41]])
+    assert region.feather == pytest.approx(2.0)
+
+    nothing = where(Path("train/n01/a.png"), 60, 80)
+    assert nothing.mask is not None
+    assert not nothing.mask.any()
+    assert where(Path("y/b.png"), 60, 80).mask is not None
+    with pytest.raises(ImageError, match="2 entries of that name"):
+        where(Path("b.png"), 60, 80)
+    with pytest.raises(ImageError, match=r"c\.png: no entry in .*nothing was written"):
+        where(Path("c.png"), 60, 80)
+    with pytest.raises(ImageError, match="lies outside the 15x12 image"):
+        where(Path("x/b.png"), 12, 15)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "{}", '[{"url": "a"}]', '[{"url": "a", "bboxes": [{"x0": 1}]}]', "[3]",
+     '[{"url": "a", "bboxes": [{"x0": NaN, "y0": 1, "x1": 2, "y1": 3}]}]'],
+)  # fmt: skip
+def test_malformed_boxes_are_refused_with_the_format(tmp_path, content):
+    path = tmp_path / "boxes.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=r"boxes\.json: not a boxes file .*expected"):
+        regions(str(path))
+
+
+def test_unknown_region_file_names_its_near_matches(tmp_path):
+    boxes_file(tmp_path, [])
+    with pytest.raises(UsageError, match=r"near matches: boxes\.json"):
+        regions(str(tmp_path / "boxs.json"))
+    with pytest.raises(UsageError, match="near matches: whole"):
+        regions("whle")
+
+
+def test_masks(tmp_path):
+    (tmp_path / "sub").mkdir()
+    mask = np.zeros((40, 50), np.uint8)
+    mask[10:20, 5:30] = 255
+    Image.fromarray(mask).save(tmp_path / "sub" / "a.png")
+    where = regions(str(tmp_path))
+    region = where(Path("sub/a.jpg"), 40, 50)
+    np.testing.assert_array_equal(region.mask, mask > 0)
+    with pytest.raises(ImageError, match="50x40 pixels, the image 40x50"):
+        where(Path("sub/a.jpg"), 50, 40)
+    with pytest.raises(ImageError, match=r"sub/b\.jpg: no masks named b"):
+        where(Path("sub/b.jpg"), 40, 50)
+    (tmp_path / "sub" / "c.png").write_bytes(b"no image")
+    with pytest.raises(ImageError, match="not an image"):
+        where(Path("sub/c.jpg"), 40, 50)
