@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxanon import __version__
-from jaxanon.errors import JaxanonError, UsageError
+from jaxanon.errors import JaxanonError, UsageError, WeightsError
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
@@ -202,7 +202,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }[args.command]
     try:
         return run(args)
-    except UsageError as error:
+    except (UsageError, WeightsError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)
         return 2
     except JaxanonError as error:

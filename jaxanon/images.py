@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from jaxanon.errors import ImageError, UsageError
+from jaxanon.errors import ImageError, UsageError, unknown
 
 MIN_SIDE = 16
 MAX_PIXELS = 89_478_485
@@ -74,12 +75,14 @@ def _below(folder: Path) -> Iterator[Path]:
 def _named(path: Path) -> Iterator[None]:
     """Turn what Pillow and the system raise into an error that names the file and the cause."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except UnidentifiedImageError as error:
         raise ImageError(f"{path}: not an image (no known format)") from error
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageError(f"{path}: more than {MAX_PIXELS:,} pixels, the limit") from error
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
@@ -166,7 +169,7 @@ def write_part(path: Path, data: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        discard_part(path)
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
     return part
 
@@ -185,7 +188,13 @@ def commit(path: Path, *, overwrite: bool) -> None:
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        discard_part(path)
+
+
+def discard_part(path: Path) -> None:
+    """Remove what was written beside `path`, if anything."""
+    with suppress(OSError):
+        part_of(path).unlink(missing_ok=True)
 
 
 def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:
@@ -200,7 +209,12 @@ def output_names(sources: Sequence[Source], form: str) -> list[Path]:
     The suffix becomes the format's. Where two sources would meet (`a.png`, `a.jpg`), each keeps
     its old suffix before the new one (`a.png.png`, `a.jpg.png`); where that does not help either,
     the later ones are numbered.
+
+    Raises:
+        UsageError: for an unknown format.
     """
+    if form not in SUFFIX:
+        raise UsageError(unknown("format", form, SUFFIX))
     suffix = SUFFIX[form]
     plain = [source.relative.with_suffix(suffix) for source in sources]
     count = Counter(map(_fold, plain))

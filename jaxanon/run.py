@@ -16,7 +16,7 @@ from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError
-from jaxanon.images import commit, decode, encode, part_of, write, write_part
+from jaxanon.images import commit, decode, discard_part, encode, write, write_part
 from jaxanon.manifest import Decisions, Journal, Record, difference, report
 from jaxanon.progress import Progress
 
@@ -106,7 +106,7 @@ class Run:
                     self._finish(_item(adapted))
             finally:
                 for item in todo:
-                    part_of(item.output).unlink(missing_ok=True)
+                    discard_part(item.output)
         self._progress.close()
         seconds = time.perf_counter() - begin
         ordered = [self.records[name] for name in inputs]

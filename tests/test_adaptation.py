@@ -84,7 +84,7 @@ def test_arguments_are_checked(sources, pictures, wishes):
     with pytest.raises(UsageError, match=r"decisions have shape \(1, 6\)"):
         jaxanon.adapt(pictures, wishes[:1], sources)
     with pytest.raises(UsageError, match=r"tiny_b must be in 0\.\.6"):
-        jaxanon.adapt(pictures, wishes + 5, sources)
+        jaxanon.adapt(pictures, wishes + [[0], [5]], sources)
     with pytest.raises(UsageError, match="image 0 is float64"):
         jaxanon.adapt([image / 255 for image in pictures], wishes, sources)
 

@@ -11,6 +11,7 @@ from samples import picture
 
 import jaxanon
 from jaxanon import adaptation
+from jaxanon.adaptation.settings import preset
 from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
 from jaxanon.manifest import Journal
@@ -93,7 +94,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
             return found
 
     sources = Ensemble(classifiers)
-    settings = jaxanon.adaptation.settings.preset("transfer", seed=seed, steps=6, rounds=1)
+    settings = preset("transfer", seed=seed, steps=6, rounds=1)
     items = [
         Item(
             Path(f"{i}.png"),
@@ -110,8 +111,6 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
 
 def test_different_originals_give_equal_bytes(tmp_path, tinies):
     """Equal anonymized images and decisions: the saved files are equal, byte for byte."""
-    import jaxanon.adaptation.settings
-
     anonymized = [picture(i, 50, 70) for i in range(4)]
     decisions = np.array([[1, 2, 3, 4], [6, 5, 4, 3]])
     first = [picture(20 + i, 50, 70) for i in range(4)]

@@ -211,7 +211,8 @@ def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
     assert target.read_bytes() == b"one"
 
     def full(self, data):
-        self.open("wb").write(data[:1])
+        with self.open("wb") as file:
+            file.write(data[:1])
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)

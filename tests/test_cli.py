@@ -1,0 +1,415 @@
+"""The commands, on tiny classifiers whose weights lie in hub-layout folders."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flax import nnx
+from PIL import Image
+from safetensors.numpy import save_file
+from samples import TinyNet, picture, tiny
+from test_images import bad_files
+
+from jaxanon import run as run_module
+from jaxanon.classifiers import registry
+from jaxanon.classifiers.layers import Conv, Linear
+from jaxanon.cli import main
+from jaxanon.images import decode
+
+NAMES = ("tiny_a.test", "tiny_b.test", "tiny_c.test")
+
+
+def torch_layout(seed: int, classes: int) -> dict[str, np.ndarray]:
+    """The tiny classifier's weights as PyTorch would store them."""
+    classifier = tiny("x", seed, classes=classes)
+    model = nnx.merge(classifier.network.graph, classifier.params)
+    state = {}
+    for path, layer in nnx.iter_modules(model):
+        if isinstance(layer, Conv | Linear):
+            kernel = np.asarray(layer.kernel[...])
+            axes = (3, 2, 0, 1) if kernel.ndim == 4 else (1, 0)
+            state[f"{path[0]}.weight"] = np.ascontiguousarray(kernel.transpose(axes))
+            state[f"{path[0]}.bias"] = np.asarray(layer.bias[...])
+    return state
+
+
+def with_tinies() -> dict[str, registry.Entry]:
+    """The registry, and three tiny classifiers."""
+    base = tiny("x", 0).config
+    configs = [replace(base, input_size=32 + 8 * i, classes=10 - i) for i in range(3)]
+    return registry.ENTRIES | {
+        name: registry.Entry(name, config, TinyNet, lambda key: key, None)
+        for name, config in zip(NAMES, configs, strict=True)
+    }
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """Registers three tiny classifiers; gives what to write after --sources and --targets."""
+    given = []
+    for i, name in enumerate(NAMES):
+        folder = tmp_path / "weights" / str(i)
+        folder.mkdir(parents=True)
+        save_file(torch_layout(i, 10 - i), folder / "model.safetensors")
+        (folder / "config.json").write_text(
+            json.dumps({"num_classes": 10 - i, "pretrained_cfg": {"crop_pct": 0.9}})
+        )
+        given.append(f"{name.split('.')[0]}@{folder}")
+    monkeypatch.setattr(registry, "ENTRIES", with_tinies())
+    return given
+
+
+@pytest.fixture
+def photos_dir(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    names = ["a.png", "b.jpg", "c.webp", "sub/d.png", "sub/e.png"]
+    for i, name in enumerate(names):
+        Image.fromarray(picture(i, 60 + 3 * i, 90)).save(folder / name)
+    return folder
+
+
+def jaxanon(*words):
+    return main([str(word) for word in words])
+
+
+def anonymize(zoo, src, out, *more):
+    return jaxanon(
+        "anonymize", src, "-o", out, "--sources", ",".join(zoo[:2]), "--targets", zoo[2],
+        "--strength", 10, "--eps", 40, *more,
+    )  # fmt: skip
+
+
+def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_path, capsys):
+    out, plain = tmp_path / "out", tmp_path / "plain"
+    code = anonymize(
+        zoo, photos_dir, out, "--save-anonymized", plain, "--sheet", tmp_path / "sheet.png"
+    )
+    assert code == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["schema"] == 1
+    assert report["settings"]["strength"] == 10
+    assert report["classifiers"] == [
+        {"name": NAMES[0], "role": "source"},
+        {"name": NAMES[1], "role": "source"},
+        {"name": NAMES[2], "role": "target"},
+    ]
+    summary = report["summary"]
+    assert (summary["images"], summary["done"], summary["failed"]) == (5, 5, 0)
+    from jaxanon.ensemble import Ensemble
+
+    everyone = Ensemble([registry.load_classifier(name) for name in zoo])
+    for row in report["images"]:
+        saved, before = decode(Path(row["output"])), None
+        relative = Path(row["output"]).relative_to(out)
+        before = decode(plain / relative)
+        assert Path(row["output"]).name[0] != "."
+        assert saved.shape == decode(Path(row["input"])).shape
+        assert row["linf"] == np.abs(saved.astype(int) - before).max() <= 40
+        made = {
+            "reference": everyone.decide([decode(Path(row["input"]))])[:, 0],
+            "anonymized": everyone.decide([before])[:, 0],
+            "adapted": everyone.decide([saved])[:, 0],
+        }
+        for c, name in enumerate(NAMES):
+            assert row["decisions"][name] == {key: value[c] for key, value in made.items()}
+        kept = all(
+            row["decisions"][n]["adapted"] == row["decisions"][n]["reference"] for n in NAMES[:2]
+        )
+        assert row["status"] == ("kept" if kept else "partly") == "kept"
+    assert summary["concordance"][NAMES[0]]["adapted"] == 1
+    rows = [image["decisions"][NAMES[2]] for image in report["images"]]
+    share = np.mean([row["adapted"] == row["reference"] for row in rows])
+    assert summary["concordance"][NAMES[2]]["adapted"] == pytest.approx(share)
+    shown = capsys.readouterr()
+    assert "5 images: 5 kept, 0 partly, 0 failed" in shown.out
+    assert "images/s  " not in shown.err, "no progress line where there is no terminal"
+    assert decode(tmp_path / "sheet.png").shape[1] > 800
+    assert not list(out.rglob("*.part"))
+
+
+def test_good_and_bad_files_together(zoo, photos_dir, tmp_path, capsys):
+    bad = bad_files(photos_dir, picture(9, 40, 60))
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out) == 1
+    saved = sorted(p.relative_to(out).as_posix() for p in out.rglob("*.png"))
+    assert saved == ["a.png", "b.png", "c.png", "sub/d.png", "sub/e.png"]
+    report = json.loads((out / "report.json").read_text())
+    failed = {Path(i["input"]).name: i for i in report["images"] if i["status"] == "failed"}
+    assert set(failed) == set(bad)
+    assert len(bad) == 8
+    shown = capsys.readouterr()
+    for name, row in failed.items():
+        assert name in row["error"]
+        assert row["output"] is None
+        assert f"failed: {row['error']}" in shown.out
+        assert f"error: {row['error']}" in shown.err
+    assert report["summary"]["failed"] == 8
+    assert report["summary"]["done"] == 5
+
+
+def test_names_that_would_meet_are_kept_apart(zoo, photos_dir, tmp_path):
+    shutil.copy(photos_dir / "a.png", photos_dir / "b.png")
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    assert {"b.jpg.png", "b.png.png"} <= {path.name for path in out.iterdir()}
+    report = json.loads((out / "report.json").read_text())
+    pairs = {Path(i["input"]).name: Path(i["output"]).name for i in report["images"]}
+    assert pairs["b.jpg"] == "b.jpg.png"
+    assert pairs["b.png"] == "b.png.png"
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (["--method", "blurr"], "unknown method 'blurr'; near matches: blur"),
+        (["--regions", "box.json"], "regions 'box.json': no such file or folder"),
+        (["--strength", "-3"], "strength is -3"),
+        (["--eps", "0"], "eps is 0"),
+        (["--steps", "0"], "steps is 0"),
+        (["--preset", "quick"], "unknown preset 'quick'"),
+        (["--loss", "cross-entropy"], "near matches: cross_entropy"),
+        (["--format", "jpg"], "unknown format 'jpg'; near matches: jpeg"),
+        (["--sources", "tf_efficientnet_lit0"], "near matches: tf_efficientnet_lite"),
+        (["--targets", "tiny_a.tst"], "near matches: tiny_a.test"),
+        (["--targets", "tiny_a@{weights}"], "named twice: tiny_a.test"),
+        (["--sources", "tiny_a@nowhere"], "nowhere: no such weights"),
+        (["--sources", "tiny_a"], "no weights found; give a local file"),
+        (["--sources", ""], "at least one classifier"),
+        (["--sheet", "{out}/sheet.png"], "shows the originals"),
+        (["--seed", "-1"], "seed is -1"),
+    ],
+)
+def test_wrong_usage_is_refused_before_any_work(zoo, photos_dir, tmp_path, capsys, more, text):
+    out = tmp_path / "out"
+    more = [w.format(out=out, weights=tmp_path / "weights" / "0") for w in more]
+    assert anonymize(zoo, photos_dir, out, *more) == 2
+    shown = capsys.readouterr()
+    assert text in shown.err
+    assert not shown.out
+    assert not out.exists()
+
+
+def test_argparse_errors_have_status_2(zoo, photos_dir, tmp_path, capsys):
+    for words in (
+        ["anonymize", photos_dir],
+        ["anonymise"],
+        ["anonymize", "x", "-o", "y", "--eps", "a"],
+    ):
+        with pytest.raises(SystemExit) as stop:
+            jaxanon(*words)
+        assert stop.value.code == 2
+    capsys.readouterr()
+
+
+def test_output_and_input_folders_must_be_apart(zoo, photos_dir, tmp_path, capsys):
+    for out in (photos_dir, photos_dir / "out", tmp_path):
+        assert anonymize(zoo, photos_dir, out) == 2
+        assert "overlap" in capsys.readouterr().err
+    assert anonymize(zoo, photos_dir / "a.png", photos_dir) == 2
+    assert anonymize(zoo, tmp_path / "nowhere", tmp_path / "out") == 2
+    assert "nowhere: no such file or folder" in capsys.readouterr().err
+
+
+def test_nothing_is_overwritten_unasked(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    first = (out / "a.png").read_bytes()
+    assert anonymize(zoo, photos_dir, out, "--method", "pixelate") == 2
+    assert "exist already" in capsys.readouterr().err
+    assert (out / "a.png").read_bytes() == first
+    assert anonymize(zoo, photos_dir, out, "--method", "pixelate", "--overwrite", "--quiet") == 0
+    assert (out / "a.png").read_bytes() != first
+
+
+def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert anonymize(zoo, photos_dir, whole, "--quiet") == 0
+
+    real, calls = run_module.Run._finish, []
+
+    def finish(self, item):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(item)
+        real(self, item)
+
+    monkeypatch.setattr(run_module.Run, "_finish", finish)
+    assert anonymize(zoo, photos_dir, out) == 130
+    assert len(list(out.rglob("*.png"))) == 2
+    assert not list(out.rglob(".*.part"))
+    monkeypatch.undo()
+    monkeypatch.setattr(registry, "ENTRIES", with_tinies())
+
+    with (out / ".jaxanon-journal.jsonl").open("a") as file:
+        file.write('{"input": "cut off in the mid')
+    assert anonymize(zoo, photos_dir, out, "--resume", "--eps", 41) == 2
+    assert "the settings differ: eps" in capsys.readouterr().err
+    worked = []
+    real_load = run_module.Run._batches
+
+    def batches(self, items):
+        worked.extend(items)
+        return real_load(self, items)
+
+    monkeypatch.setattr(run_module.Run, "_batches", batches)
+    assert anonymize(zoo, photos_dir, out, "--resume") == 0
+    assert len(worked) == 3
+    for path in whole.rglob("*.png"):
+        assert (out / path.relative_to(whole)).read_bytes() == path.read_bytes()
+    rows = [
+        [
+            {**i, "output": Path(i["output"]).name}
+            for i in json.loads((d / "report.json").read_text())["images"]
+        ]
+        for d in (whole, out)
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_an_output_folder_that_cannot_be_written(zoo, photos_dir, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    assert anonymize(zoo, photos_dir, tmp_path / "file" / "out") == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "sub").touch()  # a file where a folder has to be
+    assert anonymize(zoo, photos_dir, out) == 1
+    report = json.loads((out / "report.json").read_text())
+    states = {Path(i["input"]).name: i["status"] for i in report["images"]}
+    assert states == {
+        "a.png": "kept",
+        "b.jpg": "kept",
+        "c.webp": "kept",
+        "d.png": "failed",
+        "e.png": "failed",
+    }
+
+
+def test_regions_limit_the_change(zoo, photos_dir, tmp_path):
+    boxes = [
+        {"url": name, "bboxes": [{"x0": 30, "y0": 12, "x1": 75, "y1": 50}]}
+        for name in ("a.png", "b.jpg", "c.webp", "sub/d.png")
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    out = tmp_path / "out"
+    code = anonymize(
+        zoo, photos_dir, out, "--regions", tmp_path / "boxes.json", "--method", "solid", "--quiet"
+    )
+    assert code == 2, "solid takes no strength"
+    words = ["anonymize", photos_dir, "-o", out, "--sources", zoo[0], "--method", "pixelate"]
+    assert jaxanon(*words, "--regions", tmp_path / "boxes.json", "--quiet") == 1
+    report = json.loads((out / "report.json").read_text())
+    assert [i["status"] == "failed" for i in report["images"]] == [False] * 4 + [True]
+    assert "no entry" in report["images"][-1]["error"]
+    original, saved = decode(photos_dir / "a.png"), decode(out / "a.png")
+    outside = np.ones(original.shape[:2], bool)
+    outside[7:55, 25:80] = False
+    np.testing.assert_array_equal(saved[outside], original[outside])
+    assert (saved != original).any()
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("jpeg", ".jpg"), ("webp", ".webp")])
+def test_other_formats_are_verified_after_compression(zoo, photos_dir, tmp_path, form, suffix):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--format", form, "--quiet") == 0
+    report = json.loads((out / "report.json").read_text())
+    assert {Path(i["output"]).suffix for i in report["images"]} == {suffix}
+    assert report["summary"]["concordance"][NAMES[0]]["adapted"] == 1
+
+
+def test_adapt_takes_pairs_of_any_other_anonymizer(zoo, photos_dir, tmp_path, capsys):
+    other = tmp_path / "other"
+    (other / "sub").mkdir(parents=True)
+    for path in photos_dir.rglob("*.*"):
+        target = (other / path.relative_to(photos_dir)).with_suffix(".png")
+        image = decode(path)
+        Image.fromarray(
+            image[::2, ::2].repeat(2, 0).repeat(2, 1)[: image.shape[0], : image.shape[1]]
+        ).save(target)
+    (other / "a.png").unlink()
+    Image.fromarray(decode(photos_dir / "b.jpg").transpose(1, 0, 2)).save(other / "b.png")
+    out = tmp_path / "out"
+    code = jaxanon(
+        "adapt", photos_dir, other, "-o", out, "--sources", ",".join(zoo[:2]), "--eps", 40
+    )
+    assert code == 1
+    report = json.loads((out / "report.json").read_text())
+    errors = {Path(i["input"]).name: i["error"] for i in report["images"]}
+    assert "no a.* in" in errors["a.png"]
+    assert "turned by 90 degrees?" in errors["b.jpg"]
+    assert [errors[n] for n in ("c.webp", "d.png", "e.png")] == [None] * 3
+    assert sorted(p.name for p in out.rglob("*.png")) == ["c.png", "d.png", "e.png"]
+    assert jaxanon("adapt", photos_dir, other, "-o", other / "x", "--sources", zoo[0]) == 2
+    assert "overlap" in capsys.readouterr().err
+
+
+def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
+    zoo, photos_dir, tmp_path, capsys
+):
+    from jaxanon.classifiers.classifier import forward
+
+    out, plain = tmp_path / "out", tmp_path / "plain"
+    assert anonymize(zoo, photos_dir, out, "--save-anonymized", plain, "--quiet") == 0
+    report = json.loads((out / "report.json").read_text())
+    before = forward._cache_size()
+    words = ["transfer", photos_dir, out, "--anonymized", plain, "--classifiers", ",".join(zoo)]
+    assert jaxanon(*words, "--json", tmp_path / "t.json") == 0
+    assert forward._cache_size() == before
+    rows = json.loads((tmp_path / "t.json").read_text())["classifiers"]
+    assert [row["name"] for row in rows] == list(NAMES)
+    for row in rows:
+        shares = report["summary"]["concordance"][row["name"]]
+        assert row["adapted"]["kept"] == pytest.approx(shares["adapted"])
+        assert row["anonymized"]["kept"] == pytest.approx(shares["anonymized"])
+        assert row["repair"] == (
+            None if shares["repair"] is None else pytest.approx(shares["repair"])
+        )
+        for stage in ("adapted", "anonymized"):
+            assert sum(row[stage].values()) == pytest.approx(1)
+    shown = capsys.readouterr().out
+    assert f"{NAMES[0]} (source)" in shown
+    assert "5 images compared, 0 failed" in shown
+
+    (out / "a.png").unlink()
+    assert jaxanon(*words, "--json", tmp_path / "t.json") == 2
+    assert jaxanon(*words, "--json", tmp_path / "t.json", "--overwrite") == 1
+    assert "no a.* in" in capsys.readouterr().err
+    assert jaxanon(*words, "--source", "tf_efficientnet_lite0") == 2
+    assert jaxanon("transfer", photos_dir, out, "--classifiers", "tiny_d") == 2
+    capsys.readouterr()
+
+
+def test_models(capsys):
+    assert jaxanon("models") == 0
+    text = capsys.readouterr().out
+    assert all(f"tf_efficientnet_lite{i}.in1k" in text for i in range(5))
+    assert jaxanon("models", "*lite[34]*", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["input_size"] for row in rows] == [300, 380]
+    assert rows[0]["licence"] == "apache-2.0"
+    assert jaxanon("models", "resnet*") == 2
+
+
+@pytest.mark.parametrize("command", ["demo", "anonymize", "adapt", "transfer", "models"])
+def test_every_command_shows_an_example(command, capsys):
+    with pytest.raises(SystemExit) as stop:
+        jaxanon(command, "--help")
+    assert stop.value.code == 0
+    assert f"example: jaxanon {command}" in capsys.readouterr().out
+
+
+def test_import_and_help_are_light():
+    code = (
+        "import jax, sys; before = set(sys.modules); import jaxanon, jaxanon.cli;"
+        "jaxanon.cli.parser(); print(*sorted({n.split('.')[0] for n in set(sys.modules) - before}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy = {"flax", "optax", "orbax", "PIL", "scipy", "matplotlib", "torch", "huggingface_hub"}
+    assert not heavy & set(out.stdout.split())

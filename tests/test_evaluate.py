@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+
+from jaxanon.evaluate.transfer import Stage, transfer
+from jaxanon.manifest import Record, concordance, difference
+
+
+def test_class_aware_split_by_hand():
+    reference = np.array([[0, 1, 2, 3], [0, 1, 2, 3]])
+    anonymized = np.array([[9, 9, 2, 9], [9, 8, 7, 3]])
+    adapted = np.array([[0, 1, 2, 3], [9, 1, 7, 5]])
+    source, target = transfer(["s", "t"], reference, adapted, anonymized, 0)
+    assert source.anonymized == Stage(0.25, 0.75, 0.0)
+    assert source.adapted == Stage(1.0, 0.0, 0.0)
+    assert source.repair == 1.0
+    # lost: image 0 to the source's 9, image 1 to another, image 2 where the source was unchanged
+    assert target.anonymized == Stage(0.25, 0.25, 0.5)
+    # image 0 is still the source's mistake; images 2 and 3 are different ones
+    assert target.adapted == Stage(0.25, 0.25, 0.5)
+    assert target.repair == pytest.approx(1 / 3)
+
+
+def test_without_anonymized_images_the_change_is_read_on_the_adapted_ones():
+    reference = np.array([[0, 1, 2], [0, 1, 2]])
+    adapted = np.array([[5, 1, 6], [5, 7, 8]])
+    _, target = transfer(["s", "t"], reference, adapted, None, 0)
+    assert target.adapted == Stage(0.0, pytest.approx(1 / 3), pytest.approx(2 / 3))
+    assert target.anonymized is None
+    assert target.repair is None
+
+
+def test_repair_counts_only_what_was_lost():
+    def record(reference, anonymized, adapted):
+        row = {"reference": reference, "anonymized": anonymized, "adapted": adapted}
+        return Record("i", "o", "kept", decisions={"m": row})
+
+    records = [record(1, 1, 1), record(1, 2, 1), record(1, 2, 2), Record("x", None, "failed")]
+    assert concordance(records, "m") == {
+        "anonymized": pytest.approx(1 / 3),
+        "adapted": pytest.approx(2 / 3),
+        "repair": 0.5,
+    }
+    assert concordance(records[:1], "m")["repair"] is None
+    assert concordance([], "m")["adapted"] is None
+
+
+def test_difference():
+    a = np.full((4, 4, 3), 100, np.uint8)
+    b = a.copy()
+    b[0, 0, 0] = 90
+    assert difference(a, a) == (0, None)
+    linf, psnr = difference(b, a)
+    assert linf == 10
+    assert psnr == pytest.approx(10 * np.log10(255**2 / (100 / 48)), abs=0.01)
