@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax.typing import DTypeLike
 
 from jaxanon.classifiers.layers import BatchNorm, Layer
 from jaxanon.errors import WeightsError
@@ -65,13 +66,19 @@ class _Source:
         return kernel * across, beta + (bias - mean) * scale
 
 
-def port(model: nnx.Module, state: Mapping[str, np.ndarray], what: str) -> None:
+def port(
+    model: nnx.Module,
+    state: Mapping[str, np.ndarray],
+    what: str,
+    dtype: DTypeLike = jnp.float32,
+) -> None:
     """Fill `model`, in place, from `state`.
 
     Args:
         model: a model whose attribute names are those of the state dict (values may be abstract).
         state: name -> array in PyTorch's layouts, of any float type.
         what: what the weights are and where they come from, for the error.
+        dtype: of the parameters; float64 only where JAX's 64-bit mode is on.
 
     Raises:
         WeightsError: listing all missing, unused, misshapen or non-finite entries at once.
@@ -92,8 +99,8 @@ def port(model: nnx.Module, state: Mapping[str, np.ndarray], what: str) -> None:
         if layer.norm is not None:
             prefix = ".".join([*parts[:-1], layer.norm.name])
             kernel, bias = source.fold(prefix, layer.norm, kernel, bias)
-        layer.kernel = nnx.Param(jnp.asarray(layer.from_torch(kernel), jnp.float32))
-        layer.bias = nnx.Param(jnp.asarray(bias, jnp.float32))
+        layer.kernel = nnx.Param(jnp.asarray(layer.from_torch(kernel), dtype))
+        layer.bias = nnx.Param(jnp.asarray(bias, dtype))
     unused = [key for key in state if key not in source.taken]
     problems = source.problems + [f"unused: {key} {state[key].shape}" for key in unused]
     if problems:

@@ -28,7 +28,11 @@ def timm_model(architecture):
 
 
 def randomise(model, seed):
-    """Random weights, batch-norm statistics too, of sizes that keep activations alive."""
+    """Random weights, batch-norm statistics too.
+
+    The gain of 1.5 keeps activations alive without making the network chaotic: at He's 2, the
+    float32 logits of either library are 1e-3 from its own float64 ones in the deepest variant.
+    """
     import torch
 
     generator = torch.Generator().manual_seed(seed)
@@ -38,15 +42,27 @@ def randomise(model, seed):
         noise = torch.randn(value.shape, generator=generator)
         if value.ndim >= 2:
             fan_in = value[0].numel()
-            value.copy_(noise * (2 / fan_in) ** 0.5)
+            value.copy_(noise * (1.5 / fan_in) ** 0.5)
         elif name.endswith(("running_var", "weight")):
-            value.copy_(1 + 0.3 * noise.clamp(-2, 2))
+            value.copy_(1 + 0.2 * noise.clamp(-2, 2))
         else:
             value.copy_(0.2 * noise)
 
 
 def pair(architecture, weights):
-    """timm's model and ours, filled with the same weights."""
+    """timm's model and ours, filled with the same weights, in float32."""
+    model = timm_filled(architecture, weights)
+    return model, ours_from(model, architecture, jnp.float32)
+
+
+def ours_from(model, architecture, dtype):
+    entry = registry.find(architecture)
+    ours = nnx.eval_shape(lambda: entry.build(1000))
+    port(ours, {k: v.numpy() for k, v in model.state_dict().items()}, architecture, dtype)
+    return Classifier.of(entry.name, entry.config, ours)
+
+
+def timm_filled(architecture, weights):
     import torch
 
     model = timm_model(architecture)
@@ -54,11 +70,9 @@ def pair(architecture, weights):
     if weights == "real":
         state = {entry.timm_name(k): v for k, v in read_state_dict(entry.installed).items()}
         model.load_state_dict({k: torch.tensor(v) for k, v in state.items()})
-        return model, load_classifier(architecture)
-    randomise(model, 7)
-    ours = nnx.eval_shape(lambda: entry.build(1000))
-    port(ours, {k: v.numpy() for k, v in model.state_dict().items()}, architecture)
-    return model, Classifier.of(entry.name, entry.config, ours)
+    else:
+        randomise(model, 7)
+    return model
 
 
 CASES = [(a, "random") for a in ARCHITECTURES] + [(a, "real") for a in REAL]
@@ -85,7 +99,7 @@ def torch_logits(model, config, images):
 
 
 @pytest.mark.parametrize(("architecture", "weights"), CASES)
-def test_logits(architecture, weights, pixels, record_property):
+def test_logits(architecture, weights, pixels):
     import torch
 
     model, ours = pair(architecture, weights)
@@ -95,14 +109,14 @@ def test_logits(architecture, weights, pixels, record_property):
     mine = np.asarray(ours.logits(images))
     gap = float(np.abs(mine - theirs).max())
     print(
-        f"{architecture} {weights}: max |logit difference| {gap:.2e}, largest {np.abs(theirs).max():.1f}"
+        f"{architecture} {weights}: max |logit difference| {gap:.2e}, "
+        f"largest logit {np.abs(theirs).max():.1f}"
     )
-    record_property("gap", gap)
     assert np.abs(theirs).max() > 1
     assert gap <= 1e-4
 
 
-def gradients(model, ours, images, labels, double):
+def gradients(model, architecture, images, labels, double):
     """Gradients by the pixels of the summed cross-entropy: timm's and ours."""
     import torch
 
@@ -111,7 +125,9 @@ def gradients(model, ours, images, labels, double):
     images = images.astype(kind)
     by = torch.tensor(images, requires_grad=True)
     loss = torch.nn.functional.cross_entropy(
-        torch_logits(model, ours.config, by), torch.tensor(labels), reduction="sum"
+        torch_logits(model, registry.find(architecture).config, by),
+        torch.tensor(labels),
+        reduction="sum",
     )
     loss.backward()
 
@@ -120,8 +136,8 @@ def gradients(model, ours, images, labels, double):
         return -odds[jnp.arange(len(labels)), jnp.asarray(labels)].sum()
 
     with jax.enable_x64(double):
-        params = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf), kind), ours.params)
-        mine = np.asarray(jax.jit(jax.grad(objective))(jnp.asarray(images), params))
+        ours = ours_from(model, architecture, kind)
+        mine = np.asarray(jax.jit(jax.grad(objective))(jnp.asarray(images), ours.params))
     assert mine.dtype == kind
     return by.grad.numpy(), mine
 
@@ -143,12 +159,12 @@ def test_input_gradients(architecture, weights, pixels):
     gradient too. So equality is asked where no activation sits on a kink, and in float32 the
     closeness that timm itself has.
     """
-    model, ours = pair(architecture, weights)
-    images = pixels(ours.config.input_size)
+    model = timm_filled(architecture, weights)
+    images = pixels(registry.find(architecture).config.input_size)
     labels = np.arange(BATCH) * 37
-    exact, mine64 = gradients(model, ours, images, labels, double=True)
+    exact, mine64 = gradients(model, architecture, images, labels, double=True)
     gap = distance(mine64, exact)
-    theirs32, mine32 = gradients(model, ours, images, labels, double=False)
+    theirs32, mine32 = gradients(model, architecture, images, labels, double=False)
     to_timm, to_exact = distance(mine32, theirs32), distance(mine32, exact)
     timms_own = distance(theirs32, exact)
     print(
@@ -188,7 +204,7 @@ def test_decisions_on_the_photos(architecture, photos):
     from PIL import Image
 
     timm_data = pytest.importorskip("timm.data")
-    model, ours = pair(architecture, "real")
+    model, ours = timm_filled(architecture, "real"), load_classifier(architecture)
     transform = timm_data.create_transform(**timm_data.resolve_data_config({}, model=model))
     batch = torch.stack([transform(Image.open(path).convert("RGB")) for path, _ in photos])
     with torch.no_grad():
