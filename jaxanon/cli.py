@@ -5,10 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from jaxanon import __version__
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
+
+# Imported when asked for, so that `jaxanon --help` answers at once.
+_HOMES = {
+    "demo": ("demo", "demo"),
+    "anonymize": ("anonymize", "anonymize"),
+    "adapt": ("anonymize", "adapt"),
+    "transfer": ("transfer", "evaluate"),
+    "models": ("models", "models"),
+}
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
@@ -191,17 +201,10 @@ def _models(command: argparse.ArgumentParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 some images failed, 2 wrong usage."""
     args = parser().parse_args(argv)
-    from jaxanon import commands, demo
-
-    run = {
-        "demo": demo.demo,
-        "anonymize": commands.anonymize,
-        "adapt": commands.adapt,
-        "transfer": commands.evaluate,
-        "models": commands.models,
-    }[args.command]
+    module, name = _HOMES[args.command]
     try:
-        return run(args)
+        status: int = getattr(import_module(f"jaxanon.commands.{module}"), name)(args)
+        return status
     except (UsageError, WeightsError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)
         return 2

@@ -38,6 +38,8 @@ class Source:
 def find(sources: Sequence[Path]) -> list[Source]:
     """All files given or below the folders given, sorted; hidden ones are left out.
 
+    Links to folders are not followed.
+
     A folder that cannot be listed stands in the list itself: decoding it tells why.
 
     Raises:
@@ -65,7 +67,7 @@ def _below(folder: Path) -> Iterator[Path]:
         yield folder
         return
     for entry in entries:
-        if entry.is_dir():
+        if entry.is_dir() and not entry.is_symlink():
             yield from _below(entry)
         elif entry.is_file():
             yield entry

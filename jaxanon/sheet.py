@@ -32,28 +32,38 @@ def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
     """
     said = [ensemble.logits(images) for images in zip(*rows, strict=True)]
     font, head = ImageFont.load_default(12), ImageFont.load_default(15)
-    block = len(ensemble.names) * (TOP + 1) * LINE
-    height = TILE + block + 2 * GAP
-    canvas = Image.new(
-        "RGB", (GAP + 4 * (TILE + GAP), 2 * GAP + LINE + len(rows) * height), "white"
-    )
+    words = len(ensemble.names) * (TOP + 1) * LINE
+    strips = [[_small(picture) for picture in _pictures(*row)] for row in rows]
+    heights = [max(small.size[1] for small in strip) + words + 2 * GAP for strip in strips]
+    canvas = Image.new("RGB", (GAP + 4 * (TILE + GAP), 2 * GAP + LINE + sum(heights)), "white")
     draw = ImageDraw.Draw(canvas)
     for column, heading in enumerate(HEADINGS):
         draw.text((GAP + column * (TILE + GAP), GAP), heading, INK, head)
-    for r, (original, anonymized, adapted) in enumerate(rows):
-        gap = (adapted.astype(np.int16) - anonymized) * AMPLIFY + 128
-        pictures = (original, anonymized, adapted, np.clip(gap, 0, 255).astype(np.uint8))
-        y = 2 * GAP + LINE + r * height
-        for column, picture in enumerate(pictures):
+    y = 2 * GAP + LINE
+    for r, (strip, height) in enumerate(zip(strips, heights, strict=True)):
+        for column, small in enumerate(strip):
             x = GAP + column * (TILE + GAP)
-            small = Image.fromarray(picture)
-            small.thumbnail((TILE, TILE))
-            canvas.paste(small, (x, y + TILE - small.size[1]))
+            canvas.paste(small, (x, y))
             if column < 3:
-                _words(draw, font, x, y + TILE + 4, ensemble, said, column, r)
+                below = y + height - words - 2 * GAP + 4
+                _words(draw, font, x, below, ensemble, said, column, r)
+        y += height
     out = io.BytesIO()
     canvas.save(out, "png", optimize=True)
     return out.getvalue()
+
+
+def _pictures(
+    original: np.ndarray, anonymized: np.ndarray, adapted: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    gap = (adapted.astype(np.int16) - anonymized) * AMPLIFY + 128
+    return original, anonymized, adapted, np.clip(gap, 0, 255).astype(np.uint8)
+
+
+def _small(picture: np.ndarray) -> Image.Image:
+    image = Image.fromarray(picture)
+    image.thumbnail((TILE, TILE))
+    return image
 
 
 def _words(

@@ -33,6 +33,6 @@ def pictures() -> list[np.ndarray]:
 @pytest.fixture(scope="session")
 def photos() -> list[tuple[Path, int]]:
     """The 20 ImageNet photos of the extra `demo`, with their classes."""
-    from jaxanon.demo import photos as packaged
+    from jaxanon.commands.demo import photos as packaged
 
     return packaged()

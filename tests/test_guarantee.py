@@ -19,7 +19,7 @@ from jaxanon.run import Item, Loaded, Run
 
 PACKAGE = Path(adaptation.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
-FORBIDDEN = ("images", "anonymizers", "run", "regions", "manifest", "commands", "demo", "pairs")
+FORBIDDEN = ("images", "anonymizers", "run", "regions", "manifest", "commands", "pairs", "cli")
 
 
 def imports_of(path: Path) -> set[str]:

@@ -63,6 +63,10 @@ def depthwise(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
     around = pads(padding, (x.shape[1], x.shape[2]), side, stride)
     if jax.default_backend() == "cpu":
         return _depthwise_shifted(x, kernel, stride, around)
+    return _depthwise_library(x, kernel, stride, around)
+
+
+def _depthwise_library(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
     return lax.conv_general_dilated(
         x,
         kernel[:, :, None, :],

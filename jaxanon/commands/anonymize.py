@@ -1,45 +1,25 @@
-"""What the commands do: check every argument first, then work.
-
-Each function takes the parsed arguments and returns the exit status.
-"""
+"""`jaxanon anonymize` and `jaxanon adapt`."""
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from jaxanon import images, tables
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import anonymize as obscure
 from jaxanon.anonymizers import strength_of
-from jaxanon.classifiers import registry
-from jaxanon.classifiers.classifier import Classifier
+from jaxanon.commands.common import load_all, split_names, write_sheet
 from jaxanon.ensemble import Ensemble
-from jaxanon.errors import ImageError, UsageError
-from jaxanon.evaluate.transfer import as_json, decide_all, transfer
+from jaxanon.errors import UsageError
 from jaxanon.manifest import JOURNAL, REPORT, Journal, Record, write_json
 from jaxanon.pairs import Partners, same_size
-from jaxanon.progress import Progress
 from jaxanon.regions import Regions, regions
 from jaxanon.run import Item, Loaded, Run
-
-
-def split_names(text: str | None) -> list[str]:
-    """The classifiers named in a comma-separated option."""
-    return [name.strip() for name in (text or "").split(",") if name.strip()]
-
-
-def load_all(names: Sequence[str]) -> list[Classifier]:
-    """Load classifiers, all names checked before the first is loaded."""
-    for name in names:
-        registry.find(name.partition("@")[0])
-    return [registry.load_classifier(name) for name in names]
 
 
 def anonymize(args: Namespace) -> int:
@@ -87,7 +67,7 @@ def _pair(original: images.Source, anonymized: images.Source, where: Regions) ->
 def _adapt_all(
     args: Namespace,
     sources: Sequence[images.Source],
-    load: Any,
+    load: Callable[[images.Source], Loaded],
     options: dict[str, Any],
     inputs: Sequence[Path],
 ) -> int:
@@ -138,30 +118,11 @@ def _adapt_all(
 
 
 def _plain(settings: Settings) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()}
 
 
 def _still_there(record: Record) -> bool:
     return record.output is not None and Path(record.output).is_file()
-
-
-def write_sheet(
-    path: Path, items: Sequence[Item], report: dict[str, Any], ensemble: Ensemble, most: int = 24
-) -> None:
-    """Write the contact sheet of a run's first saved images."""
-    from jaxanon.sheet import sheet
-
-    by_input = {str(item.input): item for item in items}
-    rows: list[tuple[np.ndarray, ...]] = []
-    for record in report["images"]:
-        if record["output"] is not None and len(rows) < most:
-            loaded = by_input[record["input"]].load()
-            saved = images.decode(Path(record["output"]))
-            rows.append((loaded.original, loaded.anonymized, saved))
-    if rows:
-        images.write(path, sheet(rows, ensemble))
 
 
 def _keep_apart(output: Path, inputs: Sequence[Path]) -> None:
@@ -201,90 +162,3 @@ def _check_outputs(args: Namespace, items: Sequence[Item], inputs: Sequence[Path
             f"{len(there)} outputs exist already, {there[0]} the first; "
             "give --resume to go on with that run, or --overwrite to begin anew"
         )
-
-
-def evaluate(args: Namespace) -> int:
-    """`jaxanon transfer`."""
-    names = split_names(args.classifiers)
-    originals = images.find([args.originals])
-    folders = [Partners(args.adapted)]
-    if args.anonymized:
-        folders.append(Partners(args.anonymized))
-    if args.json and args.json.exists() and not args.overwrite:
-        raise UsageError(f"{args.json} exists; give --overwrite to replace it")
-    source = args.source or names[0]
-    known = [registry.find(name.partition("@")[0]).name for name in names]
-    chosen = registry.find(source.partition("@")[0]).name
-    if chosen not in known:
-        raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
-    ensemble = Ensemble(load_all(names))
-    failed: list[str] = []
-    progress = Progress(len(originals), quiet=args.quiet)
-
-    def groups() -> Iterator[tuple[np.ndarray, ...]]:
-        for original in originals:
-            try:
-                partners = [folder.of(original) for folder in folders]
-                pictures = [images.decode(s.path) for s in (original, *partners)]
-                for partner, picture in zip(partners, pictures[1:], strict=True):
-                    same_size(original, partner, [pictures[0].shape, picture.shape])
-                yield tuple(pictures)
-            except ImageError as error:
-                failed.append(str(error))
-                progress.error(str(error))
-            progress.advance()
-
-    decided = decide_all(ensemble, groups())
-    progress.close()
-    if not decided:
-        raise ImageError(f"no image of {args.originals} could be compared")
-    rows = transfer(
-        ensemble.names,
-        decided[0],
-        decided[1],
-        decided[2] if args.anonymized else None,
-        known.index(chosen),
-    )
-    result = as_json(rows, chosen, decided[0].shape[1], failed)
-    if args.json:
-        write_json(args.json, result)
-    if not args.quiet:
-        print(tables.transfers(rows, chosen))
-        print(f"{decided[0].shape[1]} images compared, {len(failed)} failed")
-    return 1 if failed else 0
-
-
-def models(args: Namespace) -> int:
-    """`jaxanon models`."""
-    names = registry.list_classifiers(args.pattern)
-    if not names:
-        raise UsageError(f"no classifier matches {args.pattern!r}; see jaxanon models")
-    rows: list[dict[str, Any]] = []
-    for name in names:
-        entry = registry.ENTRIES[name]
-        rows.append(
-            {
-                "name": name,
-                "input_size": entry.config.input_size,
-                "parameters": registry.parameters(entry),
-                "licence": entry.config.licence,
-                "source": entry.config.source,
-                "package": entry.package,
-                "installed": entry.installed is not None,
-            }
-        )
-    if args.json:
-        print(json.dumps(rows, indent=1))
-        return 0
-    cells = [
-        [
-            str(row["name"]),
-            str(row["input_size"]),
-            f"{row['parameters'] / 1e6:.1f} M",
-            str(row["licence"]),
-            "installed" if row["installed"] else str(row["package"] or "NAME@PATH"),
-        ]
-        for row in rows
-    ]
-    print(tables.table(["classifier", "input", "parameters", "licence", "weights"], cells))
-    return 0

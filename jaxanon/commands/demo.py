@@ -10,7 +10,7 @@ from pathlib import Path
 from jaxanon import images, tables
 from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
-from jaxanon.commands import load_all, write_sheet
+from jaxanon.commands.common import load_all, write_sheet
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.manifest import REPORT, Journal, write_json

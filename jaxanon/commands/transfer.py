@@ -1,0 +1,69 @@
+"""`jaxanon transfer`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Iterator
+
+import numpy as np
+
+from jaxanon import images, tables
+from jaxanon.classifiers import registry
+from jaxanon.commands.common import load_all, split_names
+from jaxanon.ensemble import Ensemble
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.evaluate.transfer import as_json, decide_all, transfer
+from jaxanon.manifest import write_json
+from jaxanon.pairs import Partners, same_size
+from jaxanon.progress import Progress
+
+
+def evaluate(args: Namespace) -> int:
+    """`jaxanon transfer`."""
+    names = split_names(args.classifiers)
+    originals = images.find([args.originals])
+    folders = [Partners(args.adapted)]
+    if args.anonymized:
+        folders.append(Partners(args.anonymized))
+    if args.json and args.json.exists() and not args.overwrite:
+        raise UsageError(f"{args.json} exists; give --overwrite to replace it")
+    source = args.source or names[0]
+    known = [registry.find(name.partition("@")[0]).name for name in names]
+    chosen = registry.find(source.partition("@")[0]).name
+    if chosen not in known:
+        raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
+    ensemble = Ensemble(load_all(names))
+    failed: list[str] = []
+    progress = Progress(len(originals), quiet=args.quiet)
+
+    def groups() -> Iterator[tuple[np.ndarray, ...]]:
+        for original in originals:
+            try:
+                partners = [folder.of(original) for folder in folders]
+                pictures = [images.decode(s.path) for s in (original, *partners)]
+                for partner, picture in zip(partners, pictures[1:], strict=True):
+                    same_size(original, partner, [pictures[0].shape, picture.shape])
+                yield tuple(pictures)
+            except ImageError as error:
+                failed.append(str(error))
+                progress.error(str(error))
+            progress.advance()
+
+    decided = decide_all(ensemble, groups())
+    progress.close()
+    if not decided:
+        raise ImageError(f"no image of {args.originals} could be compared")
+    rows = transfer(
+        ensemble.names,
+        decided[0],
+        decided[1],
+        decided[2] if args.anonymized else None,
+        known.index(chosen),
+    )
+    result = as_json(rows, chosen, decided[0].shape[1], failed)
+    if args.json:
+        write_json(args.json, result)
+    if not args.quiet:
+        print(tables.transfers(rows, chosen))
+        print(f"{decided[0].shape[1]} images compared, {len(failed)} failed")
+    return 1 if failed else 0
