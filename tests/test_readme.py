@@ -1,0 +1,39 @@
+"""What the README shows works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from jaxanon.cli import parser
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_python_example_runs(photos, capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    scope = {"paths": [path for path, _ in photos[:2]]}
+    exec(compile(code, "README.md", "exec"), scope)
+    assert scope["result"].status == ["kept", "kept"]
+    capsys.readouterr()
+
+
+def test_the_commands_parse():
+    lines = README.replace("\\\n", " ")
+    commands = re.findall(
+        r"(?:^|`)jaxanon ((?:anonymize|adapt|transfer|models) ?[^`\n]*)", lines, re.M
+    )
+    whole = [command for command in commands if " " in command or command == "models"]
+    assert len(whole) >= 4
+    for command in whole:
+        parser().parse_args(shlex.split(command))
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+def test_links_lead_somewhere(document):
+    path = ROOT / document
+    for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
+        if not link.startswith("http"):
+            assert (path.parent / link).exists(), link
