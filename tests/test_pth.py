@@ -51,17 +51,20 @@ def torch_names(monkeypatch):
     return torch
 
 
-def dump(value, legacy):
-    buffer = io.BytesIO()
-    pickler = pickle.Pickler(buffer, protocol=2)
+class TorchPickler(pickle.Pickler):
+    legacy = False
 
-    def persistent_id(item):
+    def persistent_id(self, item):
         if isinstance(item, Storage):
             reference = ("storage", item.kind, item.key, "cpu", item.array.size)
-            return (*reference, None) if legacy else reference
+            return (*reference, None) if self.legacy else reference
         return None
 
-    pickler.persistent_id = persistent_id
+
+def dump(value, legacy):
+    buffer = io.BytesIO()
+    pickler = TorchPickler(buffer, protocol=2)
+    pickler.legacy = legacy
     pickler.dump(value)
     return buffer.getvalue()
 
