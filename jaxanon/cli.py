@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 from jaxanon import __version__
@@ -200,6 +201,9 @@ def _models(command: argparse.ArgumentParser) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit status: 0 done, 1 some images failed, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file name may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     args = parser().parse_args(argv)
     module, name = _HOMES[args.command]
     try:

@@ -126,7 +126,7 @@ class Run:
                 Job(item, loaded.anonymized, reference[: len(self.sources.names), i], loaded.mask)
                 for i, (item, loaded) in enumerate(batch)
             ]
-            del batch
+            batch.clear()  # the generator that made it still holds the list
             yield from jobs
 
     def _batches(self, items: Sequence[Item]) -> Iterator[list[tuple[Item, Loaded]]]:
@@ -146,6 +146,7 @@ class Run:
                 continue
             batch.append((item, loaded))
             pixels += loaded.original.shape[0] * loaded.original.shape[1]
+            del loaded
             if len(batch) == self.everyone.batch or pixels >= PIXELS_AT_ONCE:
                 yield batch
                 batch, pixels = [], 0

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
 from jaxanon.manifest import Journal
+from jaxanon.progress import Progress
 from jaxanon.run import Item, Loaded, Run
 
 PACKAGE = Path(adaptation.__file__).parent
@@ -141,3 +143,31 @@ def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, preset
     few = jaxanon.adapt(images[3:5], decisions[:, 3:5], sources, slots=3, **options)
     np.testing.assert_array_equal(few.images[0], whole.images[3])
     np.testing.assert_array_equal(few.images[1], whole.images[4])
+
+
+def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):
+    """Nothing of the run holds an original once its decisions are known."""
+    import gc
+    import weakref
+
+    class Pixels(np.ndarray):
+        """An array that can be watched."""
+
+    watched = []
+
+    def load(i):
+        original = picture(i, 50, 70).view(Pixels)
+        watched.append(weakref.ref(original))
+        return Loaded(original, picture(30 + i, 50, 70), None)
+
+    items = [Item(Path(f"{i}.png"), tmp_path / f"{i}.png", partial(load, i)) for i in range(3)]
+    settings = preset("fast", steps=3, rounds=0)
+    run = Run(
+        items, Ensemble(tinies[:1]), None, settings, "png", {}, Journal(tmp_path, {}), quiet=True
+    )
+    run._progress = Progress(3, quiet=True)
+    jobs = run._jobs(items)
+    next(jobs)
+    gc.collect()
+    assert len(watched) == 3
+    assert [reference() for reference in watched] == [None] * 3
