@@ -170,4 +170,4 @@ def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):
     next(jobs)
     gc.collect()
     assert len(watched) == 3
-    assert [reference() for reference in watched] == [None] * 3
+    assert all(reference() is None for reference in watched)
