@@ -113,21 +113,25 @@ class Run:
         return report(ordered, self.roles, self.options, seconds, len(todo))
 
     def _jobs(self, items: Sequence[Item]) -> Iterator[Job]:
-        """Read, decide, anonymize, decide again. The originals are dropped here."""
+        """The jobs, batch by batch; the originals are dropped before a job is handed out."""
         for batch in self._batches(items):
-            reference = self.everyone.decide([loaded.original for _, loaded in batch])
-            anonymized = self.everyone.decide([loaded.anonymized for _, loaded in batch])
-            for i, (item, _) in enumerate(batch):
-                self._decided[str(item.input)] = {
-                    name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
-                    for c, name in enumerate(self.everyone.names)
-                }
-            jobs = [
-                Job(item, loaded.anonymized, reference[: len(self.sources.names), i], loaded.mask)
-                for i, (item, loaded) in enumerate(batch)
-            ]
+            jobs = self._decide(batch)
             batch.clear()  # the generator that made it still holds the list
             yield from jobs
+
+    def _decide(self, batch: Sequence[tuple[Item, Loaded]]) -> list[Job]:
+        """Ask every classifier about originals and anonymized images."""
+        reference = self.everyone.decide([loaded.original for _, loaded in batch])
+        anonymized = self.everyone.decide([loaded.anonymized for _, loaded in batch])
+        jobs = []
+        for i, (item, loaded) in enumerate(batch):
+            self._decided[str(item.input)] = {
+                name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
+                for c, name in enumerate(self.everyone.names)
+            }
+            wanted = reference[: len(self.sources.names), i]
+            jobs.append(Job(item, loaded.anonymized, wanted, loaded.mask))
+        return jobs
 
     def _batches(self, items: Sequence[Item]) -> Iterator[list[tuple[Item, Loaded]]]:
         batch: list[tuple[Item, Loaded]] = []
