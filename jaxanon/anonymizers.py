@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxanon.errors import UsageError, unknown
+from jaxanon.errors import ImageError, UsageError, unknown
 from jaxanon.regions import Region
 
 REFERENCE_SIDE = 256
@@ -16,6 +16,8 @@ REFERENCE_SIDE = 256
 
 GREY = 128.0
 DEFAULT_STRENGTH: dict[str, float | None] = {"blur": 6.0, "pixelate": 8.0, "solid": None}
+LEAST = {"blur": 0.5, "pixelate": 2.0}
+"""Lengths in pixels of the image below which a method leaves it all but unchanged."""
 METHODS = tuple(DEFAULT_STRENGTH)
 
 
@@ -97,6 +99,7 @@ def anonymize(
 
     Raises:
         UsageError: for an unknown method or a strength out of range.
+        ImageError: when the image is so small that the strength would leave it as it is.
     """
     strength = strength_of(method, strength)
     pixels = image.astype(np.float32)
@@ -105,6 +108,11 @@ def anonymize(
     else:
         assert strength is not None
         length = strength * min(image.shape[:2]) / REFERENCE_SIDE
+        if length < LEAST[method]:
+            raise ImageError(
+                f"{image.shape[1]}x{image.shape[0]} pixels; {method} of strength {strength:g} "
+                f"is {length:.2g} pixels there and hides nothing: give a larger --strength"
+            )
         changed = (blur if method == "blur" else pixelate)(pixels, length)
     if region.mask is not None:
         weight = region.mask.astype(np.float32)

@@ -107,7 +107,12 @@ def _loop(command: argparse.ArgumentParser) -> None:
     )
     add("--targets", metavar="C,D", help="classifiers to evaluate only")
     add("--eps", type=int, metavar="N", help="largest change of a pixel, in 1/255 (default: 16)")
-    add("--steps", type=int, metavar="N", help="most gradient steps per image (default: 60)")
+    add(
+        "--steps",
+        type=int,
+        metavar="N",
+        help="most gradient steps per image (default: fast 100, transfer 60)",
+    )
     add(
         "--preset",
         default="fast",
@@ -212,7 +217,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, WeightsError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)
         return 2
-    except JaxanonError as error:
+    except (JaxanonError, OSError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.errors import UsageError
+from jaxanon.errors import UsageError, WeightsError
 from jaxanon.view import look
 
 BATCH = 8
+PIXELS_AT_ONCE = 64_000_000
+"""A batch of full-resolution images ends early at so many pixels, to bound the memory."""
 
 
 class Ensemble:
@@ -49,6 +51,7 @@ class Ensemble:
 
         Raises:
             ValueError: when an image is not uint8 of shape `(H, W, 3)`.
+            WeightsError: when a classifier's logits are not finite.
         """
         for image in images:
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
@@ -71,4 +74,6 @@ class Ensemble:
                 pixels[i] = look(image, classifier.config)
             pixels /= 255
             out[start : start + len(part)] = np.asarray(classifier.logits(pixels))[: len(part)]
+        if not np.isfinite(out).all():
+            raise WeightsError(f"{classifier.name}: its logits are not finite; wrong weights?")
         return out

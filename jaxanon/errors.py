@@ -22,6 +22,11 @@ class WeightsError(JaxanonError, ValueError):
     """Classifier weights that are missing, unreadable, unsafe, or of another architecture."""
 
 
+def printable(text: str) -> str:
+    """`text` on one line, without what would command a terminal: file names may hold anything."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def unknown(what: str, value: str, known: Iterable[str]) -> str:
     """Text for a value that is not among `known`, with its near matches (or all, when few)."""
     known = sorted(known)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -56,28 +58,52 @@ def difference(saved: np.ndarray, anonymized: np.ndarray) -> tuple[int, float | 
     return int(np.abs(gap).max()), psnr
 
 
+def fingerprint(path: Path) -> str:
+    """What tells whether a file, or anything in a folder, has been changed: sizes and times."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        with suppress(OSError):  # what is gone or locked shows up when it is read
+            state = file.stat()
+            digest.update(f"{file}|{state.st_size}|{state.st_mtime_ns}\n".encode(errors="replace"))
+    return digest.hexdigest()[:16]
+
+
 class Journal:
     """The records of a run in its output folder, one JSON line each, so that it can be resumed.
 
-    The first line holds the settings; a run resumes only under the same ones.
+    The first line holds the settings; a run resumes only under the same ones. Each record stands
+    with the fingerprint of its input, so that a changed input is done again.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.path = folder / JOURNAL
         self.settings = json.loads(json.dumps(settings))
 
-    def resume(self) -> dict[str, Record]:
-        """Records of images already done, by input; an unfinished last line is left out.
+    def resume(self) -> tuple[dict[str, Record], set[Path]]:
+        """What an earlier run did; nothing where there was none.
+
+        Returns:
+            The records of images that it saved and that have not changed since, by input, and all
+            outputs that it wrote. An unfinished last line is left out.
 
         Raises:
-            UsageError: when the journal belongs to a run with other settings.
+            UsageError: when the journal belongs to a run with other settings, or is damaged.
         """
         if not self.path.is_file():
-            return {}
+            return {}, set()
+        try:
+            return self._read()
+        except (OSError, UnicodeError, TypeError, KeyError, AttributeError) as error:
+            raise UsageError(
+                f"{self.path}: unreadable ({error!r}); give --overwrite to begin anew"
+            ) from error
+
+    def _read(self) -> tuple[dict[str, Record], set[Path]]:
         lines = self.path.read_text(encoding="utf-8").splitlines()
         rows = [row for row in map(_parse, lines) if row is not None]
         if not rows:
-            return {}
+            return {}, set()
         before = rows[0].get("settings")
         if before != self.settings:
             names = sorted(
@@ -89,18 +115,31 @@ class Journal:
                 f"{self.path.parent}: cannot resume, the settings differ: {', '.join(names)}; "
                 "use the same ones, or --overwrite to begin anew"
             )
-        records = [Record(**row) for row in rows[1:]]
-        return {record.input: record for record in records if record.status != "failed"}
+        saved = {
+            row["record"]["input"]: (Record(**row["record"]), row["fingerprint"])
+            for row in rows[1:]
+            if row["record"]["status"] != "failed"
+        }
+        done = {
+            name: record
+            for name, (record, state) in saved.items()
+            if state == fingerprint(Path(name))
+        }
+        return done, {Path(str(record.output)) for record, _ in saved.values()}
 
     def start(self, done: Sequence[Record]) -> None:
         """Begin a journal that holds what is done already."""
-        rows = [{"settings": self.settings}, *map(asdict, done)]
+        rows = [{"settings": self.settings}, *map(_row, done)]
         write(self.path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def add(self, record: Record) -> None:
         """Append one record."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(record)) + "\n")
+            file.write(json.dumps(_row(record)) + "\n")
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {"record": asdict(record), "fingerprint": fingerprint(Path(record.input))}
 
 
 def _parse(line: str) -> dict[str, Any] | None:

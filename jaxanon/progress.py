@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 
+from jaxanon.errors import printable
+
 WIDTH = 24
 
 
@@ -31,7 +33,7 @@ class Progress:
         """Say that an image failed, above the progress line."""
         if not self.quiet:
             self._clear()
-            print(f"error: {text}", file=sys.stderr)
+            print(f"error: {printable(text)}", file=sys.stderr)
 
     def close(self) -> None:
         """Take the line away."""

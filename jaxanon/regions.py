@@ -45,7 +45,9 @@ def regions(spec: str) -> Regions:
     """
     if spec == "whole":
         return lambda _path, _height, _width: Region()
-    path = Path(spec).expanduser()
+    if not spec:
+        raise UsageError("regions is empty; give whole, a .json file or a folder of masks")
+    path = Path(spec)
     if path.is_dir():
         return _Masks(path)
     if path.is_file():
@@ -76,7 +78,7 @@ class _Boxes:
                 raise ValueError("the top level is not a list")
             for i, entry in enumerate(entries):
                 self._read(i, entry)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UsageError(
                 f"regions {path}: not a boxes file ({error}); expected "
                 '[{"url": "a.jpg", "bboxes": [{"x0": 1, "y0": 2, "x1": 30, "y1": 40}]}, ...]'
@@ -85,11 +87,10 @@ class _Boxes:
     def _read(self, index: int, entry: Any) -> None:
         try:
             key = Path(entry["url"]).with_suffix("").as_posix()
-            boxes = [
-                (float(box["x0"]), float(box["y0"]), float(box["x1"]), float(box["y1"]))
-                for box in entry["bboxes"]
-            ]
-        except (KeyError, TypeError, ValueError) as error:
+            boxes = [_box(box) for box in entry["bboxes"]]
+            if not isinstance(entry["bboxes"], list):
+                raise TypeError("bboxes is not a list")
+        except Exception as error:
             raise ValueError(f"entry {index} is malformed: {error!r}") from error
         if not np.isfinite(boxes).all():
             raise ValueError(f"entry {index} has a coordinate that is not finite")
@@ -101,13 +102,14 @@ class _Boxes:
         core = np.zeros((height, width), bool)
         feather = 0.0
         for x0, y0, x1, y1 in self.boxes[self._find(relative)]:
-            if x0 >= x1 or y0 >= y1:
+            if x0 == x1 or y0 == y1:
                 continue  # the published file has a few empty boxes; its authors skip them too
             if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
                 raise ImageError(
                     f"{relative}: the box {(x0, y0, x1, y1)} of {self.path} lies outside the "
                     f"{width}x{height} image; are they of another size or orientation?"
                 )
+            x0, x1, y0, y1 = max(x0, 0), min(x1, width), max(y0, 0), min(y1, height)
             grow = GROWTH * max(x1 - x0, y1 - y0)
             core[_window(x0, y0, x1, y1)] = True
             mask[_window(x0 - grow, y0 - grow, x1 + grow, y1 + grow)] = True
@@ -119,7 +121,7 @@ class _Boxes:
         if key in self.boxes:
             return key
         same = set(self.by_name.get(relative.stem, []))
-        ends = {k for k in same if k.endswith("/" + key)} or same
+        ends = {k for k in same if k.endswith("/" + key)}
         if len(ends) == 1:
             return ends.pop()
         cause = f"{len(ends)} entries of that name" if ends else "no entry"
@@ -127,6 +129,13 @@ class _Boxes:
             f"{relative}: {cause} in {self.path}; nothing was anonymized, so nothing was written "
             "(list an image that has nothing private with empty bboxes)"
         )
+
+
+def _box(box: Any) -> tuple[float, float, float, float]:
+    """Left, top, right, bottom; corners given the other way round are put right."""
+    x0, x1 = sorted((float(box["x0"]), float(box["x1"])))
+    y0, y1 = sorted((float(box["y0"]), float(box["y1"])))
+    return x0, y0, x1, y1
 
 
 def _window(x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
@@ -143,11 +152,14 @@ class _Masks:
 
     def __call__(self, relative: Path, height: int, width: int) -> Region:
         place = self.folder / relative
-        found = sorted(
-            file
-            for file in (place.parent.iterdir() if place.parent.is_dir() else ())
-            if file.is_file() and file.stem in (relative.stem, relative.name)
-        )
+        try:
+            found = sorted(
+                file
+                for file in (place.parent.iterdir() if place.parent.is_dir() else ())
+                if file.is_file() and file.stem in (relative.stem, relative.name)
+            )
+        except OSError as error:
+            raise ImageError(f"{place.parent}: cannot be read: {error.strerror}") from error
         if len(found) != 1:
             raise ImageError(
                 f"{relative}: {len(found) or 'no'} masks named {relative.stem}.* "

@@ -14,14 +14,12 @@ from jaxanon.adaptation.problem import Job
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.classifier import Classifier
+from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
 from jaxanon.errors import ImageError
 from jaxanon.images import commit, decode, discard_part, encode, write, write_part
 from jaxanon.manifest import Decisions, Journal, Record, difference, report
 from jaxanon.progress import Progress
-
-PIXELS_AT_ONCE = 64_000_000
-"""Originals are decided on in batches; a batch ends early at so many pixels."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,16 @@ class Item:
         output: path of the file to write.
         load: reads and anonymizes; raises ImageError.
         anonymized_output: where to save the anonymized image, if wanted.
+        overwrite: whether `output` may replace an existing file.
+        overwrite_anonymized: the same for `anonymized_output`.
     """
 
     input: Path
     output: Path
     load: Callable[[], Loaded]
     anonymized_output: Path | None = None
+    overwrite: bool = False
+    overwrite_anonymized: bool = False
 
 
 class Run:
@@ -61,32 +63,31 @@ class Run:
         form: `png`, `jpeg` or `webp`.
         options: all options of the run, for report and journal.
         journal: where records are kept.
-        overwrite: whether existing outputs may be replaced.
         quiet: no progress, no messages.
+
+    Raises:
+        UsageError: when there is no source, or a classifier stands twice.
     """
 
     def __init__(
         self,
         items: Sequence[Item],
-        sources: Ensemble,
-        targets: Ensemble | None,
+        sources: Sequence[Classifier],
+        targets: Sequence[Classifier],
         settings: Settings,
         form: str,
         options: Mapping[str, Any],
         journal: Journal,
         *,
-        overwrite: bool = False,
         quiet: bool = False,
     ) -> None:
         self.items, self.settings, self.form, self.options = items, settings, form, options
-        self.sources = sources
-        others = targets.classifiers if targets else ()
-        self.everyone = Ensemble([*sources.classifiers, *others], sources.batch)
+        self.sources, self.everyone = Ensemble(sources), Ensemble([*sources, *targets])
         self.roles = {
-            **dict.fromkeys(sources.names, "source"),
-            **{classifier.name: "target" for classifier in others},
+            **{classifier.name: "source" for classifier in sources},
+            **{classifier.name: "target" for classifier in targets},
         }
-        self.journal, self.overwrite, self.quiet = journal, overwrite, quiet
+        self.journal, self.quiet = journal, quiet
         self.records: dict[str, Record] = {}
         self._decided: dict[str, Decisions] = {}
         self._verified: dict[str, Record] = {}
@@ -143,9 +144,9 @@ class Run:
                     write(
                         item.anonymized_output,
                         encode(loaded.anonymized, "png"),
-                        overwrite=self.overwrite,
+                        overwrite=item.overwrite_anonymized,
                     )
-            except ImageError as error:
+            except (ImageError, MemoryError) as error:
                 self._fail(item, error)
                 continue
             batch.append((item, loaded))
@@ -195,26 +196,33 @@ class Run:
         return [id(item) not in again for item in adapted]
 
     def _finish(self, item: Item) -> None:
-        """Give a verified file its name."""
+        """Give a verified file its name.
+
+        The journal knows of it first: a run killed in between finds no file and does it again,
+        and a file that the journal does not know is somebody else's.
+        """
         name = str(item.input)
         if name in self.records:
             return  # it failed to be written, and that is on record
+        record = self._verified.pop(name)
+        self.journal.add(record)
         try:
-            commit(item.output, overwrite=self.overwrite)
+            commit(item.output, overwrite=item.overwrite)
         except ImageError as error:
             self._fail(item, error)
             return
-        self._record(self._verified.pop(name))
+        self._done(record)
 
-    def _fail(self, item: Item, error: ImageError) -> None:
-        text = str(error)
+    def _fail(self, item: Item, error: Exception) -> None:
+        text = str(error) if isinstance(error, ImageError) else f"{item.input}: out of memory"
         self._progress.error(text)
-        self._record(Record(str(item.input), None, "failed", error=text))
+        record = Record(str(item.input), None, "failed", error=text)
+        self.journal.add(record)
+        self._done(record)
 
-    def _record(self, record: Record) -> None:
+    def _done(self, record: Record) -> None:
         self.records[record.input] = record
         self._decided.pop(record.input, None)
-        self.journal.add(record)
         self._progress.advance()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxanon.errors import printable
 from jaxanon.evaluate.transfer import Transfer
 
 
@@ -50,9 +51,9 @@ def closing(report: Mapping[str, Any]) -> str:
         f"{summary['images_per_second']:.2f} images/s"
     )
     for image in partly:
-        text += f"\npartly: {image['output']}: not every source keeps its decision"
+        text += f"\npartly: {printable(image['output'])}: not every source keeps its decision"
     for image in failed:
-        text += f"\nfailed: {image['error']}"
+        text += f"\nfailed: {printable(image['error'])}"
     return text
 
 

@@ -4,8 +4,9 @@
 on the full-resolution pixels exactly as timm's evaluation transform does it.
 
 `Canvas` is the square grid of cells on which a perturbation lives. It is laid over the centred
-square of side min(H, W), outside of which no pixel can change a decision, and each pixel of the
-square takes the value of one cell. That choice makes the loop's model of the saved file exact:
+square of side min(H, W), to which every centre crop is confined (but for the reach of the resize
+filter, which the matrices respect), and each pixel of the square takes the value of one cell. That
+choice makes the loop's model of the saved file exact:
 
 - a whole number of 1/255 in a cell is a whole number in every pixel, so rounding loses nothing;
 - the largest change of a pixel is the largest value of a cell, so the bound on the perturbation
@@ -71,23 +72,42 @@ def _weight(name: str, x: np.ndarray) -> tuple[np.ndarray, float]:
     return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0), 3.0
 
 
-def resampling_matrix(source: int, target: int, interpolation: str) -> np.ndarray:
-    """Pillow's resize along one axis as a matrix, `(target, source)` float64.
+def resampling_taps(
+    source: int, target: int, interpolation: str, rows: slice = slice(None)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pillow's resize along one axis: which input pixels make an output pixel, with which weight.
 
-    Rows sum to one. Where the image shrinks the filter is stretched by the reduction.
+    Where the image shrinks the filter is stretched by the reduction.
+
+    Args:
+        source: length before the resize.
+        target: length after it.
+        interpolation: a key of `FILTERS`.
+        rows: which output pixels.
+
+    Returns:
+        `(pixels, weights)`, each `(rows, taps)`; weights sum to one along a row and are zero for
+        pixels beyond the edge, whose index is clipped.
     """
     scale = source / target
     stretch = max(scale, 1.0)
-    centre = (np.arange(target)[:, None] + 0.5) * scale
+    centre = (np.arange(target)[rows][:, None] + 0.5) * scale
     _, support = _weight(interpolation, np.zeros(1))
     reach = support * stretch
-    first = np.clip((centre - reach + 0.5).astype(int), 0, None)
-    last = np.clip((centre + reach + 0.5).astype(int), None, source)
-    pixel = np.arange(source)[None]
+    first = (centre - reach + 0.5).astype(int).clip(0)
+    last = (centre + reach + 0.5).astype(int).clip(None, source)
+    pixel = first + np.arange(int(2 * reach) + 2)[None]
     weight, _ = _weight(interpolation, (pixel + 0.5 - centre) / stretch)
-    weight = np.where((pixel >= first) & (pixel < last), weight, 0)
-    rows: np.ndarray = weight / weight.sum(1, keepdims=True)
-    return rows
+    weight = np.where(pixel < last, weight, 0)
+    return pixel.clip(None, source - 1), weight / weight.sum(1, keepdims=True)
+
+
+def resampling_matrix(source: int, target: int, interpolation: str) -> np.ndarray:
+    """`resampling_taps` as a dense matrix, `(target, source)` float64."""
+    pixel, weight = resampling_taps(source, target, interpolation)
+    matrix = np.zeros((target, source))
+    np.add.at(matrix, (np.arange(target)[:, None], pixel), weight)
+    return matrix
 
 
 @dataclass(frozen=True)
@@ -178,10 +198,14 @@ def _matrices(canvas: Canvas, config: Config) -> tuple[np.ndarray, np.ndarray]:
     axes = []
     for axis, source in enumerate((canvas.height, canvas.width)):
         start = crop_start(targets[axis], size)
-        whole = resampling_matrix(source, targets[axis], config.interpolation)
-        seen = whole[start : start + size, canvas.square[axis]]
-        matrix = np.zeros((size, canvas.size), np.float32)
-        matrix[:, : canvas.cells] = np.add.reduceat(seen, canvas.starts, axis=1)
+        rows = slice(start, start + size)
+        pixel, weight = resampling_taps(source, targets[axis], config.interpolation, rows)
+        place = pixel - canvas.square[axis].start
+        inside = (place >= 0) & (place < canvas.side)
+        cell = np.where(inside, place, 0) * canvas.cells // canvas.side
+        sums = np.zeros((size, canvas.size))
+        np.add.at(sums, (np.arange(size)[:, None], cell), np.where(inside, weight, 0))
+        matrix = sums.astype(np.float32)
         matrix.flags.writeable = False
         axes.append(matrix)
     return axes[0], axes[1]

@@ -4,7 +4,7 @@ from samples import picture
 from scipy.ndimage import gaussian_filter
 
 from jaxanon.anonymizers import GREY, anonymize, blur, pixelate, strength_of
-from jaxanon.errors import UsageError
+from jaxanon.errors import ImageError, UsageError
 from jaxanon.regions import Region
 
 
@@ -58,6 +58,15 @@ def test_only_the_region_changes_and_its_core_is_fully_anonymized(method):
         edge = (out[60, 85:115].astype(int) - image[60, 85:115]).any(-1)
         assert edge[:10].any()
         assert edge[15:18].any()
+
+
+@pytest.mark.parametrize(("method", "side"), [("pixelate", 24), ("blur", 16)])
+def test_what_would_hide_nothing_is_refused(method, side):
+    image = picture(6, side, side)
+    with pytest.raises(ImageError, match="hides nothing: give a larger --strength"):
+        anonymize(image, Region(), method)
+    strong = anonymize(image, Region(), method, 64)
+    assert (strong != image).mean() > 0.9
 
 
 def test_inputs_are_checked():

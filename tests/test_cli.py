@@ -16,9 +16,11 @@ from samples import TinyNet, picture, tiny
 from test_images import bad_files
 
 from jaxanon import run as run_module
+from jaxanon.anonymizers import blur
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.layers import Conv, Linear
 from jaxanon.cli import main
+from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
 
 NAMES = ("tiny_a.test", "tiny_b.test", "tiny_c.test")
@@ -101,8 +103,6 @@ def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_p
     ]
     summary = report["summary"]
     assert (summary["images"], summary["done"], summary["failed"]) == (5, 5, 0)
-    from jaxanon.ensemble import Ensemble
-
     everyone = Ensemble([registry.load_classifier(name) for name in zoo])
     for row in report["images"]:
         saved, before = decode(Path(row["output"])), None
@@ -169,6 +169,7 @@ def test_names_that_would_meet_are_kept_apart(zoo, photos_dir, tmp_path):
     [
         (["--method", "blurr"], "unknown method 'blurr'; near matches: blur"),
         (["--regions", "box.json"], "regions 'box.json': no such file or folder"),
+        (["--regions", ""], "regions is empty"),
         (["--strength", "-3"], "strength is -3"),
         (["--eps", "0"], "eps is 0"),
         (["--steps", "0"], "steps is 0"),
@@ -272,6 +273,110 @@ def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
     assert rows[0] == rows[1]
 
 
+def test_resume_repeats_what_has_changed_and_spares_what_is_not_its_own(
+    zoo, photos_dir, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "b.png").write_bytes(b"somebody else's")
+    assert anonymize(zoo, photos_dir, out, "--resume") == 2
+    assert "exist already" in capsys.readouterr().err
+    (out / "b.png").unlink()
+    assert anonymize(zoo, photos_dir, out, "--resume", "--quiet") == 0, "nothing to resume: a start"
+
+    before = {path: path.read_bytes() for path in out.rglob("*.png")}
+    Image.fromarray(picture(77, 60, 90)).save(photos_dir / "a.png")
+    assert anonymize(zoo, photos_dir, out, "--resume", "--quiet") == 0
+    changed = [path.name for path, data in before.items() if path.read_bytes() != data]
+    assert changed == ["a.png"]
+
+    Image.fromarray(picture(78, 60, 90)).save(photos_dir / "new.png")
+    (out / "new.png").write_bytes(b"somebody else's")
+    assert anonymize(zoo, photos_dir, out, "--resume") == 2
+    assert (out / "new.png").read_bytes() == b"somebody else's"
+
+
+def test_resume_notices_changed_regions(zoo, photos_dir, tmp_path, capsys):
+    boxes, out = tmp_path / "boxes.json", tmp_path / "out"
+    names = ["a.png", "b.jpg", "c.webp", "sub/d.png", "sub/e.png"]
+    boxes.write_text(json.dumps([{"url": name, "bboxes": []} for name in names]))
+    words = ["--regions", boxes]
+    assert anonymize(zoo, photos_dir, out, *words, "--quiet") == 0
+    box = {"x0": 10, "y0": 10, "x1": 50, "y1": 40}
+    boxes.write_text(json.dumps([{"url": name, "bboxes": [box]} for name in names]))
+    assert anonymize(zoo, photos_dir, out, *words, "--resume") == 2
+    assert "the settings differ: files_state" in capsys.readouterr().err
+
+
+def test_side_files_destroy_nothing(zoo, photos_dir, tmp_path, capsys):
+    first = (photos_dir / "a.png").read_bytes()
+    out = tmp_path / "out"
+    for more, text in (
+        (["--report", photos_dir / "a.png"], "among the inputs"),
+        (["--sheet", photos_dir / "s.png"], "among the inputs"),
+        (["--report", out / "a.png"], "written twice"),
+        (["--report", tmp_path], "is a folder"),
+        (["--sheet", tmp_path / "s.png", "--report", tmp_path / "s.png"], "written twice"),
+        (["--save-anonymized", tmp_path / "p", "--sheet", tmp_path / "p" / "s.png"], "originals"),
+        (["--save-anonymized", out], "overlap"),
+        (["--save-anonymized", out / "sub"], "overlap"),
+    ):
+        assert anonymize(zoo, photos_dir, out, "--overwrite", *more) == 2
+        assert text in capsys.readouterr().err
+        assert not out.exists()
+    words = ["transfer", photos_dir, photos_dir, "--classifiers", zoo[0], "--overwrite"]
+    assert jaxanon(*words, "--json", photos_dir / "a.png") == 2
+    assert (photos_dir / "a.png").read_bytes() == first
+    (tmp_path / "file").touch()
+    assert anonymize(zoo, photos_dir, tmp_path / "file") == 2
+    assert jaxanon("demo", "-o", tmp_path / "file") == 2
+    assert jaxanon("transfer", photos_dir, photos_dir, "--classifiers", ",") == 2
+    assert jaxanon("adapt", photos_dir, photos_dir, "-o", out, "--sources", zoo[0]) == 2
+    capsys.readouterr()
+
+
+def test_an_annotation_serves_one_input_only(zoo, photos_dir, tmp_path, capsys):
+    shutil.copy(photos_dir / "a.png", photos_dir / "b.png")
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in ("a", "b", "c"):
+        height, width = decode(next(photos_dir.glob(f"{name}.*"))).shape[:2]
+        Image.fromarray(np.full((height, width), 255, np.uint8)).save(masks / f"{name}.png")
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--regions", masks, "--quiet") == 1
+    report = json.loads((out / "report.json").read_text())
+    states = {Path(i["input"]).name: i["error"] for i in report["images"]}
+    assert states["a.png"] is None
+    assert "another input is called b too" in states["b.jpg"]
+    assert "another input is called b too" in states["b.png"]
+
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(photos_dir / "a.png", other / "b.png")
+    assert jaxanon("adapt", photos_dir, other, "-o", tmp_path / "o2", "--sources", zoo[0]) == 1
+    assert "no b" in (text := capsys.readouterr().err) or "another original" in text
+
+
+def test_odd_names_are_printed_on_one_line(zoo, photos_dir, tmp_path, capsys):
+    (photos_dir / "two\nlines\x1b[31m.png").write_bytes(b"")
+    assert anonymize(zoo, photos_dir, tmp_path / "out") == 1
+    shown = capsys.readouterr()
+    assert "two\\nlines\\x1b[31m.png: the file is empty" in shown.err
+    assert "\x1b" not in shown.err + shown.out
+
+
+def test_weights_that_give_no_numbers_are_refused(zoo, photos_dir, tmp_path, capsys):
+    config = tmp_path / "weights" / "0" / "config.json"
+    for bad in (
+        {"mean": [float("nan"), 0, 0]},
+        {"crop_pct": 1e-9},
+        {"input_size": [3, 9999, 9999]},
+    ):
+        config.write_text(json.dumps({"num_classes": 10, "pretrained_cfg": bad}))
+        assert anonymize(zoo, photos_dir, tmp_path / "out") == 2
+        assert "not a usable classifier configuration" in capsys.readouterr().err
+
+
 def test_an_output_folder_that_cannot_be_written(zoo, photos_dir, tmp_path, capsys):
     (tmp_path / "file").touch()
     assert anonymize(zoo, photos_dir, tmp_path / "file" / "out") == 1
@@ -304,6 +409,7 @@ def test_regions_limit_the_change(zoo, photos_dir, tmp_path):
     )
     assert code == 2, "solid takes no strength"
     words = ["anonymize", photos_dir, "-o", out, "--sources", zoo[0], "--method", "pixelate"]
+    words += ["--strength", 16]
     assert jaxanon(*words, "--regions", tmp_path / "boxes.json", "--quiet") == 1
     report = json.loads((out / "report.json").read_text())
     assert [i["status"] == "failed" for i in report["images"]] == [False] * 4 + [True]
@@ -322,6 +428,15 @@ def test_other_formats_are_verified_after_compression(zoo, photos_dir, tmp_path,
     report = json.loads((out / "report.json").read_text())
     assert {Path(i["output"]).suffix for i in report["images"]} == {suffix}
     assert report["summary"]["concordance"][NAMES[0]]["adapted"] == 1
+    everyone = Ensemble([registry.load_classifier(name) for name in zoo])
+    for row in report["images"]:
+        saved = decode(Path(row["output"]))
+        made = everyone.decide([saved])[:, 0]
+        assert [row["decisions"][name]["adapted"] for name in NAMES] == made.tolist()
+        original = decode(Path(row["input"]))
+        before = blur(original.astype(np.float32), 10 * min(original.shape[:2]) / 256)
+        gap = np.abs(saved - np.clip(np.rint(before), 0, 255)).max()
+        assert row["linf"] == gap, "measured on the saved file"
 
 
 def test_adapt_takes_pairs_of_any_other_anonymizer(zoo, photos_dir, tmp_path, capsys):
@@ -372,7 +487,10 @@ def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
             None if shares["repair"] is None else pytest.approx(shares["repair"])
         )
         for stage in ("adapted", "anonymized"):
-            assert sum(row[stage].values()) == pytest.approx(1)
+            if row["name"] == NAMES[0]:
+                assert sum(row[stage].values()) == pytest.approx(1)
+            else:  # another number of classes
+                assert row[stage]["same"] is row[stage]["different"] is None
     shown = capsys.readouterr().out
     assert f"{NAMES[0]} (source)" in shown
     assert "5 images compared, 0 failed" in shown

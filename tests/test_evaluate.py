@@ -9,7 +9,7 @@ def test_class_aware_split_by_hand():
     reference = np.array([[0, 1, 2, 3], [0, 1, 2, 3]])
     anonymized = np.array([[9, 9, 2, 9], [9, 8, 7, 3]])
     adapted = np.array([[0, 1, 2, 3], [9, 1, 7, 5]])
-    source, target = transfer(["s", "t"], reference, adapted, anonymized, 0)
+    source, target = transfer(["s", "t"], reference, adapted, anonymized, 0, [10, 10])
     assert source.anonymized == Stage(0.25, 0.75, 0.0)
     assert source.adapted == Stage(1.0, 0.0, 0.0)
     assert source.repair == 1.0
@@ -23,10 +23,16 @@ def test_class_aware_split_by_hand():
 def test_without_anonymized_images_the_change_is_read_on_the_adapted_ones():
     reference = np.array([[0, 1, 2], [0, 1, 2]])
     adapted = np.array([[5, 1, 6], [5, 7, 8]])
-    _, target = transfer(["s", "t"], reference, adapted, None, 0)
+    _, target = transfer(["s", "t"], reference, adapted, None, 0, [10, 10])
     assert target.adapted == Stage(0.0, pytest.approx(1 / 3), pytest.approx(2 / 3))
     assert target.anonymized is None
     assert target.repair is None
+
+
+def test_no_split_between_classifiers_of_different_classes():
+    reference, adapted = np.array([[0, 1], [0, 1]]), np.array([[2, 1], [2, 1]])
+    _, target = transfer(["s", "t"], reference, adapted, None, 0, [10, 7])
+    assert target.adapted == Stage(0.5, None, None)
 
 
 def test_repair_counts_only_what_was_lost():

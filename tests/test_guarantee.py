@@ -95,7 +95,6 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
                         found[:, column] = decisions[:, i]
             return found
 
-    sources = Ensemble(classifiers)
     settings = preset("transfer", seed=seed, steps=6, rounds=1)
     items = [
         Item(
@@ -105,7 +104,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
         )
         for i in range(len(originals))
     ]
-    run = Run(items, sources, None, settings, "png", {}, Journal(folder, {}), quiet=True)
+    run = Run(items, classifiers, [], settings, "png", {}, Journal(folder, {}), quiet=True)
     run.everyone = Forced(classifiers)
     run.execute({})
     return [(folder / f"{i}.png").read_bytes() for i in range(len(originals))]
@@ -162,9 +161,7 @@ def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):
 
     items = [Item(Path(f"{i}.png"), tmp_path / f"{i}.png", partial(load, i)) for i in range(3)]
     settings = preset("fast", steps=3, rounds=0)
-    run = Run(
-        items, Ensemble(tinies[:1]), None, settings, "png", {}, Journal(tmp_path, {}), quiet=True
-    )
+    run = Run(items, tinies[:1], [], settings, "png", {}, Journal(tmp_path, {}), quiet=True)
     run._progress = Progress(3, quiet=True)
     jobs = run._jobs(items)
     next(jobs)

@@ -133,7 +133,7 @@ def bad_files(folder: Path, scene: np.ndarray) -> dict[str, str]:
         "truncated.jpg": (jpeg[: len(jpeg) // 2], "truncated|corrupt|cannot be read"),
         "corrupt.png": (whole[:60] + bytes(40) + whole[100:], "corrupt|cannot be read"),
         "dot.png": (encode(scene[:1, :1], "png"), "1x1 pixels; the short side must have at least"),
-        "huge.png": (png_header(20000, 20000), "pixels"),
+        "huge.png": (png_header(20000, 20000), "the limit|are accepted"),
     }
     for name, (data, _) in contents.items():
         (folder / name).write_bytes(data)
@@ -164,6 +164,52 @@ def test_animations_are_refused(tmp_path, scene):
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     with pytest.raises(ImageError, match=r"a\.gif: 3 frames"):
         decode(tmp_path / "a.gif")
+
+
+def test_damage_of_any_kind_is_an_image_error(tmp_path, scene, rng):
+    """One byte changed anywhere: a picture or an ImageError, nothing else."""
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E] = 6, "text"
+    for form in ("JPEG", "TIFF", "WEBP", "PNG", "GIF", "AVIF"):
+        buffer = io.BytesIO()
+        more = {"exif": exif} if form in ("JPEG", "PNG", "WEBP", "TIFF") else {}
+        Image.fromarray(scene).save(buffer, form, **more)
+        whole = buffer.getvalue()
+        outcomes = set()
+        for _ in range(150):
+            data = bytearray(whole)
+            data[rng.integers(0, min(len(data), 400))] = rng.integers(256)
+            (tmp_path / "a").write_bytes(data)
+            try:
+                outcomes.add(decode(tmp_path / "a").dtype.name)
+            except ImageError as error:
+                outcomes.add(type(error).__name__)
+        assert outcomes <= {"uint8", "ImageError"}
+        assert "ImageError" in outcomes
+
+
+def test_a_strip_is_refused(tmp_path):
+    (tmp_path / "strip.png").write_bytes(png_header(16, 5000))
+    with pytest.raises(ImageError, match="at most 20 times"):
+        decode(tmp_path / "strip.png")
+
+
+def test_a_side_that_the_format_cannot_hold():
+    with pytest.raises(ImageError, match="17000x20 pixels cannot be written as webp"):
+        encode(np.zeros((20, 17000, 3), np.uint8), "webp")
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.png").touch()
+    (tmp_path / "in" / "sub" / "back").symlink_to(tmp_path / "in")
+    (tmp_path / "in" / "there").symlink_to(tmp_path / "other")
+    (tmp_path / "in" / "broken.png").symlink_to(tmp_path / "gone.png")
+    found = [s.relative.as_posix() for s in find([tmp_path / "in"])]
+    assert found == ["broken.png", "there/x.png"]
+    with pytest.raises(ImageError, match="No such file"):
+        decode(tmp_path / "in" / "broken.png")
 
 
 def test_find_leaves_hidden_files_out_and_lists_folders_that_it_cannot_read(tmp_path, monkeypatch):

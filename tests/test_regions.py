@@ -18,6 +18,7 @@ def boxes_file(tmp_path, entries):
 def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
     box = {"x0": 20.0, "y0": 10.0, "x1": 40.0, "y1": 30.0}
     empty = {"x0": 5, "y0": 5, "x1": 5, "y1": 9}
+    reversed_ = {"x0": 40.0, "y0": 30.0, "x1": 20.0, "y1": 10.0}
     where = regions(
         boxes_file(
             tmp_path,
@@ -26,6 +27,8 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
                 {"url": "train/n01/a.JPEG", "bboxes": []},
                 {"url": "x/b.JPEG", "bboxes": [box]},
                 {"url": "y/b.JPEG", "bboxes": []},
+                {"url": "z/r.JPEG", "bboxes": [reversed_]},
+                {"url": "z/far.JPEG", "bboxes": [{"x0": -1e308, "y0": 0, "x1": 1e308, "y1": 9}]},
             ],
         )
     )
@@ -44,15 +47,29 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
         where(Path("b.png"), 60, 80)
     with pytest.raises(ImageError, match=r"c\.png: no entry in .*nothing was written"):
         where(Path("c.png"), 60, 80)
+    assert where(Path("r.png"), 60, 80).core.sum() == 20 * 20, "corners the other way round"
+    assert where(Path("far.png"), 60, 80).core.sum() == 9 * 80
+    with pytest.raises(ImageError, match="no entry"):
+        where(Path("other/r.png"), 60, 80)
     with pytest.raises(ImageError, match="lies outside the 15x12 image"):
         where(Path("x/b.png"), 12, 15)
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{}", '[{"url": "a"}]', '[{"url": "a", "bboxes": [{"x0": 1}]}]', "[3]",
-     '[{"url": "a", "bboxes": [{"x0": NaN, "y0": 1, "x1": 2, "y1": 3}]}]'],
-)  # fmt: skip
+    [
+        "",
+        "{}",
+        "[3]",
+        "[" * 90000,
+        '[{"url": "a"}]',
+        '[{"url": "a", "bboxes": {}}]',
+        '[{"url": "a", "bboxes": ""}]',
+        '[{"url": "a", "bboxes": [{"x0": 1}]}]',
+        '[{"url": "a", "bboxes": [{"x0": NaN, "y0": 1, "x1": 2, "y1": 3}]}]',
+        '[{"url": "a", "bboxes": [{"x0": 1' + "0" * 400 + ', "y0": 1, "x1": 2, "y1": 3}]}]',
+    ],
+)
 def test_malformed_boxes_are_refused_with_the_format(tmp_path, content):
     path = tmp_path / "boxes.json"
     path.write_text(content)
@@ -80,6 +97,14 @@ def test_masks(tmp_path):
         where(Path("sub/a.jpg"), 50, 40)
     with pytest.raises(ImageError, match=r"sub/b\.jpg: no masks named b"):
         where(Path("sub/b.jpg"), 40, 50)
+    Image.fromarray(mask // 255).save(tmp_path / "sub" / "ones.png")
+    np.testing.assert_array_equal(where(Path("sub/ones.jpg"), 40, 50).mask, mask > 0)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(mask).save(tmp_path / "sub" / "turned.png", exif=exif)
+    np.testing.assert_array_equal(
+        where(Path("sub/turned.jpg"), 50, 40).mask, np.rot90(mask > 0, -1)
+    )
     (tmp_path / "sub" / "c.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match="not an image"):
         where(Path("sub/c.jpg"), 40, 50)

@@ -90,19 +90,18 @@ def adapt(
         Job(i, image, wanted[:, i], mask)
         for i, (image, mask) in enumerate(zip(anonymized, masks, strict=True))
     )
-    seen: dict[int, np.ndarray] = {}
+    seen: dict[Any, np.ndarray] = {}
 
     def check(items: Sequence[Adapted]) -> list[bool]:
         made = ensemble.decide([item.image for item in items])
-        for item, column in zip(items, made.T, strict=True):
-            seen[id(item.job)] = column
-        return [bool((seen[id(item.job)] == item.job.decisions).all()) for item in items]
+        seen.update((item.job.key, column) for item, column in zip(items, made.T, strict=True))
+        return [bool((seen[item.job.key] == item.job.decisions).all()) for item in items]
 
     done: dict[Any, Adapted] = {}
     for item in stream(jobs, Slots(ensemble, settings, slots), check):
         done[item.job.key] = item
     order = [done[i] for i in range(len(anonymized))]
-    final = np.stack([seen[id(item.job)] for item in order], axis=1) if order else wanted
+    final = np.stack([seen[item.job.key] for item in order], axis=1) if order else wanted
     return Result(
         images=[item.image for item in order],
         status=["kept" if fine else "partly" for fine in (final == wanted).all(0)],

@@ -46,6 +46,7 @@ class Problem(NamedTuple):
         lower, upper: `(canvas, canvas, 3)`, bounds of the perturbation.
         decisions: `(M,)` int32.
         margin: logit distance at which a source counts as convinced; scalar.
+        steps: most steps from here on; int32 scalar.
         seed: of this image's random views; uint32 scalar.
     """
 
@@ -56,11 +57,12 @@ class Problem(NamedTuple):
     upper: ArrayLike
     decisions: ArrayLike
     margin: ArrayLike
+    steps: ArrayLike
     seed: ArrayLike
 
 
-def prepare(job: Job, sources: Ensemble, settings: Settings, margin: float) -> Problem:
-    """State a job in arrays, on the host."""
+def prepare(job: Job, sources: Ensemble, settings: Settings, margin: float, steps: int) -> Problem:
+    """State a job in arrays, on the host: a margin to reach, within so many steps."""
     configs = [classifier.config for classifier in sources.classifiers]
     matrices = [job.canvas.matrices(config) for config in configs]
     lower, upper = job.canvas.bounds(job.pixels, job.mask, settings.eps)
@@ -72,6 +74,7 @@ def prepare(job: Job, sources: Ensemble, settings: Settings, margin: float) -> P
         upper=upper,
         decisions=np.asarray(job.decisions, np.int32),
         margin=np.float32(margin),
+        steps=np.int32(steps),
         seed=_seed(job.pixels, settings.seed),
     )
 
@@ -89,6 +92,7 @@ def blank(sources: Ensemble) -> Problem:
         upper=bound,
         decisions=np.zeros(len(sizes), np.int32),
         margin=np.float32(0),
+        steps=np.int32(0),
         seed=np.uint32(0),
     )
 

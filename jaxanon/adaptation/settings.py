@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from jaxanon.errors import UsageError, unknown
@@ -17,7 +17,7 @@ class Settings:
 
     Attributes:
         eps: largest change of a pixel, in 1/255.
-        steps: most gradient steps per image and round.
+        steps: most gradient steps per image, over all rounds.
         step: length of a step, in 1/255.
         momentum: decay of the accumulated gradient; 0 is plain sign steps.
         loss: `cross_entropy` or `margin`.
@@ -32,7 +32,7 @@ class Settings:
     """
 
     eps: int = 16
-    steps: int = 60
+    steps: int = 100
     step: float = 1.0
     momentum: float = 1.0
     loss: str = "cross_entropy"
@@ -63,7 +63,7 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "fast": Settings(),
-    "transfer": Settings(step=2.0, margin=math.inf, diversity=0.2),
+    "transfer": Settings(steps=60, step=2.0, margin=math.inf, diversity=0.2),
 }
 
 
@@ -78,4 +78,8 @@ def preset(name: str, **changes: Any) -> Settings:
     """
     if name not in PRESETS:
         raise UsageError(unknown("preset", name, PRESETS))
+    known = {field.name for field in fields(Settings)}
+    for change in changes:
+        if change not in known:
+            raise UsageError(unknown("setting", change, known))
     return replace(PRESETS[name], **{k: v for k, v in changes.items() if v is not None})

@@ -19,6 +19,7 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State, init, step
 from jaxanon.classifiers.classifier import Network
 from jaxanon.ensemble import Ensemble
+from jaxanon.errors import UsageError
 from jaxanon.view import CANVAS
 
 SLOTS = 8
@@ -32,12 +33,14 @@ class Slots:
         settings: options of the loop.
         slots: images adapted at once.
         chunk: steps per call of the compiled program; by default 1 on CPUs, where a call costs
-            little and a convolution inside a compiled loop costs three times its time, else 4.
+            little and XLA runs convolutions inside a compiled loop on one core, else 4.
     """
 
     def __init__(
         self, sources: Ensemble, settings: Settings, slots: int = SLOTS, chunk: int | None = None
     ) -> None:
+        if slots < 1:
+            raise UsageError(f"slots is {slots}; it must be at least 1")
         if chunk is None:
             chunk = 1 if jax.default_backend() == "cpu" else 4
         self.sources, self.settings = sources, settings
@@ -61,12 +64,12 @@ class Slots:
         """Slots that hold one."""
         return len(self._jobs) - self.free
 
-    def put(self, job: Job, margin: float, delta: np.ndarray | None = None) -> None:
-        """Start a job in a free slot, from the perturbation `delta` (default: none)."""
+    def put(self, job: Job, margin: float, steps: int, delta: np.ndarray | None = None) -> None:
+        """Start a job in a free slot, for so many steps, from `delta` (default: no change)."""
         index = self._jobs.index(None)
         if delta is None:
             delta = np.zeros((CANVAS, CANVAS, 3), np.float32)
-        problem = prepare(job, self.sources, self.settings, margin)
+        problem = prepare(job, self.sources, self.settings, margin, steps)
         state = init(self.settings, jnp.asarray(delta))
         self._problems, self._states = _put(
             (self._problems, self._states), (problem, state), jnp.int32(index)

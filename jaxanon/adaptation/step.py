@@ -56,9 +56,9 @@ def init(settings: Settings, delta: Array) -> State:
     )
 
 
-def terminate(settings: Settings, problem: Problem, leads: Array, steps: Array) -> Array:
+def terminate(problem: Problem, leads: Array, steps: Array) -> Array:
     """True once every source leads by the margin, or the steps are spent."""
-    return (leads >= problem.margin).all() | (steps >= settings.steps)
+    return (leads >= problem.margin).all() | (steps >= problem.steps)
 
 
 def step(
@@ -76,7 +76,7 @@ def step(
     gradient, leads = jax.grad(partial(objective, networks, settings, params), has_aux=True)(
         state.delta, problem, state.steps
     )
-    done = state.done | terminate(settings, problem, leads, state.steps)
+    done = state.done | terminate(problem, leads, state.steps)
     updates, optimizer = update_rule(settings).update(gradient, state.optimizer)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), problem.lower, problem.upper

@@ -42,7 +42,8 @@ def stream(jobs: Iterable[Job], slots: Slots, check: Check) -> Iterator[Adapted]
         slots: the running batch, empty.
         check: told what came out of the loop, up to the ensemble's batch at once; answers, per
             image, whether it is fine. What is not goes back, from where it stands, with a larger
-            margin, for `settings.rounds` rounds; after the last it is yielded as it is.
+            margin, for `settings.rounds` rounds and while steps are left; after that it is yielded
+            as it is.
     """
     settings = slots.settings
     waiting = iter(jobs)
@@ -56,12 +57,12 @@ def stream(jobs: Iterable[Job], slots: Slots, check: Check) -> Iterator[Adapted]
                 last = again.popleft()
                 history[id(last.job)] = last
                 margin = settings.margin + settings.margin_step * (last.rounds + 1)
-                slots.put(last.job, margin, last.delta)
+                slots.put(last.job, margin, settings.steps - last.steps, last.delta)
             else:
                 job = next(waiting, None)
                 more = job is not None
                 if job is not None:
-                    slots.put(job, settings.margin)
+                    slots.put(job, settings.margin, settings.steps)
         if slots.busy:
             for job, delta, steps in slots.advance():
                 before = history.pop(id(job), None)
@@ -78,7 +79,8 @@ def stream(jobs: Iterable[Job], slots: Slots, check: Check) -> Iterator[Adapted]
         if len(unchecked) >= batch or not slots.busy:
             part, unchecked = unchecked[:batch], unchecked[batch:]
             for item, fine in zip(part, check(part) if part else [], strict=True):
-                if fine or item.rounds >= settings.rounds:
+                spent = item.rounds >= settings.rounds or item.steps >= settings.steps
+                if fine or spent:
                     yield item
                 else:
                     again.append(item)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,15 @@ def from_hub(table: Config, path: Path) -> Config:
             raise ValueError(f"interpolation {config.interpolation!r} is not in {INTERPOLATIONS}")
         if cfg.get("crop_mode", "center") != "center":
             raise ValueError(f"crop_mode {cfg['crop_mode']!r} is not 'center'")
-        if not (0 < config.crop <= 1 and min(config.std) > 0 and config.input_size >= 8):
-            raise ValueError("crop_pct must be in (0, 1], std positive, input_size at least 8")
+        if not (0.1 <= config.crop <= 1 and 8 <= config.input_size <= 2048):
+            raise ValueError("crop_pct must be in [0.1, 1] and input_size in [8, 2048]")
+        if not (all(map(isfinite, config.mean)) and all(0 < s < inf for s in config.std)):
+            raise ValueError("mean must be finite and std positive")
+        if not 1 <= config.classes <= 1_000_000:
+            raise ValueError(f"num_classes is {config.classes}")
         if config.labels is not None and len(config.labels) != config.classes:
             raise ValueError(f"{len(config.labels)} label_names for {config.classes} classes")
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise WeightsError(f"{path}: not a usable classifier configuration: {error}") from error
     return config
 

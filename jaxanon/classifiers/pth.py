@@ -73,22 +73,34 @@ class _Tensor:
         return window.copy()
 
 
-def _rebuild_tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any
-) -> _Tensor:
-    if not isinstance(storage, _Storage):
-        raise pickle.UnpicklingError("a tensor is not backed by a storage")
-    return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
+# Objects without attributes instead of functions, whose attributes a pickle could set.
+class _RebuildTensor:
+    __slots__ = ()
+
+    def __call__(
+        self,
+        storage: _Storage,
+        offset: int,
+        shape: tuple[int, ...],
+        stride: tuple[int, ...],
+        *_: Any,
+    ) -> _Tensor:
+        if not isinstance(storage, _Storage):
+            raise pickle.UnpicklingError("a tensor is not backed by a storage")
+        return _Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
 
 
-def _rebuild_parameter(tensor: _Tensor, *_: Any) -> _Tensor:
-    return tensor
+class _RebuildParameter:
+    __slots__ = ()
+
+    def __call__(self, tensor: _Tensor, *_: Any) -> _Tensor:
+        return tensor
 
 
 _ALLOWED: dict[str, Any] = {
     "collections.OrderedDict": OrderedDict,
-    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
-    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch._utils._rebuild_tensor_v2": _RebuildTensor(),
+    "torch._utils._rebuild_parameter": _RebuildParameter(),
     **{f"torch.{name}": dtype for name, dtype in _STORAGES.items()},
 }
 
@@ -137,20 +149,7 @@ def read_pth(path: Path) -> dict[str, np.ndarray]:
         return {str(key): tensor.read(storages) for key, tensor in tensors.items()}
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        TypeError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        MemoryError,
-        UnicodeDecodeError,
-        struct.error,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
+    except Exception as error:  # a damaged pickle fails in any way there is
         raise WeightsError(f"{path}: not a readable PyTorch state dict: {error!r}") from error
 
 

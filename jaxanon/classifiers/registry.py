@@ -104,7 +104,7 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
         if file is None:
             raise WeightsError(f"{entry.name}: no weights found; {_way_out(entry)}")
     else:
-        located = locate(Path(weights).expanduser())
+        located = locate(Path(weights))
         file = located.weights
         if located.config is not None:
             config = from_hub(config, located.config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -13,55 +14,78 @@ from jaxanon import images, tables
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import anonymize as obscure
 from jaxanon.anonymizers import strength_of
-from jaxanon.commands.common import load_all, split_names, write_sheet
-from jaxanon.ensemble import Ensemble
-from jaxanon.errors import UsageError
-from jaxanon.manifest import JOURNAL, REPORT, Journal, Record, write_json
+from jaxanon.commands.common import (
+    check_side_files,
+    keep_apart,
+    load_all,
+    split_names,
+    write_sheet,
+)
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
 from jaxanon.pairs import Partners, same_size
-from jaxanon.regions import Regions, regions
+from jaxanon.regions import Region, regions
 from jaxanon.run import Item, Loaded, Run
 
 
 def anonymize(args: Namespace) -> int:
     """`jaxanon anonymize`."""
     strength = strength_of(args.method, args.strength)
-    where = regions(args.regions)
     sources = images.find(args.src)
-    _keep_apart(args.output, args.src)
+    region_of = _region_finder(args.regions, sources)
 
     def load(source: images.Source) -> Loaded:
         original = images.decode(source.path)
-        region = where(source.relative, original.shape[0], original.shape[1])
-        return Loaded(original, obscure(original, region, args.method, strength), region.mask)
+        region = region_of(source, original.shape[0], original.shape[1])
+        try:
+            anonymized = obscure(original, region, args.method, strength)
+        except ImageError as error:
+            raise ImageError(f"{source.path}: {error}") from error
+        return Loaded(original, anonymized, region.mask)
 
-    options = {
-        "command": "anonymize",
-        "method": args.method,
-        "strength": strength,
-        "regions": args.regions,
-    }
-    return _adapt_all(args, sources, load, options, [source.path for source in sources])
+    options = {"command": "anonymize", "method": args.method, "strength": strength}
+    return _adapt_all(args, sources, load, options, args.src)
 
 
 def adapt(args: Namespace) -> int:
     """`jaxanon adapt`: pairs made by any other anonymizer."""
-    where = regions(args.regions)
+    a, b = args.originals.resolve(), args.anonymized.resolve()
+    if a == b or a in b.parents or b in a.parents:
+        raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = images.find([args.originals])
-    partners = Partners(args.anonymized)
-    _keep_apart(args.output, [args.originals, args.anonymized])
+    region_of = _region_finder(args.regions, originals)
+    partners = Partners(args.anonymized, originals)
 
     def load(original: images.Source) -> Loaded:
-        return _pair(original, partners.of(original), where)
+        partner = partners.of(original)
+        before, after = images.decode(original.path), images.decode(partner.path)
+        same_size(original, partner, [before.shape, after.shape])
+        return Loaded(before, after, region_of(original, after.shape[0], after.shape[1]).mask)
 
-    options = {"command": "adapt", "anonymized": str(args.anonymized), "regions": args.regions}
-    return _adapt_all(args, originals, load, options, [source.path for source in originals])
+    options = {
+        "command": "adapt",
+        "anonymized": str(args.anonymized),
+        "anonymized_state": fingerprint(args.anonymized),
+    }
+    return _adapt_all(args, originals, load, options, [args.originals, args.anonymized])
 
 
-def _pair(original: images.Source, anonymized: images.Source, where: Regions) -> Loaded:
-    before, after = images.decode(original.path), images.decode(anonymized.path)
-    same_size(original, anonymized, [before.shape, after.shape])
-    region = where(original.relative, after.shape[0], after.shape[1])
-    return Loaded(before, after, region.mask)
+def _region_finder(
+    spec: str, sources: Sequence[images.Source]
+) -> Callable[[images.Source, int, int], Region]:
+    """Regions by input, refused where two inputs would share an annotation."""
+    where = regions(spec)
+    namesakes = Counter(source.relative.with_suffix("") for source in sources)
+
+    def find(source: images.Source, height: int, width: int) -> Region:
+        if spec != "whole" and namesakes[source.relative.with_suffix("")] > 1:
+            raise ImageError(
+                f"{source.path}: another input is called {source.relative.with_suffix('')} too, "
+                "so its region is unclear; rename one, or run them apart"
+            )
+        return where(source.relative, height, width)
+
+    return find
 
 
 def _adapt_all(
@@ -71,44 +95,32 @@ def _adapt_all(
     options: dict[str, Any],
     inputs: Sequence[Path],
 ) -> int:
-    """The common part of `anonymize` and `adapt`."""
+    """The common part of `anonymize` and `adapt`; `inputs` are the files and folders given."""
     settings = preset(args.preset, eps=args.eps, steps=args.steps, seed=args.seed, loss=args.loss)
+    names = images.output_names(sources, args.format)
+    keep_apart(args.output, inputs)
+    if args.save_anonymized:
+        keep_apart(args.save_anonymized, [args.output, *inputs])
+    options |= _options(args, settings)
+    journal = Journal(args.output, options)
+    done, known = journal.resume() if args.resume else ({}, set())
+    ours = args.overwrite or bool(known)
     items = [
         Item(
             source.path,
             args.output / name,
             partial(load, source),
             args.save_anonymized / name.with_suffix(".png") if args.save_anonymized else None,
+            overwrite=args.overwrite or args.output / name in known,
+            overwrite_anonymized=ours,
         )
-        for source, name in zip(sources, images.output_names(sources, args.format), strict=True)
+        for source, name in zip(sources, names, strict=True)
     ]
-    _check_outputs(args, items, inputs)
+    _check_outputs(args, items, inputs, ours)
     classifiers = load_all(split_names(args.sources))
     others = load_all(split_names(args.targets))
-    ensemble = Ensemble(classifiers)
-    Ensemble([*classifiers, *others])  # refuses a name that stands twice
-    options |= {
-        "sources": args.sources,
-        "targets": args.targets,
-        "preset": args.preset,
-        "format": args.format,
-        **_plain(settings),
-    }
-    journal = Journal(args.output, options)
-    done: dict[str, Record] = journal.resume() if args.resume else {}
-    done = {name: record for name, record in done.items() if _still_there(record)}
-    run = Run(
-        items,
-        ensemble,
-        Ensemble(others) if others else None,
-        settings,
-        args.format,
-        options,
-        journal,
-        overwrite=args.overwrite or args.resume,
-        quiet=args.quiet,
-    )
-    report = run.execute(done)
+    run = Run(items, classifiers, others, settings, args.format, options, journal, quiet=args.quiet)
+    report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)
     if args.sheet:
         write_sheet(args.sheet, items, report, run.everyone)
@@ -117,48 +129,50 @@ def _adapt_all(
     return 1 if report["summary"]["failed"] else 0
 
 
-def _plain(settings: Settings) -> dict[str, Any]:
-    return {key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()}
+def _options(args: Namespace, settings: Settings) -> dict[str, Any]:
+    """All that the result depends on, for the report and to know a run again."""
+    files = [name.partition("@")[2] for name in split_names(f"{args.sources},{args.targets or ''}")]
+    files += [args.regions] if args.regions != "whole" else []
+    return {
+        "regions": args.regions,
+        "sources": args.sources,
+        "targets": args.targets,
+        "preset": args.preset,
+        "format": args.format,
+        "save_anonymized": str(args.save_anonymized) if args.save_anonymized else None,
+        "files_state": [fingerprint(Path(file)) for file in files if file],
+        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
+    }
 
 
-def _still_there(record: Record) -> bool:
-    return record.output is not None and Path(record.output).is_file()
-
-
-def _keep_apart(output: Path, inputs: Sequence[Path]) -> None:
-    """Refuse an output folder that lies in an input folder, or the reverse."""
-    out = output.resolve()
-    for given in inputs:
-        folder = given.resolve() if given.is_dir() else given.resolve().parent
-        inside = out == folder or (given.is_dir() and folder in out.parents)
-        if inside or (given.is_dir() and out in folder.parents):
-            raise UsageError(
-                f"the output folder {output} and the input {given} overlap; "
-                "choose an output folder elsewhere"
-            )
-
-
-def _check_outputs(args: Namespace, items: Sequence[Item], inputs: Sequence[Path]) -> None:
+def _check_outputs(
+    args: Namespace, items: Sequence[Item], inputs: Sequence[Path], ours: bool
+) -> None:
     """Refuse what would be overwritten, and originals shown among the outputs."""
-    if args.save_anonymized:
-        _keep_apart(args.save_anonymized, [args.output])
-        _keep_apart(args.save_anonymized, inputs)
-    if args.sheet and args.output.resolve() in args.sheet.resolve().parents:
-        raise UsageError(
-            f"the contact sheet {args.sheet} shows the originals; "
-            f"keep it outside the output folder {args.output}"
-        )
-    if args.sheet and args.sheet.suffix != ".png":
-        raise UsageError(f"the contact sheet {args.sheet} is a PNG; name it .png")
-    if args.overwrite or args.resume:
-        return
-    report = args.report or args.output / REPORT
-    wanted = [args.output / JOURNAL, report, *(item.output for item in items)]
-    wanted += [item.anonymized_output for item in items if item.anonymized_output]
-    wanted += [args.sheet] if args.sheet else []
-    there = [path for path in wanted if path.exists()]
+    written = [item.output for item in items]
+    written += [item.anonymized_output for item in items if item.anonymized_output]
+    journal, report = args.output / JOURNAL, args.report or args.output / REPORT
+    there = [item.output for item in items if item.output.exists() and not item.overwrite]
+    if not ours:
+        also = [journal, report, *written[len(items) :], *([args.sheet] if args.sheet else [])]
+        there += [path for path in also if path.exists()]
     if there:
         raise UsageError(
             f"{len(there)} outputs exist already, {there[0]} the first; "
             "give --resume to go on with that run, or --overwrite to begin anew"
         )
+    originals = {item.input.resolve() for item in items}
+    for path in written:
+        if path.resolve() in originals:
+            raise UsageError(f"the output {path} is one of the inputs; choose another folder")
+    if args.sheet:
+        for folder in filter(None, (args.output, args.save_anonymized)):
+            if folder.resolve() in args.sheet.resolve().parents:
+                raise UsageError(
+                    f"the contact sheet {args.sheet} shows the originals; "
+                    f"keep it outside the output folder {folder}"
+                )
+        if args.sheet.suffix != ".png":
+            raise UsageError(f"the contact sheet {args.sheet} is a PNG; name it .png")
+    side = [report, *([args.sheet] if args.sheet else [])]
+    check_side_files(side, inputs, overwrite=ours, taken=[journal, *written])

@@ -11,13 +11,60 @@ import numpy as np
 from jaxanon import images
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.ensemble import Ensemble
+from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
+from jaxanon.errors import UsageError
 from jaxanon.run import Item
 
 
 def split_names(text: str | None) -> list[str]:
     """The classifiers named in a comma-separated option."""
     return [name.strip() for name in (text or "").split(",") if name.strip()]
+
+
+def keep_apart(output: Path, inputs: Sequence[Path]) -> None:
+    """Refuse an output folder that is, contains, or lies in an input folder.
+
+    Raises:
+        UsageError: naming both.
+    """
+    if output.exists() and not output.is_dir():
+        raise UsageError(f"the output {output} is a file; it must be a folder")
+    out = output.resolve()
+    for given in inputs:
+        folder = given.resolve().parent if given.is_file() else given.resolve()
+        inside = folder in out.parents or out in folder.parents
+        if out == folder or (inside and not given.is_file()):
+            raise UsageError(
+                f"the output folder {output} and {given} overlap; choose another output folder"
+            )
+
+
+def check_side_files(
+    files: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool, taken: Sequence[Path] = ()
+) -> None:
+    """Refuse a report or contact sheet whose place is taken, or that would destroy something.
+
+    Args:
+        files: where they are to be written.
+        inputs: files and folders of the run, which they must keep out of.
+        overwrite: whether a file of an earlier run may be replaced.
+        taken: other paths that the run writes.
+
+    Raises:
+        UsageError: naming the path and why.
+    """
+    resolved = [file.resolve() for file in files]
+    others = {path.resolve() for path in taken}
+    for file, place in zip(files, resolved, strict=True):
+        if file.is_dir():
+            raise UsageError(f"{file} is a folder; name a file")
+        if resolved.count(place) > 1 or place in others:
+            raise UsageError(f"{file} would be written twice; choose another name")
+        for given in inputs:
+            if place == given.resolve() or given.resolve() in place.parents:
+                raise UsageError(f"{file} lies among the inputs ({given}); choose another place")
+        if file.exists() and not overwrite:
+            raise UsageError(f"{file} exists; give --overwrite to replace it")
 
 
 def load_all(names: Sequence[str]) -> list[Classifier]:
@@ -35,10 +82,12 @@ def write_sheet(
 
     by_input = {str(item.input): item for item in items}
     rows: list[tuple[np.ndarray, ...]] = []
+    pixels = 0
     for record in report["images"]:
-        if record["output"] is not None and len(rows) < most:
+        if record["output"] is not None and len(rows) < most and pixels < PIXELS_AT_ONCE:
             loaded = by_input[record["input"]].load()
             saved = images.decode(Path(record["output"]))
             rows.append((loaded.original, loaded.anonymized, saved))
+            pixels += saved.shape[0] * saved.shape[1]
     if rows:
         images.write(path, sheet(rows, ensemble))

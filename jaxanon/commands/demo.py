@@ -5,12 +5,13 @@ from __future__ import annotations
 import importlib.util
 import time
 from argparse import Namespace
+from functools import partial
 from pathlib import Path
 
 from jaxanon import images, tables
 from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
-from jaxanon.commands.common import load_all, write_sheet
+from jaxanon.commands.common import keep_apart, load_all, write_sheet
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.manifest import REPORT, Journal, write_json
@@ -37,6 +38,7 @@ def photos() -> list[tuple[Path, int]]:
 def demo(args: Namespace) -> int:
     """`jaxanon demo`."""
     labelled = photos()
+    keep_apart(args.output, [])
     if args.output.exists() and any(args.output.iterdir()) and not args.overwrite:
         raise UsageError(f"{args.output} exists; give --overwrite, or another folder with -o")
 
@@ -46,8 +48,8 @@ def demo(args: Namespace) -> int:
 
     begin = time.perf_counter()
     say(f"{len(labelled)} ImageNet photos; sources {', '.join(SOURCES)}; held out {TARGET}")
-    sources, target = Ensemble(load_all(SOURCES)), Ensemble(load_all([TARGET]))
-    everyone = Ensemble([*sources.classifiers, *target.classifiers])
+    sources, targets = load_all(SOURCES), load_all([TARGET])
+    everyone = Ensemble([*sources, *targets])
     decided = everyone.decide([images.decode(path) for path, _ in labelled])
     labels = [label for _, label in labelled]
     for classifier, decisions in zip(everyone.classifiers, decided, strict=True):
@@ -65,19 +67,18 @@ def demo(args: Namespace) -> int:
 
         folder = args.output / method
         items = [
-            Item(path, folder / f"{path.stem}.png", lambda path=path, load=load: load(path))  # type: ignore[misc]
+            Item(path, folder / f"{path.stem}.png", partial(load, path), overwrite=True)
             for path, _ in labelled
         ]
         options = {"command": "demo", "method": method, "strength": strength, "preset": "fast"}
         run = Run(
             items,
             sources,
-            target,
+            targets,
             preset("fast"),
             "png",
             options,
             Journal(folder, options),
-            overwrite=True,
             quiet=args.quiet,
         )
         report = run.execute({})

@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxanon import images, tables
 from jaxanon.classifiers import registry
-from jaxanon.commands.common import load_all, split_names
+from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.transfer import as_json, decide_all, transfer
@@ -22,11 +22,12 @@ def evaluate(args: Namespace) -> int:
     """`jaxanon transfer`."""
     names = split_names(args.classifiers)
     originals = images.find([args.originals])
-    folders = [Partners(args.adapted)]
-    if args.anonymized:
-        folders.append(Partners(args.anonymized))
-    if args.json and args.json.exists() and not args.overwrite:
-        raise UsageError(f"{args.json} exists; give --overwrite to replace it")
+    if not names:
+        raise UsageError("--classifiers names none")
+    given = [args.adapted, *([args.anonymized] if args.anonymized else [])]
+    folders = [Partners(folder, originals) for folder in given]
+    if args.json:
+        check_side_files([args.json], [args.originals, *given], overwrite=args.overwrite)
     source = args.source or names[0]
     known = [registry.find(name.partition("@")[0]).name for name in names]
     chosen = registry.find(source.partition("@")[0]).name
@@ -59,6 +60,7 @@ def evaluate(args: Namespace) -> int:
         decided[1],
         decided[2] if args.anonymized else None,
         known.index(chosen),
+        [classifier.config.classes for classifier in ensemble.classifiers],
     )
     result = as_json(rows, chosen, decided[0].shape[1], failed)
     if args.json:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxanon.ensemble import Ensemble
+from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Stage:
         kept: share of images on which the decision is the reference (concordance).
         same: share on which it is not, and equals the decision that the source was changed to.
         different: share on which it is another one.
+
+    The last two are None for a classifier with another number of classes than the source's.
     """
 
     kept: float
-    same: float
-    different: float
+    same: float | None
+    different: float | None
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ def transfer(
     adapted: np.ndarray,
     anonymized: np.ndarray | None,
     source: int,
+    classes: Sequence[int],
 ) -> list[Transfer]:
     """Concordance, repair rate and the class-aware split of what is not kept.
 
@@ -58,12 +61,15 @@ def transfer(
         adapted: the same on the adapted images.
         anonymized: the same on the anonymized images, if known.
         source: index of the classifier whose change is compared with.
+        classes: number of classes of each classifier.
     """
     changed = (adapted if anonymized is None else anonymized)[source]
     mistaken = changed != reference[source]
 
     def stage(decisions: np.ndarray, c: int) -> Stage:
         kept = decisions[c] == reference[c]
+        if classes[c] != classes[source]:
+            return Stage(float(kept.mean()), None, None)
         same = ~kept & mistaken & (decisions[c] == changed)
         return Stage(float(kept.mean()), float(same.mean()), float((~kept & ~same).mean()))
 
@@ -89,6 +95,7 @@ def decide_all(
     """
     parts: list[tuple[np.ndarray, ...]] = []
     batch: list[tuple[np.ndarray, ...]] = []
+    pixels = 0
 
     def flush() -> None:
         if batch:
@@ -97,8 +104,10 @@ def decide_all(
 
     for group in groups:
         batch.append(group)
-        if len(batch) == ensemble.batch:
+        pixels += sum(image.shape[0] * image.shape[1] for image in group)
+        if len(batch) == ensemble.batch or pixels >= PIXELS_AT_ONCE:
             flush()
+            pixels = 0
     flush()
     return tuple(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
 
