@@ -201,10 +201,9 @@ def test_preprocessing(architecture, photos):
 @pytest.mark.parametrize("architecture", REAL)
 def test_decisions_on_the_photos(architecture, photos):
     """The same top-1 class as timm's model behind timm's transform; 18 of 20 right."""
+    import timm.data as timm_data
     import torch
     from PIL import Image
-
-    import timm.data as timm_data
 
     model, ours = timm_filled(architecture, "real"), load_classifier(architecture)
     transform = timm_data.create_transform(**timm_data.resolve_data_config({}, model=model))
@@ -229,9 +228,9 @@ def test_the_reader_agrees_with_torch(architecture):
 
 
 def test_the_reader_agrees_with_torch_on_files_it_writes(tmp_path):
-    import torch
-
     from collections import OrderedDict
+
+    import torch
 
     base = torch.randn(4, 6)
     state = OrderedDict(
