@@ -85,7 +85,7 @@ class Journal:
 
         Returns:
             The records of images that it saved and that have not changed since, by input, and all
-            outputs that it wrote. An unfinished last line is left out.
+            outputs that it wrote, resolved. An unfinished last line is left out.
 
         Raises:
             UsageError: when the journal belongs to a run with other settings, or is damaged.
@@ -125,7 +125,7 @@ class Journal:
             for name, (record, state) in saved.items()
             if state == fingerprint(Path(name))
         }
-        return done, {Path(str(record.output)) for record, _ in saved.values()}
+        return done, {Path(str(record.output)).resolve() for record, _ in saved.values()}
 
     def start(self, done: Sequence[Record]) -> None:
         """Begin a journal that holds what is done already."""

@@ -111,7 +111,7 @@ def _adapt_all(
             args.output / name,
             partial(load, source),
             args.save_anonymized / name.with_suffix(".png") if args.save_anonymized else None,
-            overwrite=args.overwrite or args.output / name in known,
+            overwrite=args.overwrite or (args.output / name).resolve() in known,
             overwrite_anonymized=ours,
         )
         for source, name in zip(sources, names, strict=True)
