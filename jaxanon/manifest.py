@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxanon import __version__
 from jaxanon.errors import UsageError
-from jaxanon.images import write
+from jaxanon.files import write
 
 JOURNAL = ".jaxanon-journal.jsonl"
 REPORT = "report.json"

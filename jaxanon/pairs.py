@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from jaxanon.errors import ImageError
-from jaxanon.images import Source, find
+from jaxanon.files import Source, find
 
 
 class Partners:

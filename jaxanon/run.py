@@ -17,7 +17,8 @@ from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
 from jaxanon.errors import ImageError
-from jaxanon.images import commit, decode, discard_part, encode, write, write_part
+from jaxanon.files import commit, discard_part, write, write_part
+from jaxanon.images import decode, encode
 from jaxanon.manifest import Decisions, Journal, Record, difference, report
 from jaxanon.progress import Progress
 

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image, ImageCms
 from samples import picture
 
-from jaxanon import images
+from jaxanon import files, images
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.images import Source, decode, encode, find, output_names
+from jaxanon.files import Source, find, output_names
+from jaxanon.images import decode, encode
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_no_metadata_passes_through(tmp_path, scene, form):
 
 @pytest.mark.parametrize(("form", "exact"), [("png", True), ("webp", True), ("jpeg", False)])
 def test_formats(tmp_path, scene, form, exact):
-    images.write(tmp_path / "a", encode(scene, form))
+    files.write(tmp_path / "a", encode(scene, form))
     got = decode(tmp_path / "a")
     if exact:
         np.testing.assert_array_equal(got, scene)
@@ -251,9 +252,9 @@ def test_two_inputs_never_share_an_output():
 
 def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
     target = tmp_path / "sub" / "a.png"
-    images.write(target, b"one")
+    files.write(target, b"one")
     with pytest.raises(ImageError, match="exists; not overwritten"):
-        images.write(target, b"two", overwrite=False)
+        files.write(target, b"two", overwrite=False)
     assert target.read_bytes() == b"one"
 
     def full(self, data):
@@ -263,11 +264,11 @@ def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(ImageError, match="cannot be written: No space left"):
-        images.write(target, b"three")
+        files.write(target, b"three")
     monkeypatch.undo()
     assert target.read_bytes() == b"one"
     assert [path.name for path in target.parent.iterdir()] == ["a.png"]
 
     (tmp_path / "file").touch()
     with pytest.raises(ImageError, match="cannot be written"):
-        images.write(tmp_path / "file" / "a.png", b"x")
+        files.write(tmp_path / "file" / "a.png", b"x")

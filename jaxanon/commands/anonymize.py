@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxanon import images, tables
+from jaxanon import files, images, tables
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import anonymize as obscure
 from jaxanon.anonymizers import strength_of
@@ -31,10 +31,10 @@ from jaxanon.run import Item, Loaded, Run
 def anonymize(args: Namespace) -> int:
     """`jaxanon anonymize`."""
     strength = strength_of(args.method, args.strength)
-    sources = images.find(args.src)
+    sources = files.find(args.src)
     region_of = _region_finder(args.regions, sources)
 
-    def load(source: images.Source) -> Loaded:
+    def load(source: files.Source) -> Loaded:
         original = images.decode(source.path)
         region = region_of(source, original.shape[0], original.shape[1])
         try:
@@ -52,11 +52,11 @@ def adapt(args: Namespace) -> int:
     a, b = args.originals.resolve(), args.anonymized.resolve()
     if a == b or a in b.parents or b in a.parents:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
-    originals = images.find([args.originals])
+    originals = files.find([args.originals])
     region_of = _region_finder(args.regions, originals)
     partners = Partners(args.anonymized, originals)
 
-    def load(original: images.Source) -> Loaded:
+    def load(original: files.Source) -> Loaded:
         partner = partners.of(original)
         before, after = images.decode(original.path), images.decode(partner.path)
         same_size(original, partner, [before.shape, after.shape])
@@ -71,13 +71,13 @@ def adapt(args: Namespace) -> int:
 
 
 def _region_finder(
-    spec: str, sources: Sequence[images.Source]
-) -> Callable[[images.Source, int, int], Region]:
+    spec: str, sources: Sequence[files.Source]
+) -> Callable[[files.Source, int, int], Region]:
     """Regions by input, refused where two inputs would share an annotation."""
     where = regions(spec)
     namesakes = Counter(source.relative.with_suffix("") for source in sources)
 
-    def find(source: images.Source, height: int, width: int) -> Region:
+    def find(source: files.Source, height: int, width: int) -> Region:
         if spec != "whole" and namesakes[source.relative.with_suffix("")] > 1:
             raise ImageError(
                 f"{source.path}: another input is called {source.relative.with_suffix('')} too, "
@@ -90,14 +90,14 @@ def _region_finder(
 
 def _adapt_all(
     args: Namespace,
-    sources: Sequence[images.Source],
-    load: Callable[[images.Source], Loaded],
+    sources: Sequence[files.Source],
+    load: Callable[[files.Source], Loaded],
     options: dict[str, Any],
     inputs: Sequence[Path],
 ) -> int:
     """The common part of `anonymize` and `adapt`; `inputs` are the files and folders given."""
     settings = preset(args.preset, eps=args.eps, steps=args.steps, seed=args.seed, loss=args.loss)
-    names = images.output_names(sources, args.format)
+    names = files.output_names(sources, args.format)
     keep_apart(args.output, inputs)
     if args.save_anonymized:
         keep_apart(args.save_anonymized, [args.output, *inputs])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxanon import images
+from jaxanon import files, images
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
@@ -90,4 +90,4 @@ def write_sheet(
             rows.append((loaded.original, loaded.anonymized, saved))
             pixels += saved.shape[0] * saved.shape[1]
     if rows:
-        images.write(path, sheet(rows, ensemble))
+        files.write(path, sheet(rows, ensemble))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxanon import images, tables
+from jaxanon import files, images, tables
 from jaxanon.classifiers import registry
 from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.ensemble import Ensemble
@@ -21,7 +21,7 @@ from jaxanon.progress import Progress
 def evaluate(args: Namespace) -> int:
     """`jaxanon transfer`."""
     names = split_names(args.classifiers)
-    originals = images.find([args.originals])
+    originals = files.find([args.originals])
     if not names:
         raise UsageError("--classifiers names none")
     given = [args.adapted, *([args.anonymized] if args.anonymized else [])]
