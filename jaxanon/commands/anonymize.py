@@ -131,8 +131,8 @@ def _adapt_all(
 
 def _options(args: Namespace, settings: Settings) -> dict[str, Any]:
     """All that the result depends on, for the report and to know a run again."""
-    files = [name.partition("@")[2] for name in split_names(f"{args.sources},{args.targets or ''}")]
-    files += [args.regions] if args.regions != "whole" else []
+    read = [name.partition("@")[2] for name in split_names(f"{args.sources},{args.targets or ''}")]
+    read += [args.regions] if args.regions != "whole" else []
     return {
         "regions": args.regions,
         "sources": args.sources,
@@ -140,7 +140,7 @@ def _options(args: Namespace, settings: Settings) -> dict[str, Any]:
         "preset": args.preset,
         "format": args.format,
         "save_anonymized": str(args.save_anonymized) if args.save_anonymized else None,
-        "files_state": [fingerprint(Path(file)) for file in files if file],
+        "files_state": [fingerprint(Path(file)) for file in read if file],
         **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
     }
 

@@ -40,12 +40,12 @@ def keep_apart(output: Path, inputs: Sequence[Path]) -> None:
 
 
 def check_side_files(
-    files: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool, taken: Sequence[Path] = ()
+    places: Sequence[Path], inputs: Sequence[Path], *, overwrite: bool, taken: Sequence[Path] = ()
 ) -> None:
     """Refuse a report or contact sheet whose place is taken, or that would destroy something.
 
     Args:
-        files: where they are to be written.
+        places: where they are to be written.
         inputs: files and folders of the run, which they must keep out of.
         overwrite: whether a file of an earlier run may be replaced.
         taken: other paths that the run writes.
@@ -53,9 +53,9 @@ def check_side_files(
     Raises:
         UsageError: naming the path and why.
     """
-    resolved = [file.resolve() for file in files]
+    resolved = [file.resolve() for file in places]
     others = {path.resolve() for path in taken}
-    for file, place in zip(files, resolved, strict=True):
+    for file, place in zip(places, resolved, strict=True):
         if file.is_dir():
             raise UsageError(f"{file} is a folder; name a file")
         if resolved.count(place) > 1 or place in others:
