@@ -96,6 +96,12 @@ def write_part(path: Path, data: bytes) -> Path:
     return part
 
 
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Raise ImageError when something has the name already and may not be replaced."""
+    if path.exists() and not overwrite:
+        raise ImageError(f"{path}: exists; not overwritten (give --overwrite)")
+
+
 def commit(path: Path, *, overwrite: bool) -> None:
     """Give a written part its name, at once and whole.
 
@@ -104,8 +110,7 @@ def commit(path: Path, *, overwrite: bool) -> None:
     """
     part = part_of(path)
     try:
-        if path.exists() and not overwrite:
-            raise ImageError(f"{path}: exists; not overwritten (give --overwrite)")
+        refuse_existing(path, overwrite=overwrite)
         part.replace(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error

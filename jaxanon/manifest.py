@@ -79,6 +79,7 @@ class Journal:
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
         self.path = folder / JOURNAL
         self.settings = json.loads(json.dumps(settings))
+        self._earlier: list[dict[str, Any]] = []
 
     def resume(self) -> tuple[dict[str, Record], set[Path]]:
         """What an earlier run did; nothing where there was none.
@@ -115,21 +116,19 @@ class Journal:
                 f"{self.path.parent}: cannot resume, the settings differ: {', '.join(names)}; "
                 "use the same ones, or --overwrite to begin anew"
             )
-        saved = {
-            row["record"]["input"]: (Record(**row["record"]), row["fingerprint"])
-            for row in rows[1:]
-            if row["record"]["status"] != "failed"
-        }
+        self._earlier = rows[1:]
+        latest = {row["record"]["input"]: row for row in self._earlier}
         done = {
-            name: record
-            for name, (record, state) in saved.items()
-            if state == fingerprint(Path(name))
+            name: Record(**row["record"])
+            for name, row in latest.items()
+            if row["record"]["status"] != "failed" and row["fingerprint"] == fingerprint(Path(name))
         }
-        return done, {Path(str(record.output)).resolve() for record, _ in saved.values()}
+        written = [row["record"]["output"] for row in self._earlier]
+        return done, {Path(output).resolve() for output in written if output is not None}
 
-    def start(self, done: Sequence[Record]) -> None:
-        """Begin a journal that holds what is done already."""
-        rows = [{"settings": self.settings}, *map(_row, done)]
+    def start(self) -> None:
+        """Begin the file; what `resume` found stays in it."""
+        rows = [{"settings": self.settings}, *self._earlier]
         write(self.path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def add(self, record: Record) -> None:

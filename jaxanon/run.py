@@ -17,7 +17,7 @@ from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
 from jaxanon.errors import ImageError
-from jaxanon.files import commit, discard_part, write, write_part
+from jaxanon.files import commit, discard_part, refuse_existing, write, write_part
 from jaxanon.images import decode, encode
 from jaxanon.manifest import Decisions, Journal, Record, difference, report
 from jaxanon.progress import Progress
@@ -97,7 +97,7 @@ class Run:
         """Handle every image that is not `done` (by input); returns the report."""
         inputs = [str(item.input) for item in self.items]
         self.records = {name: done[name] for name in inputs if name in done}
-        self.journal.start(list(self.records.values()))
+        self.journal.start()
         todo = [item for item in self.items if str(item.input) not in self.records]
         self._progress = Progress(len(todo), quiet=self.quiet)
         begin = time.perf_counter()
@@ -206,8 +206,9 @@ class Run:
         if name in self.records:
             return  # it failed to be written, and that is on record
         record = self._verified.pop(name)
-        self.journal.add(record)
         try:
+            refuse_existing(item.output, overwrite=item.overwrite)
+            self.journal.add(record)
             commit(item.output, overwrite=item.overwrite)
         except ImageError as error:
             self._fail(item, error)

@@ -290,6 +290,12 @@ def test_resume_repeats_what_has_changed_and_spares_what_is_not_its_own(
     changed = [path.name for path, data in before.items() if path.read_bytes() != data]
     assert changed == ["a.png"]
 
+    good = (photos_dir / "a.png").read_bytes()
+    (photos_dir / "a.png").write_bytes(b"damaged meanwhile")
+    assert anonymize(zoo, photos_dir, out, "--resume", "--quiet") == 1
+    (photos_dir / "a.png").write_bytes(good)
+    assert anonymize(zoo, photos_dir, out, "--resume", "--quiet") == 0
+
     Image.fromarray(picture(78, 60, 90)).save(photos_dir / "new.png")
     (out / "new.png").write_bytes(b"somebody else's")
     assert anonymize(zoo, photos_dir, out, "--resume") == 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from argparse import Namespace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -57,7 +58,7 @@ def demo(args: Namespace) -> int:
         name, config = classifier.name, classifier.config
         say(f"  {name}: {right} of {len(labels)} right on the originals ({config.licence})")
     say("compiling for this machine; the first images take longest")
-    failed = 0
+    settings, failed = preset("fast"), 0
     for method in ("blur", "pixelate"):
         strength = DEFAULT_STRENGTH[method]
 
@@ -70,12 +71,12 @@ def demo(args: Namespace) -> int:
             Item(path, folder / f"{path.stem}.png", partial(load, path), overwrite=True)
             for path, _ in labelled
         ]
-        options = {"command": "demo", "method": method, "strength": strength, "preset": "fast"}
+        options = {"command": "demo", "method": method, "strength": strength, **asdict(settings)}
         run = Run(
             items,
             sources,
             targets,
-            preset("fast"),
+            settings,
             "png",
             options,
             Journal(folder, options),
