@@ -15,6 +15,13 @@ PIXELS_AT_ONCE = 64_000_000
 """A batch of full-resolution images ends early at so many pixels, to bound the memory."""
 
 
+def check_images(images: Sequence[np.ndarray]) -> None:
+    """Raise UsageError unless every image is uint8 of shape `(H, W, 3)`."""
+    for i, image in enumerate(images):
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise UsageError(f"image {i} is {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
+
+
 class Ensemble:
     """Classifiers, each looking through its own preprocessing and deciding for itself.
 
@@ -50,14 +57,10 @@ class Ensemble:
         """Per classifier `(images, classes)` float32, for uint8 `(H, W, 3)` images of any sizes.
 
         Raises:
-            ValueError: when an image is not uint8 of shape `(H, W, 3)`.
+            UsageError: when an image is not uint8 of shape `(H, W, 3)`.
             WeightsError: when a classifier's logits are not finite.
         """
-        for image in images:
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise ValueError(
-                    f"an image is {image.dtype} {image.shape}, expected uint8 (H, W, 3)"
-                )
+        check_images(images)
         return [self._one(classifier, images) for classifier in self.classifiers]
 
     def decide(self, images: Sequence[np.ndarray]) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxanon import __version__
 from jaxanon.errors import UsageError
+from jaxanon.evaluate.concordance import concordance, repair_rate
 from jaxanon.files import write
 
 JOURNAL = ".jaxanon-journal.jsonl"
@@ -149,23 +150,18 @@ def _parse(line: str) -> dict[str, Any] | None:
     return row if isinstance(row, dict) else None
 
 
-def concordance(records: Sequence[Record], name: str) -> dict[str, float | None]:
-    """Share of saved images whose decision is the reference, and the repair rate.
-
-    The repair rate is the share of decisions kept among those that the anonymizer had changed;
-    None where it had changed none.
-    """
+def shares(records: Sequence[Record], name: str) -> dict[str, float | None]:
+    """A classifier's concordance, before and after, and repair rate over the saved images."""
     rows = [record.decisions[name] for record in records if name in record.decisions]
-    lost = [row for row in rows if row["anonymized"] != row["reference"]]
+    reference, anonymized, adapted = (
+        np.array([row[stage] for row in rows], int)
+        for stage in ("reference", "anonymized", "adapted")
+    )
     return {
-        "anonymized": _share([row["anonymized"] == row["reference"] for row in rows]),
-        "adapted": _share([row["adapted"] == row["reference"] for row in rows]),
-        "repair": _share([row["adapted"] == row["reference"] for row in lost]),
+        "anonymized": concordance(reference, anonymized),
+        "adapted": concordance(reference, adapted),
+        "repair": repair_rate(reference, anonymized, adapted),
     }
-
-
-def _share(hits: Sequence[bool]) -> float | None:
-    return sum(hits) / len(hits) if hits else None
 
 
 def report(
@@ -199,7 +195,7 @@ def report(
             "failed": sum(record.status == "failed" for record in records),
             "seconds": round(seconds, 3),
             "images_per_second": round(processed / seconds, 4) if seconds > 0 else 0.0,
-            "concordance": {name: concordance(records, name) for name in roles},
+            "concordance": {name: shares(records, name) for name in roles},
         },
         "images": [asdict(record) for record in records],
     }

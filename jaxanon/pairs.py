@@ -6,8 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from jaxanon.errors import ImageError
 from jaxanon.files import Source, find
+from jaxanon.images import decode
 
 
 class Partners:
@@ -62,9 +65,19 @@ class Partners:
         return self.without_suffix.get(whole, []) or exact or self.without_suffix.get(stem, [])
 
 
-def same_size(a: Source, b: Source, shapes: Sequence[tuple[int, ...]]) -> None:
-    """Raise ImageError unless two decoded partners have one size."""
-    (ha, wa), (hb, wb) = shapes[0][:2], shapes[1][:2]
-    if (ha, wa) != (hb, wb):
-        turned = " (turned by 90 degrees?)" if (ha, wa) == (wb, hb) else ""
-        raise ImageError(f"{a.path} has {wa}x{ha} pixels, {b.path} has {wb}x{hb}{turned}")
+def decode_together(original: Source, *partners: Source) -> tuple[np.ndarray, ...]:
+    """The pictures of an original and of what was made from it, all of one size.
+
+    Raises:
+        ImageError: when one cannot be decoded, or has another size than the original.
+    """
+    pictures = tuple(decode(source.path) for source in (original, *partners))
+    height, width = pictures[0].shape[:2]
+    for partner, picture in zip(partners, pictures[1:], strict=True):
+        h, w = picture.shape[:2]
+        if (h, w) != (height, width):
+            turned = " (turned by 90 degrees?)" if (h, w) == (width, height) else ""
+            raise ImageError(
+                f"{original.path} has {width}x{height} pixels, {partner.path} has {w}x{h}{turned}"
+            )
+    return pictures

@@ -169,8 +169,7 @@ class Run:
                 read.append((item, decode(part)))
             except ImageError as error:
                 self._fail(target, error)
-        decided = self.everyone.decide([pixels for _, pixels in read]) if read else np.zeros((0, 0))
-        again: set[int] = set()
+        decided = self.everyone.decide([pixels for _, pixels in read])
         for i, (item, pixels) in enumerate(read):
             target = _item(item)
             name = str(target.input)
@@ -192,9 +191,12 @@ class Run:
                 psnr=psnr,
                 decisions=decisions,
             )
-            if not kept:
-                again.add(id(item))
-        return [id(item) not in again for item in adapted]
+        return [self._settled(_item(item)) for item in adapted]
+
+    def _settled(self, item: Item) -> bool:
+        """Whether a checked image needs no further round: it is kept, or could not be written."""
+        name = str(item.input)
+        return name in self.records or self._verified[name].status == "kept"
 
     def _finish(self, item: Item) -> None:
         """Give a verified file its name.

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from jaxanon.evaluate.transfer import Stage, transfer
-from jaxanon.manifest import Record, concordance, difference
+from jaxanon.manifest import Record, difference, shares
 
 
 def test_class_aware_split_by_hand():
@@ -41,13 +41,13 @@ def test_repair_counts_only_what_was_lost():
         return Record("i", "o", "kept", decisions={"m": row})
 
     records = [record(1, 1, 1), record(1, 2, 1), record(1, 2, 2), Record("x", None, "failed")]
-    assert concordance(records, "m") == {
+    assert shares(records, "m") == {
         "anonymized": pytest.approx(1 / 3),
         "adapted": pytest.approx(2 / 3),
         "repair": 0.5,
     }
-    assert concordance(records[:1], "m")["repair"] is None
-    assert concordance([], "m")["adapted"] is None
+    assert shares(records[:1], "m")["repair"] is None
+    assert shares([], "m")["adapted"] is None
 
 
 def test_difference():

@@ -12,7 +12,7 @@ from jaxanon.adaptation.problem import Job
 from jaxanon.adaptation.settings import preset as named_preset
 from jaxanon.adaptation.slots import SLOTS, Slots
 from jaxanon.adaptation.stream import Adapted, stream
-from jaxanon.ensemble import Ensemble
+from jaxanon.ensemble import Ensemble, check_images
 from jaxanon.errors import UsageError
 
 Status = Literal["kept", "partly"]
@@ -75,13 +75,12 @@ def adapt(
         classes = classifier.config.classes
         if ((row < 0) | (row >= classes)).any():
             raise UsageError(f"decisions of {classifier.name} must be in 0..{classes - 1}")
+    check_images(anonymized)
     if masks is None:
         masks = [None] * len(anonymized)
     if len(masks) != len(anonymized):
         raise UsageError(f"{len(masks)} masks for {len(anonymized)} images")
     for i, (image, mask) in enumerate(zip(anonymized, masks, strict=True)):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise UsageError(f"image {i} is {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
         if mask is not None and (mask.dtype != np.bool_ or mask.shape != image.shape[:2]):
             raise UsageError(
                 f"mask {i} is {mask.dtype} {mask.shape}, expected bool {image.shape[:2]}"

@@ -44,18 +44,21 @@ def locate(path: Path) -> Located:
     return Located(path, config if config.is_file() else None)
 
 
-def in_package(module: str) -> Path | None:
-    """The one `.pth` that the installed package `module` carries, or None.
-
-    The package is not imported: only its folder is looked at.
-    """
+def package_folder(module: str) -> Path | None:
+    """Where an installed package lies, or None; it is not imported."""
     try:
         spec = importlib.util.find_spec(module)
     except (ImportError, ValueError):
         return None
     if spec is None or not spec.submodule_search_locations:
         return None
-    found = sorted(Path(spec.submodule_search_locations[0]).glob("models/*.pth"))
+    return Path(spec.submodule_search_locations[0])
+
+
+def in_package(module: str) -> Path | None:
+    """The one `.pth` that the installed package `module` carries, or None."""
+    folder = package_folder(module)
+    found = sorted(folder.glob("models/*.pth")) if folder else []
     return found[0] if len(found) == 1 else None
 
 

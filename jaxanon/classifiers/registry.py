@@ -62,11 +62,12 @@ def list_classifiers(pattern: str = "*") -> list[str]:
 
 
 def find(name: str) -> Entry:
-    """The entry of a name, with or without its tag.
+    """The entry of a name, with or without its tag; of `NAME@PATH` that of NAME.
 
     Raises:
         UsageError: for an unknown name, with the near matches.
     """
+    name = name.partition("@")[0]
     if name in ENTRIES:
         return ENTRIES[name]
     tagged = [entry for entry in ENTRIES.values() if entry.name.split(".")[0] == name]
@@ -94,10 +95,9 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
         UsageError: for an unknown name.
         WeightsError: when there are no weights, or they do not fit.
     """
-    name, _, path = name.partition("@")
     entry = find(name)
-    if weights is None and path:
-        weights = path
+    if weights is None:
+        weights = name.partition("@")[2] or None
     config, label = entry.config, entry.name
     if weights is None:
         file = entry.installed

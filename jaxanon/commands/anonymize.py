@@ -23,7 +23,7 @@ from jaxanon.commands.common import (
 )
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
-from jaxanon.pairs import Partners, same_size
+from jaxanon.pairs import Partners, decode_together
 from jaxanon.regions import Region, regions
 from jaxanon.run import Item, Loaded, Run
 
@@ -57,9 +57,7 @@ def adapt(args: Namespace) -> int:
     partners = Partners(args.anonymized, originals)
 
     def load(original: files.Source) -> Loaded:
-        partner = partners.of(original)
-        before, after = images.decode(original.path), images.decode(partner.path)
-        same_size(original, partner, [before.shape, after.shape])
+        before, after = decode_together(original, partners.of(original))
         return Loaded(before, after, region_of(original, after.shape[0], after.shape[1]).mask)
 
     options = {
@@ -154,8 +152,7 @@ def _check_outputs(
     journal, report = args.output / JOURNAL, args.report or args.output / REPORT
     there = [item.output for item in items if item.output.exists() and not item.overwrite]
     if not ours:
-        also = [journal, report, *written[len(items) :], *([args.sheet] if args.sheet else [])]
-        there += [path for path in also if path.exists()]
+        there += [path for path in (journal, *written[len(items) :]) if path.exists()]
     if there:
         raise UsageError(
             f"{len(there)} outputs exist already, {there[0]} the first; "

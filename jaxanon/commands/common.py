@@ -70,7 +70,7 @@ def check_side_files(
 def load_all(names: Sequence[str]) -> list[Classifier]:
     """Load classifiers, all names checked before the first is loaded."""
     for name in names:
-        registry.find(name.partition("@")[0])
+        registry.find(name)
     return [registry.load_classifier(name) for name in names]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from argparse import Namespace
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from pathlib import Path
 from jaxanon import images, tables
 from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
+from jaxanon.classifiers.checkpoint import package_folder
 from jaxanon.commands.common import keep_apart, load_all, write_sheet
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
@@ -29,11 +29,11 @@ def photos() -> list[tuple[Path, int]]:
     Raises:
         UsageError: when the package is not installed.
     """
-    spec = importlib.util.find_spec("foolbox")
-    if spec is None or not spec.submodule_search_locations:
+    folder = package_folder("foolbox")
+    if folder is None:
         raise UsageError("the demo's photos are missing; pip install 'jaxanon[demo]'")
-    folder = Path(spec.submodule_search_locations[0], "data")
-    return [(path, int(path.stem.split("_")[-1])) for path in sorted(folder.glob("imagenet_*.jpg"))]
+    found = sorted(folder.glob("data/imagenet_*.jpg"))
+    return [(path, int(path.stem.split("_")[-1])) for path in found]
 
 
 def demo(args: Namespace) -> int:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxanon import files, images, tables
+from jaxanon import files, tables
 from jaxanon.classifiers import registry
 from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.transfer import as_json, decide_all, transfer
 from jaxanon.manifest import write_json
-from jaxanon.pairs import Partners, same_size
+from jaxanon.pairs import Partners, decode_together
 from jaxanon.progress import Progress
 
 
@@ -29,8 +29,8 @@ def evaluate(args: Namespace) -> int:
     if args.json:
         check_side_files([args.json], [args.originals, *given], overwrite=args.overwrite)
     source = args.source or names[0]
-    known = [registry.find(name.partition("@")[0]).name for name in names]
-    chosen = registry.find(source.partition("@")[0]).name
+    known = [registry.find(name).name for name in names]
+    chosen = registry.find(source).name
     if chosen not in known:
         raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
     ensemble = Ensemble(load_all(names))
@@ -41,10 +41,7 @@ def evaluate(args: Namespace) -> int:
         for original in originals:
             try:
                 partners = [folder.of(original) for folder in folders]
-                pictures = [images.decode(s.path) for s in (original, *partners)]
-                for partner, picture in zip(partners, pictures[1:], strict=True):
-                    same_size(original, partner, [pictures[0].shape, picture.shape])
-                yield tuple(pictures)
+                yield decode_together(original, *partners)
             except ImageError as error:
                 failed.append(str(error))
                 progress.error(str(error))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
+from jaxanon.evaluate.concordance import repair_rate
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,7 @@ def transfer(
         before, repair = None, None
         if anonymized is not None:
             before = stage(anonymized, c)
-            lost = anonymized[c] != reference[c]
-            if lost.any():
-                repair = float((adapted[c] == reference[c])[lost].mean())
+            repair = repair_rate(reference[c], anonymized[c], adapted[c])
         rows.append(Transfer(name, stage(adapted, c), before, repair))
     return rows
 
@@ -114,8 +113,6 @@ def decide_all(
 
 def as_json(rows: Sequence[Transfer], source: str, images: int, failed: Sequence[str]) -> Any:
     """The result as the command writes it."""
-    from dataclasses import asdict
-
     return {
         "schema": 1,
         "source": source,
