@@ -23,15 +23,15 @@ _HOMES = {
     "WeightsError": "jaxanon.errors",
     "adapt": "jaxanon.adaptation.api",
     "list_classifiers": "jaxanon.classifiers.registry",
-    "load_classifier": "jaxanon.classifiers.registry",
+    "load_classifier": "jaxanon.classifiers.loading",
 }
 
 if TYPE_CHECKING:
     from jaxanon.adaptation.api import Result as Result
     from jaxanon.adaptation.api import adapt as adapt
     from jaxanon.classifiers.classifier import Classifier as Classifier
+    from jaxanon.classifiers.loading import load_classifier as load_classifier
     from jaxanon.classifiers.registry import list_classifiers as list_classifiers
-    from jaxanon.classifiers.registry import load_classifier as load_classifier
     from jaxanon.ensemble import Ensemble as Ensemble
     from jaxanon.errors import ImageError as ImageError
     from jaxanon.errors import JaxanonError as JaxanonError

@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
             commands,
             "models",
             "what can be loaded, from where, under which licence",
-            "jaxanon models 'tf_*'",
+            "jaxanon models 'tf_*'; jaxanon models pull resnet50 vgg16",
         )
     )
     return top
@@ -200,7 +200,12 @@ def _transfer(command: argparse.ArgumentParser) -> None:
 
 
 def _models(command: argparse.ArgumentParser) -> None:
-    command.add_argument("pattern", nargs="?", default="*", metavar="PATTERN")
+    command.add_argument(
+        "words",
+        nargs="*",
+        metavar="PATTERN | pull NAME",
+        help="list what matches PATTERN; or fetch the weights of each NAME ahead of an offline run",
+    )
     command.add_argument("--json", action="store_true", help="print JSON")
 
 

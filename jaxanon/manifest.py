@@ -167,6 +167,7 @@ def shares(records: Sequence[Record], name: str) -> dict[str, float | None]:
 def report(
     records: Sequence[Record],
     roles: Mapping[str, str],
+    weights: Mapping[str, str],
     settings: Mapping[str, Any],
     seconds: float,
     processed: int,
@@ -176,6 +177,7 @@ def report(
     Args:
         records: one per image.
         roles: classifier -> `source` or `target`.
+        weights: classifier -> where its weights come from.
         settings: the options of the run.
         seconds: from the first image to the last, loading of classifiers left out.
         processed: images handled in that time (a resumed run handles fewer than it reports).
@@ -189,6 +191,7 @@ def report(
         "device": f"{device.platform}: {device.device_kind} x {jax.device_count()}",
         "settings": dict(settings),
         "classifiers": [{"name": name, "role": role} for name, role in roles.items()],
+        "weights": dict(weights),
         "summary": {
             "images": len(records),
             "done": sum(record.status != "failed" for record in records),

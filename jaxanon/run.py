@@ -112,7 +112,8 @@ class Run:
         self._progress.close()
         seconds = time.perf_counter() - begin
         ordered = [self.records[name] for name in inputs]
-        return report(ordered, self.roles, self.options, seconds, len(todo))
+        weights = {c.name: c.config.source for c in self.everyone.classifiers}
+        return report(ordered, self.roles, weights, self.options, seconds, len(todo))
 
     def _jobs(self, items: Sequence[Item]) -> Iterator[Job]:
         """The jobs, batch by batch; the originals are dropped before a job is handed out."""

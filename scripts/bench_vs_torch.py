@@ -28,6 +28,8 @@ import numpy as np
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.checkpoint import read_state_dict
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.loading import load_classifier
+from jaxanon.classifiers.naming import translate
 
 
 def peer(name: str) -> Any:
@@ -37,9 +39,10 @@ def peer(name: str) -> Any:
 
     entry = registry.find(name)
     assert entry.installed is not None, f"{name}: no weights installed"
-    model = timm.create_model(entry.name.split(".")[0], num_classes=entry.config.classes)
+    model = timm.create_model(entry.architecture, num_classes=entry.config.classes)
     state = read_state_dict(entry.installed)
-    model.load_state_dict({entry.timm_name(k): torch.tensor(v) for k, v in state.items()})
+    names = translate(entry.family, entry.architecture, state, model.state_dict()).names
+    model.load_state_dict({names[k]: torch.tensor(v) for k, v in state.items()})
     model.requires_grad_(False)
     return model.eval().to(memory_format=torch.channels_last)
 
@@ -91,7 +94,7 @@ def interleaved(
 
 def gradient_step(name: str, batch: int, repeats: int) -> dict[str, Any]:
     """One row: a gradient step of one classifier at full float32 precision."""
-    classifier = registry.load_classifier(name)
+    classifier = load_classifier(name)
     size = classifier.config.input_size
     generator = np.random.default_rng(0)
     pixels = generator.random((batch, size, size, 3), np.float32)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from jaxanon.classifiers import efficientnet_lite
+from jaxanon.classifiers import registry
 from jaxanon.tables import table
 from jaxanon.view import CANVAS, Canvas, crop_start, resampling_matrix, resized
 
@@ -41,8 +41,8 @@ def main() -> None:
         reference = resampling_matrix(canvas.side, CANVAS, "bicubic")
         for name, up in enlargements(canvas.side, reference).items():
             overshoot = np.abs(up).sum(1).max() ** 2
-            for architecture in list(efficientnet_lite.VARIANTS)[:3]:
-                config = efficientnet_lite.config(architecture)
+            for architecture in (f"tf_efficientnet_lite{i}" for i in range(3)):
+                config = registry.find(architecture).config
                 short = resized(height, width, config.resize)[0]
                 start = crop_start(short, config.input_size)
                 down = resampling_matrix(canvas.side, short, config.interpolation)

@@ -14,6 +14,16 @@ from jaxanon.classifiers.classifier import Classifier
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory):
+    """Ported weights are kept apart from the user's, and nothing is asked of a hub."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAXANON_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("HF_HOME", str(tmp_path_factory.mktemp("hub")))
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
 @pytest.fixture(scope="session")
 def tinies() -> list[Classifier]:
     return [tiny("tiny_a", 1), tiny("tiny_b", 2, size=40, classes=7), tiny("tiny_c", 3)]

@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,13 @@ from safetensors.numpy import save_file
 from samples import TinyNet, picture, tiny
 from test_images import bad_files
 
+from jaxanon import list_classifiers
 from jaxanon import run as run_module
 from jaxanon.anonymizers import blur
 from jaxanon.classifiers import registry
+from jaxanon.classifiers.family import INCEPTION, Family, Weights
 from jaxanon.classifiers.layers import Conv, Linear
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.cli import main
 from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
@@ -42,11 +44,13 @@ def torch_layout(seed: int, classes: int) -> dict[str, np.ndarray]:
 
 def with_tinies() -> dict[str, registry.Entry]:
     """The registry, and three tiny classifiers."""
-    base = tiny("x", 0).config
-    configs = [replace(base, input_size=32 + 8 * i, classes=10 - i) for i in range(3)]
+    weights = {
+        name.split(".")[0]: Weights("test", 32 + 8 * i, statistics=INCEPTION)
+        for i, name in enumerate(NAMES)
+    }
+    family = Family(weights, lambda architecture, classes, size: TinyNet(classes), "head.weight")
     return registry.ENTRIES | {
-        name: registry.Entry(name, config, TinyNet, lambda key: key, None)
-        for name, config in zip(NAMES, configs, strict=True)
+        name: registry.Entry(name, family, row) for name, row in weights.items()
     }
 
 
@@ -59,7 +63,7 @@ def zoo(tmp_path, monkeypatch):
         folder.mkdir(parents=True)
         save_file(torch_layout(i, 10 - i), folder / "model.safetensors")
         (folder / "config.json").write_text(
-            json.dumps({"num_classes": 10 - i, "pretrained_cfg": {"crop_pct": 0.9}})
+            json.dumps({"num_classes": 10 - i, "pretrained_cfg": {"tag": "test", "crop_pct": 0.9}})
         )
         given.append(f"{name.split('.')[0]}@{folder}")
     monkeypatch.setattr(registry, "ENTRIES", with_tinies())
@@ -103,7 +107,7 @@ def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_p
     ]
     summary = report["summary"]
     assert (summary["images"], summary["done"], summary["failed"]) == (5, 5, 0)
-    everyone = Ensemble([registry.load_classifier(name) for name in zoo])
+    everyone = Ensemble([load_classifier(name) for name in zoo])
     for row in report["images"]:
         saved, before = decode(Path(row["output"])), None
         relative = Path(row["output"]).relative_to(out)
@@ -177,10 +181,10 @@ def test_names_that_would_meet_are_kept_apart(zoo, photos_dir, tmp_path):
         (["--loss", "cross-entropy"], "near matches: cross_entropy"),
         (["--format", "jpg"], "unknown format 'jpg'; near matches: jpeg"),
         (["--sources", "tf_efficientnet_lit0"], "near matches: tf_efficientnet_lite"),
-        (["--targets", "tiny_a.tst"], "near matches: tiny_a.test"),
+        (["--targets", "tiny_a.tst"], "the default weights are tiny_a.test"),
         (["--targets", "tiny_a@{weights}"], "named twice: tiny_a.test"),
         (["--sources", "tiny_a@nowhere"], "nowhere: no such weights"),
-        (["--sources", "tiny_a"], "no weights found; give a local file"),
+        (["--sources", "tiny_a"], "give a local file or hub-layout folder: tiny_a.test@PATH"),
         (["--sources", ""], "at least one classifier"),
         (["--sheet", "{out}/sheet.png"], "shows the originals"),
         (["--seed", "-1"], "seed is -1"),
@@ -434,7 +438,7 @@ def test_other_formats_are_verified_after_compression(zoo, photos_dir, tmp_path,
     report = json.loads((out / "report.json").read_text())
     assert {Path(i["output"]).suffix for i in report["images"]} == {suffix}
     assert report["summary"]["concordance"][NAMES[0]]["adapted"] == 1
-    everyone = Ensemble([registry.load_classifier(name) for name in zoo])
+    everyone = Ensemble([load_classifier(name) for name in zoo])
     for row in report["images"]:
         saved = decode(Path(row["output"]))
         made = everyone.decide([saved])[:, 0]
@@ -512,13 +516,14 @@ def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
 
 def test_models(capsys):
     assert jaxanon("models") == 0
-    text = capsys.readouterr().out
-    assert all(f"tf_efficientnet_lite{i}.in1k" in text for i in range(5))
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[0] for line in lines] == [n.split(".")[0] for n in list_classifiers()]
+    assert {line.split()[0] for line in lines} == set(registry.ENTRIES)
     assert jaxanon("models", "*lite[34]*", "--json") == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["input_size"] for row in rows] == [300, 380]
     assert rows[0]["licence"] == "apache-2.0"
-    assert jaxanon("models", "resnet*") == 2
+    assert jaxanon("models", "no-such*") == 2
 
 
 @pytest.mark.parametrize("command", ["demo", "anonymize", "adapt", "transfer", "models"])

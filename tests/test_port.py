@@ -6,9 +6,11 @@ import pytest
 from flax import nnx
 from jax import lax
 
-from jaxanon.classifiers import efficientnet_lite, registry
-from jaxanon.classifiers.layers import BatchNorm, Conv, Depthwise, Layer, Linear, Pointwise
-from jaxanon.classifiers.port import port
+from jaxanon.classifiers import registry
+from jaxanon.classifiers.families import efficientnet_lite
+from jaxanon.classifiers.layers import BatchNorm, Conv, Depthwise, Linear, Pointwise
+from jaxanon.classifiers.loading import load_classifier
+from jaxanon.classifiers.port import leaves, port
 from jaxanon.errors import WeightsError
 
 
@@ -106,19 +108,14 @@ def test_negative_variance_is_refused(rng):
 @pytest.mark.parametrize("architecture", list(efficientnet_lite.VARIANTS))
 def test_every_package_key_has_a_timm_name(architecture):
     """The names of EfficientNet-PyTorch, by its own numbering, reach every layer exactly once."""
-    model = nnx.eval_shape(lambda: efficientnet_lite.EfficientNetLite(architecture, 1000))
-    wanted = {
-        ".".join(map(str, path))
-        for path, layer in nnx.iter_modules(model)
-        if isinstance(layer, Layer)
-    }
+    wanted = set(leaves(efficientnet_lite.build(architecture, 1000, 224)))
     number, keys = 0, ["_conv_stem.weight", "_conv_head.weight", "_fc.weight"]
-    for stage, count in enumerate(efficientnet_lite.depths(architecture)):
-        for _ in range(count):
+    for stage, (group,) in enumerate(efficientnet_lite.stages(architecture)):
+        for _ in range(group.blocks):
             parts = ["_depthwise_conv", "_project_conv"] + (["_expand_conv"] if stage else [])
             keys += [f"_blocks.{number}.{part}.weight" for part in parts]
             number += 1
-    names = [efficientnet_lite.timm_name(architecture, key) for key in keys]
+    names = [efficientnet_lite.rename(architecture, key) for key in keys]
     assert {name.removesuffix(".weight") for name in names} == wanted
     assert len(set(names)) == len(names)
     for foreign in (
@@ -126,13 +123,12 @@ def test_every_package_key_has_a_timm_name(architecture):
         "_blocks.0._expand_conv.weight",
         "stem.weight",
     ):
-        assert efficientnet_lite.timm_name(architecture, foreign) == foreign
+        assert efficientnet_lite.rename(architecture, foreign) == foreign
 
 
 def test_weights_of_another_variant_are_refused(photos):
-    with pytest.raises(WeightsError, match=r"lite1\.in1k from .*do not fit") as error:
-        registry.load_classifier(
-            "tf_efficientnet_lite1", registry.find("tf_efficientnet_lite0").installed
-        )
+    with pytest.raises(WeightsError, match=r"lite1 from .*do not fit") as error:
+        load_classifier("tf_efficientnet_lite1", registry.find("tf_efficientnet_lite0").installed)
     assert "shape: " in str(error.value)
     assert re.search(r"\.\.\. and \d+ more", str(error.value))
+    assert "nearest known architecture: tf_efficientnet_lite0 (100%" in str(error.value)

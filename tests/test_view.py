@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxanon.classifiers import efficientnet_lite
+from jaxanon.classifiers import registry
 from jaxanon.view import FILTERS, Canvas, crop_start, look, resampling_matrix, resized
 
-CONFIG = efficientnet_lite.config("tf_efficientnet_lite0")
+LITE = [f"tf_efficientnet_lite{i}" for i in range(5)]
+CONFIG = registry.find("tf_efficientnet_lite0").config
 
 
 @pytest.mark.parametrize("interpolation", list(FILTERS))
@@ -59,10 +60,10 @@ def test_bounds_keep_every_pixel_in_range(rng):
 
 
 @pytest.mark.parametrize(("height", "width"), [(683, 1024), (300, 280), (90, 230), (64, 64)])
-@pytest.mark.parametrize("architecture", list(efficientnet_lite.VARIANTS))
+@pytest.mark.parametrize("architecture", LITE)
 def test_view_of_the_sum_is_the_sum_of_views(rng, height, width, architecture):
     """The model of the loop against the true preprocessing of the rounded image."""
-    config = efficientnet_lite.config(architecture)
+    config = registry.find(architecture).config
     y, x = np.mgrid[0:height, 0:width]
     wave = 110 + 60 * np.sin(x / 23) + 40 * np.cos(y / 31)
     image = np.repeat(wave[..., None], 3, axis=2).astype(np.uint8)
@@ -84,8 +85,8 @@ def test_pixels_outside_the_square_change_no_view(rng):
     outside = np.ones((200, 500), bool)
     outside[Canvas(200, 500).square] = False
     other[outside] = 255 - other[outside]
-    for architecture in efficientnet_lite.VARIANTS:
-        config = efficientnet_lite.config(architecture)
+    for architecture in LITE:
+        config = registry.find(architecture).config
         np.testing.assert_array_equal(look(image, config), look(other, config))
 
 

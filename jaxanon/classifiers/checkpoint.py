@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 
 from jaxanon.classifiers.pth import read_pth
 from jaxanon.errors import WeightsError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+"""Names of the weights in hub layout, the preferred first."""
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -29,18 +36,16 @@ def locate(path: Path) -> Located:
         WeightsError: when nothing usable is there.
     """
     if path.is_dir():
-        for name in ("model.safetensors", "pytorch_model.bin"):
+        for name in WEIGHTS:
             if (path / name).is_file():
-                config = path / "config.json"
+                config = path / CONFIG
                 return Located(path / name, config if config.is_file() else None)
-        raise WeightsError(
-            f"{path}: the folder has neither model.safetensors nor pytorch_model.bin"
-        )
+        raise WeightsError(f"{path}: the folder has neither {' nor '.join(WEIGHTS)}")
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file or folder")
     if path.suffix not in SUFFIXES:
         raise WeightsError(f"{path}: weights end in one of {', '.join(SUFFIXES)}")
-    config = path.parent / "config.json"
+    config = path.parent / CONFIG
     return Located(path, config if config.is_file() else None)
 
 
@@ -62,18 +67,74 @@ def in_package(module: str) -> Path | None:
     return found[0] if len(found) == 1 else None
 
 
-def read_state_dict(path: Path) -> dict[str, np.ndarray]:
+def digest(path: Path) -> str:
+    """The file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
     """Name -> array, of a `.safetensors` or PyTorch file.
 
     Raises:
         WeightsError: when the file cannot be read whole.
     """
-    if path.suffix != ".safetensors":
-        return read_pth(path)
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+    return _Safetensors(path) if path.suffix == ".safetensors" else read_pth(path)
 
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise WeightsError(f"{path}: not a readable safetensors file: {error}") from error
+
+_DTYPES: dict[str, np.dtype] = {
+    "F64": np.dtype("<f8"),
+    "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
+    "BF16": np.dtype(ml_dtypes.bfloat16),
+    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
+    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "I64": np.dtype("<i8"),
+    "I32": np.dtype("<i4"),
+    "I16": np.dtype("<i2"),
+    "I8": np.dtype("i1"),
+    "U64": np.dtype("<u8"),
+    "U32": np.dtype("<u4"),
+    "U16": np.dtype("<u2"),
+    "U8": np.dtype("u1"),
+    "BOOL": np.dtype("?"),
+}
+
+
+class _Safetensors(Mapping[str, np.ndarray]):
+    """The arrays of a safetensors file, each read from disk when asked for.
+
+    The library checks the file; it maps it whole into memory and lacks the float8 types, so the
+    arrays are read here (the format: a length, a JSON header of offsets, the bytes).
+    """
+
+    def __init__(self, path: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="np"):
+                pass
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(length))
+        except (OSError, SafetensorError, ValueError) as error:
+            raise WeightsError(f"{path}: not a readable safetensors file: {error}") from error
+        header.pop("__metadata__", None)
+        odd = sorted({row["dtype"] for row in header.values()} - set(_DTYPES))
+        if odd:
+            key = next(key for key, row in header.items() if row["dtype"] == odd[0])
+            raise WeightsError(f"{path}: {key} is stored as {odd[0]}, which is no float type")
+        self.path, self.header, self.start = path, header, 8 + length
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        row = self.header[key]
+        begin, _ = row["data_offsets"]
+        shape, dtype = tuple(row["shape"]), _DTYPES[row["dtype"]]
+        count = int(np.prod(shape))
+        return np.fromfile(self.path, dtype, count, offset=self.start + begin).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.header)
+
+    def __len__(self) -> int:
+        return len(self.header)

@@ -45,7 +45,22 @@ class Config:
         return int(self.input_size / self.crop)
 
 
-def from_hub(table: Config, path: Path) -> Config:
+@dataclass(frozen=True)
+class Stated:
+    """What a `config.json` says.
+
+    Attributes:
+        config: preprocessing and provenance.
+        tag: of the weights, or None.
+        classes: number of classes, or None.
+    """
+
+    config: Config
+    tag: str | None
+    classes: int | None
+
+
+def from_hub(table: Config, path: Path) -> Stated:
     """`table` overridden by the `config.json` of a hub-layout folder.
 
     Raises:
@@ -57,7 +72,9 @@ def from_hub(table: Config, path: Path) -> Config:
         size = cfg.get("input_size", [3, table.input_size, table.input_size])
         if len(size) != 3 or size[0] != 3 or size[1] != size[2]:
             raise ValueError(f"input_size {size} is not [3, side, side]")
-        labels = data.get("label_names")
+        labels, tag = data.get("label_names"), cfg.get("tag")
+        stated = data.get("num_classes", cfg.get("num_classes"))
+        classes = None if stated is None else int(stated)
         config = replace(
             table,
             input_size=int(size[1]),
@@ -65,9 +82,8 @@ def from_hub(table: Config, path: Path) -> Config:
             interpolation=str(cfg.get("interpolation", table.interpolation)),
             mean=_triple(cfg.get("mean", table.mean)),
             std=_triple(cfg.get("std", table.std)),
-            classes=int(data.get("num_classes", cfg.get("num_classes", table.classes))),
-            licence=str(cfg.get("license", "unknown")),
-            source=str(path.parent),
+            classes=table.classes if classes is None else classes,
+            licence=str(cfg.get("license", table.licence)),
             labels=tuple(map(str, labels)) if labels else None,
         )
         if config.interpolation not in INTERPOLATIONS:
@@ -84,7 +100,7 @@ def from_hub(table: Config, path: Path) -> Config:
             raise ValueError(f"{len(config.labels)} label_names for {config.classes} classes")
     except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise WeightsError(f"{path}: not a usable classifier configuration: {error}") from error
-    return config
+    return Stated(config, str(tag) if tag else None, classes)
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

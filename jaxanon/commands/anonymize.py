@@ -115,8 +115,9 @@ def _adapt_all(
         for source, name in zip(sources, names, strict=True)
     ]
     _check_outputs(args, items, inputs, ours)
-    classifiers = load_all(split_names(args.sources))
-    others = load_all(split_names(args.targets))
+    adapted_to, held_out = split_names(args.sources), split_names(args.targets)
+    loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
+    classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
     run = Run(items, classifiers, others, settings, args.format, options, journal, quiet=args.quiet)
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)

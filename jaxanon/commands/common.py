@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import numpy as np
 from jaxanon import files, images
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.run import Item
@@ -67,11 +72,42 @@ def check_side_files(
             raise UsageError(f"{file} exists; give --overwrite to replace it")
 
 
-def load_all(names: Sequence[str]) -> list[Classifier]:
-    """Load classifiers, all names checked before the first is loaded."""
+class _Terminal(logging.Handler):
+    """Prints what the library has to say."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"jaxanon: {record.getMessage()}", file=sys.stderr)
+
+
+def announce() -> None:
+    """Let what the library has to say about weights reach the terminal."""
+    log = logging.getLogger("jaxanon")
+    log.handlers = [_Terminal()]
+    log.propagate = False
+    log.setLevel(logging.INFO)
+
+
+def load_all(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
+    """Load classifiers, all names checked before the first is loaded.
+
+    Those that would have the same name in the report keep their `@PATH` in it.
+    """
     for name in names:
         registry.find(name)
-    return [registry.load_classifier(name) for name in names]
+    if quiet:
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    else:
+        announce()
+    loaded = [load_classifier(name) for name in names]
+    given: dict[str, set[str]] = {}
+    for name, classifier in zip(names, loaded, strict=True):
+        given.setdefault(classifier.name, set()).add(name)
+    return [
+        replace(classifier, name=name)
+        if "@" in name and len(given[classifier.name]) > 1
+        else classifier
+        for name, classifier in zip(names, loaded, strict=True)
+    ]
 
 
 def write_sheet(

@@ -49,7 +49,8 @@ def demo(args: Namespace) -> int:
 
     begin = time.perf_counter()
     say(f"{len(labelled)} ImageNet photos; sources {', '.join(SOURCES)}; held out {TARGET}")
-    sources, targets = load_all(SOURCES), load_all([TARGET])
+    *sources, target = load_all([*SOURCES, TARGET], quiet=args.quiet)
+    targets = [target]
     everyone = Ensemble([*sources, *targets])
     decided = everyone.decide([images.decode(path) for path, _ in labelled])
     labels = [label for _, label in labelled]

@@ -29,11 +29,12 @@ def evaluate(args: Namespace) -> int:
     if args.json:
         check_side_files([args.json], [args.originals, *given], overwrite=args.overwrite)
     source = args.source or names[0]
-    known = [registry.find(name).name for name in names]
-    chosen = registry.find(source).name
-    if chosen not in known:
+    meant = [name for name in names if source == name or _same(source, name)]
+    if not meant:
         raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
-    ensemble = Ensemble(load_all(names))
+    at = names.index(meant[0])
+    ensemble = Ensemble(load_all(names, quiet=args.quiet))
+    chosen = ensemble.names[at]
     failed: list[str] = []
     progress = Progress(len(originals), quiet=args.quiet)
 
@@ -56,7 +57,7 @@ def evaluate(args: Namespace) -> int:
         decided[0],
         decided[1],
         decided[2] if args.anonymized else None,
-        known.index(chosen),
+        at,
         [classifier.config.classes for classifier in ensemble.classifiers],
     )
     result = as_json(rows, chosen, decided[0].shape[1], failed)
@@ -66,3 +67,8 @@ def evaluate(args: Namespace) -> int:
         print(tables.transfers(rows, chosen))
         print(f"{decided[0].shape[1]} images compared, {len(failed)} failed")
     return 1 if failed else 0
+
+
+def _same(source: str, name: str) -> bool:
+    """Whether two names mean the same classifier, one of them perhaps without its tag or path."""
+    return "@" not in source and registry.find(source).name == registry.find(name).name

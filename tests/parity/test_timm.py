@@ -4,12 +4,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import nnx
 
 from jaxanon import load_classifier
-from jaxanon.classifiers import efficientnet_lite, registry
+from jaxanon.classifiers import registry
 from jaxanon.classifiers.checkpoint import read_state_dict
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.families import efficientnet_lite
+from jaxanon.classifiers.naming import translate
 from jaxanon.classifiers.port import port
 from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
@@ -58,8 +59,8 @@ def pair(architecture, weights):
 
 def ours_from(model, architecture, dtype):
     entry = registry.find(architecture)
-    ours = nnx.eval_shape(lambda: entry.build(1000))
-    port(ours, {k: v.numpy() for k, v in model.state_dict().items()}, architecture, dtype)
+    ours = entry.build(1000)
+    port(ours, {k: v.numpy() for k, v in model.state_dict().items()}, architecture, dtype=dtype)
     return Classifier.of(entry.name, entry.config, ours)
 
 
@@ -69,8 +70,9 @@ def timm_filled(architecture, weights):
     model = timm_model(architecture)
     entry = registry.find(architecture)
     if weights == "real":
-        state = {entry.timm_name(k): v for k, v in read_state_dict(entry.installed).items()}
-        model.load_state_dict({k: torch.tensor(v) for k, v in state.items()})
+        state = read_state_dict(entry.installed)
+        names = translate(entry.family, architecture, state, model.state_dict()).names
+        model.load_state_dict({names[k]: torch.tensor(v) for k, v in state.items()})
     else:
         randomise(model, 7)
     return model

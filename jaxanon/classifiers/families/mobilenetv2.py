@@ -1,0 +1,107 @@
+"""MobileNetV2, in widths from 0.35 to 1.4 and two deeper forms.
+
+Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018; the
+deeper forms (110d, 120d) and all defaults are timm's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from jax.nn import relu6
+
+from jaxanon.classifiers.family import Family, Naming, Weights
+from jaxanon.classifiers.inverted_residual import (
+    Group,
+    InvertedResiduals,
+    Stages,
+    Style,
+    round_channels,
+    scale,
+)
+from jaxanon.classifiers.inverted_residual_names import numbered, replaced, top
+
+
+class Variant(NamedTuple):
+    """Factors on channels and blocks. A deeper form keeps the stem, the head and both ends."""
+
+    weights: Weights
+    width: float
+    depth: float = 1.0
+    fixed_ends: bool = False
+
+
+VARIANTS = {
+    "mobilenetv2_035": Variant(Weights(None), 0.35),
+    "mobilenetv2_050": Variant(Weights("lamb_in1k"), 0.5),
+    "mobilenetv2_075": Variant(Weights(None), 0.75),
+    "mobilenetv2_100": Variant(Weights("ra_in1k"), 1.0),
+    "mobilenetv2_110d": Variant(Weights("ra_in1k"), 1.1, 1.2, True),
+    "mobilenetv2_120d": Variant(Weights("ra_in1k"), 1.2, 1.4, True),
+    "mobilenetv2_140": Variant(Weights("ra_in1k"), 1.4),
+}
+BASE = (
+    (Group(1, 3, 1, 1, 16),),
+    (Group(2, 3, 2, 6, 24),),
+    (Group(3, 3, 2, 6, 32),),
+    (Group(4, 3, 2, 6, 64),),
+    (Group(3, 3, 1, 6, 96),),
+    (Group(3, 3, 2, 6, 160),),
+    (Group(1, 3, 1, 6, 320),),
+)
+STEM, FEATURES = 32, 1280
+
+
+def stages(architecture: str) -> Stages:
+    """The stages of a variant."""
+    _, width, depth, fixed = VARIANTS[architecture]
+    return scale(BASE, width, depth, fixed_ends=fixed)
+
+
+def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
+    """A variant, for images of any size."""
+    _, width, _, fixed = VARIANTS[architecture]
+    return InvertedResiduals(
+        stages(architecture),
+        stem=STEM if fixed else round_channels(STEM * width),
+        features=FEATURES if fixed else max(FEATURES, round_channels(FEATURES * width)),
+        classes=classes,
+        style=Style(relu6, eps=1e-5),
+    )
+
+
+_TOP = {
+    "features.0.0": "conv_stem",
+    "features.0.1": "bn1",
+    "features.18.0": "conv_head",
+    "features.18.1": "bn2",
+    "classifier.1": "classifier",
+}
+_FIRST = {"conv.0.0": "conv_dw", "conv.0.1": "bn1", "conv.1": "conv_pw", "conv.2": "bn2"}
+_OTHER = {
+    "conv.0.0": "conv_pw",
+    "conv.0.1": "bn1",
+    "conv.1.0": "conv_dw",
+    "conv.1.1": "bn2",
+    "conv.2": "conv_pwl",
+    "conv.3": "bn3",
+}
+
+
+def rename(architecture: str, key: str) -> str:
+    """A key of torchvision in timm's naming."""
+    block = re.fullmatch(r"features\.(\d+)\.(conv\..+)", key)
+    if block is None:
+        return top(key, _TOP)
+    number = int(block[1]) - 1
+    parts = _OTHER if number else _FIRST
+    return replaced(key, numbered(stages(architecture), number), parts, block[2])
+
+
+FAMILY = Family(
+    variants={name: variant.weights for name, variant in VARIANTS.items()},
+    build=build,
+    head="classifier.weight",
+    namings=(Naming("torchvision", rename),),
+)

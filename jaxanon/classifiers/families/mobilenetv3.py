@@ -1,0 +1,114 @@
+"""MobileNetV3, large and small.
+
+Source: Howard et al., "Searching for MobileNetV3", ICCV 2019; defaults are timm's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from jax.nn import hard_sigmoid, hard_swish, relu
+
+from jaxanon.classifiers.family import Family, Naming, Weights
+from jaxanon.classifiers.inverted_residual import (
+    Group,
+    InvertedResiduals,
+    Squeeze,
+    Stages,
+    Style,
+    round_channels,
+    scale,
+)
+from jaxanon.classifiers.inverted_residual_names import (
+    numbered,
+    replaced,
+    top,
+    torchvision_parts,
+)
+
+SMALL: Stages = (
+    (Group(1, 3, 2, 1, 16, True, relu),),
+    (Group(1, 3, 2, 4.5, 24, False, relu), Group(1, 3, 1, 3.67, 24, False, relu)),
+    (Group(1, 5, 2, 4, 40, True), Group(2, 5, 1, 6, 40, True)),
+    (Group(2, 5, 1, 3, 48, True),),
+    (Group(3, 5, 2, 6, 96, True),),
+)
+LARGE: Stages = (
+    (Group(1, 3, 1, 1, 16, False, relu),),
+    (Group(1, 3, 2, 4, 24, False, relu), Group(1, 3, 1, 3, 24, False, relu)),
+    (Group(3, 5, 2, 3, 40, True, relu),),
+    (Group(1, 3, 2, 6, 80), Group(1, 3, 1, 2.5, 80), Group(2, 3, 1, 2.3, 80)),
+    (Group(2, 3, 1, 6, 112, True),),
+    (Group(3, 5, 2, 6, 160, True),),
+)
+STEM = 16
+
+
+class Variant(NamedTuple):
+    """The stages, their width, and the channels of the last stage and before the head."""
+
+    weights: Weights
+    stages: Stages
+    width: float
+    last: int
+    features: int
+
+
+VARIANTS = {
+    "mobilenetv3_small_050": Variant(Weights("lamb_in1k"), SMALL, 0.5, 576, 1024),
+    "mobilenetv3_small_075": Variant(Weights("lamb_in1k"), SMALL, 0.75, 576, 1024),
+    "mobilenetv3_small_100": Variant(Weights("lamb_in1k"), SMALL, 1.0, 576, 1024),
+    "mobilenetv3_large_075": Variant(
+        Weights(None, interpolation="bilinear"), LARGE, 0.75, 960, 1280
+    ),
+    "mobilenetv3_large_100": Variant(Weights("ra_in1k"), LARGE, 1.0, 960, 1280),
+}
+
+
+def _bottleneck(inputs: int, hidden: int) -> int:
+    return round_channels(hidden / 4)
+
+
+STYLE = Style(hard_swish, eps=1e-5, squeeze=Squeeze(_bottleneck, relu, hard_sigmoid))
+
+
+def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
+    """A variant, for images of any size."""
+    _, stages, width, last, features = VARIANTS[architecture]
+    return InvertedResiduals(
+        scale(stages, width),
+        stem=STEM if width < 0.75 else round_channels(STEM * width),
+        features=features,
+        classes=classes,
+        style=STYLE,
+        last=round_channels(last * width),
+    )
+
+
+def rename(architecture: str, key: str) -> str:
+    """A key of torchvision in timm's naming."""
+    base = VARIANTS[architecture].stages
+    block = re.fullmatch(r"features\.(\d+)\.(block\..+)", key)
+    if block is not None:
+        place = numbered(base, int(block[1]) - 1)
+        return replaced(key, place, torchvision_parts(place.group) if place else {}, block[2])
+    last = 1 + sum(group.blocks for stage in base for group in stage)
+    names = {
+        "features.0.0": "conv_stem",
+        "features.0.1": "bn1",
+        f"features.{last}.0": f"blocks.{len(base)}.0.conv",
+        f"features.{last}.1": f"blocks.{len(base)}.0.bn1",
+        "classifier.0": "conv_head",
+        "classifier.3": "classifier",
+    }
+    return top(key, names)
+
+
+FAMILY = Family(
+    variants={name: variant.weights for name, variant in VARIANTS.items()},
+    build=build,
+    head="classifier.weight",
+    # torchvision trained it with another epsilon, which its files do not state.
+    namings=(Naming("torchvision", rename, eps=1e-3),),
+)

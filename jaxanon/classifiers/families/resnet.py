@@ -1,0 +1,136 @@
+"""ResNet 18 to 152, plain and with the `d` stem.
+
+Source: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, with the stride in
+the 3x3 convolution; the `d` form (three 3x3 convolutions for a stem, average pooling in the
+shortcuts) is that of He et al., "Bag of Tricks for Image Classification", CVPR 2019.
+Names and defaults are timm's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flax import nnx
+from jax import Array
+from jax.nn import relu
+
+from jaxanon.classifiers.family import Family, Weights
+from jaxanon.classifiers.layers import BatchNorm, Conv, Linear, Pointwise
+from jaxanon.classifiers.ops import halve, max_pool
+
+EPS = 1e-5
+WIDTHS = (64, 128, 256, 512)
+
+
+class Variant(NamedTuple):
+    """Blocks per stage; `bottleneck` blocks have four times as many outputs."""
+
+    weights: Weights
+    blocks: tuple[int, int, int, int]
+    bottleneck: bool
+    deep: bool = False
+
+
+_18, _26, _34, _50, _101, _152 = (
+    (2, 2, 2, 2),
+    (2, 2, 2, 2),
+    (3, 4, 6, 3),
+    (3, 4, 6, 3),
+    (3, 4, 23, 3),
+    (3, 8, 36, 3),
+)
+VARIANTS = {
+    "resnet18": Variant(Weights("a1_in1k", crop=0.95), _18, False),
+    "resnet26": Variant(Weights("bt_in1k"), _26, True),
+    "resnet34": Variant(Weights("a1_in1k", crop=0.95), _34, False),
+    "resnet50": Variant(Weights("a1_in1k", crop=0.95), _50, True),
+    "resnet101": Variant(Weights("a1h_in1k", crop=0.95), _101, True),
+    "resnet152": Variant(Weights("a1h_in1k", crop=0.95), _152, True),
+    "resnet18d": Variant(Weights("ra2_in1k"), _18, False, True),
+    "resnet26d": Variant(Weights("bt_in1k"), _26, True, True),
+    "resnet34d": Variant(Weights("ra2_in1k"), _34, False, True),
+    "resnet50d": Variant(Weights("ra2_in1k"), _50, True, True),
+    "resnet101d": Variant(Weights("ra2_in1k", 256, 0.95), _101, True, True),
+    "resnet152d": Variant(Weights("ra2_in1k", 256, 0.95), _152, True, True),
+}
+
+
+class Block(nnx.Module):
+    """Two 3x3 convolutions, or a bottleneck of three, and a shortcut."""
+
+    def __init__(
+        self, inputs: int, width: int, stride: int, *, bottleneck: bool, deep: bool
+    ) -> None:
+        self.pooled = deep and stride > 1
+        outputs = width * 4 if bottleneck else width
+        first, second, third = (BatchNorm(f"bn{i}", EPS) for i in (1, 2, 3))
+        if bottleneck:
+            self.conv1: Conv | Pointwise = Pointwise(inputs, width, norm=first)
+            self.conv2 = Conv(width, width, 3, stride=stride, padding=1, norm=second)
+        else:
+            self.conv1 = Conv(inputs, width, 3, stride=stride, padding=1, norm=first)
+            self.conv2 = Conv(width, width, 3, padding=1, norm=second)
+        self.conv3 = Pointwise(width, outputs, norm=third) if bottleneck else None
+        at, norm = ("1", "2") if deep else ("0", "1")
+        step = 1 if deep else stride
+        shortcut = {at: Pointwise(inputs, outputs, stride=step, norm=BatchNorm(norm, EPS))}
+        changes = stride > 1 or inputs != outputs
+        self.downsample = nnx.Dict(shortcut) if changes else None
+
+    def __call__(self, x: Array) -> Array:
+        y = self.conv2(relu(self.conv1(x)))
+        if self.conv3 is not None:
+            y = self.conv3(relu(y))
+        if self.downsample is not None:
+            x = halve(x) if self.pooled else x
+            for layer in self.downsample.values():
+                x = layer(x)
+        return relu(x + y)
+
+
+class ResNet(nnx.Module):
+    """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
+
+    def __init__(self, variant: Variant, classes: int) -> None:
+        _, blocks, bottleneck, deep = variant
+        norm = BatchNorm("bn1", EPS)
+        if deep:
+            self.conv1: Conv | nnx.Dict[Conv] = nnx.Dict(
+                {
+                    "0": Conv(3, 32, 3, stride=2, padding=1, norm=BatchNorm("1", EPS)),
+                    "3": Conv(32, 32, 3, padding=1, norm=BatchNorm("4", EPS)),
+                    "6": Conv(32, 64, 3, padding=1, norm=BatchNorm("../bn1", EPS)),
+                }
+            )
+        else:
+            self.conv1 = Conv(3, 64, 7, stride=2, padding=3, norm=norm)
+        inputs = 64
+        for i, (width, count) in enumerate(zip(WIDTHS, blocks, strict=True)):
+            stage = []
+            for j in range(count):
+                stride = 2 if i > 0 and j == 0 else 1
+                stage.append(Block(inputs, width, stride, bottleneck=bottleneck, deep=deep))
+                inputs = width * 4 if bottleneck else width
+            setattr(self, f"layer{i + 1}", nnx.List(stage))
+        self.fc = Linear(inputs, classes)
+
+    def __call__(self, x: Array) -> Array:
+        for conv in self.conv1.values() if isinstance(self.conv1, nnx.Dict) else (self.conv1,):
+            x = relu(conv(x))
+        x = max_pool(x, 3, 2, padding=1)
+        for i in range(len(WIDTHS)):
+            for block in getattr(self, f"layer{i + 1}"):
+                x = block(x)
+        return self.fc(x.mean((1, 2)))
+
+
+def build(architecture: str, classes: int, size: int) -> ResNet:
+    """A variant, for images of any size."""
+    return ResNet(VARIANTS[architecture], classes)
+
+
+FAMILY = Family(
+    variants={name: variant.weights for name, variant in VARIANTS.items()},
+    build=build,
+    head="fc.weight",
+)

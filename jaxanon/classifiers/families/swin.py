@@ -1,0 +1,218 @@
+"""Swin Transformer, tiny.
+
+Source: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shifted Windows", ICCV
+2021; names and defaults are timm's.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax import Array
+
+from jaxanon.classifiers.family import Family, Naming, Weights
+from jaxanon.classifiers.layers import Conv, LayerNorm, Linear, Parameter
+from jaxanon.classifiers.transformer import Mlp, attend
+
+EPS = 1e-5
+PATCH, WINDOW, HEAD_WIDTH = 4, 7, 32
+STEP = PATCH * WINDOW * 8
+"""Sides must be multiples of this, so that windows fit at all four scales."""
+
+
+class Variant(NamedTuple):
+    """Channels of the first stage, doubled by each other one, and blocks per stage."""
+
+    weights: Weights
+    channels: int
+    blocks: tuple[int, int, int, int]
+
+
+VARIANTS = {
+    "swin_tiny_patch4_window7_224": Variant(
+        Weights("ms_in1k", crop=0.9, licence="mit"), 96, (2, 2, 6, 2)
+    ),
+}
+
+
+def _offsets() -> np.ndarray:
+    """For each pair of pixels of a window, the row of the bias table: (49, 49)."""
+    at = np.stack(np.meshgrid(*[np.arange(WINDOW)] * 2, indexing="ij")).reshape(2, -1)
+    apart = at[:, :, None] - at[:, None] + WINDOW - 1
+    rows: np.ndarray = apart[0] * (2 * WINDOW - 1) + apart[1]
+    return rows
+
+
+@lru_cache
+def _strangers(side: int, shift: int) -> np.ndarray:
+    """-100 for pairs that a cyclic shift brought together: (windows, 1, 49, 49)."""
+    region = np.zeros(side, int)
+    region[side - WINDOW :] = 1
+    region[side - shift :] = 2
+    pixels = region[:, None] * 3 + region[None]
+    windows = pixels.reshape(side // WINDOW, WINDOW, side // WINDOW, WINDOW)
+    flat = windows.transpose(0, 2, 1, 3).reshape(-1, WINDOW**2)
+    return np.where(flat[:, :, None] == flat[:, None], 0, -100).astype(np.float32)[:, None]
+
+
+class WindowAttention(nnx.Module):
+    """Self-attention within windows, with a learned bias by relative position."""
+
+    def __init__(self, channels: int) -> None:
+        self.heads = channels // HEAD_WIDTH
+        self.relative_position_bias_table = Parameter((2 * WINDOW - 1) ** 2, self.heads)
+        self.qkv = Linear(channels, 3 * channels)
+        self.proj = Linear(channels, channels)
+
+    def __call__(self, x: Array, strangers: np.ndarray | None) -> Array:
+        bias = self.relative_position_bias_table()[_offsets()].transpose(2, 0, 1)[None]
+        if strangers is not None:
+            images = x.shape[0] // strangers.shape[0]
+            apart = jnp.tile(jnp.asarray(strangers, x.dtype), (images, 1, 1, 1))
+            bias = bias + apart
+        return self.proj(attend(self.qkv(x), self.heads, bias))
+
+
+class Block(nnx.Module):
+    """Window attention and perceptron, each after a norm and with a residual."""
+
+    def __init__(self, channels: int, side: int, *, shifted: bool) -> None:
+        self.shift = WINDOW // 2 if shifted and side > WINDOW else 0
+        self.norm1 = LayerNorm(channels, EPS)
+        self.attn = WindowAttention(channels)
+        self.norm2 = LayerNorm(channels, EPS)
+        self.mlp = Mlp(channels, 4 * channels)
+
+    def __call__(self, x: Array) -> Array:
+        x = x + self._windows(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+    def _windows(self, x: Array) -> Array:
+        n, side, _, c = x.shape
+        across, back = side // WINDOW, (self.shift, self.shift)
+        x = jnp.roll(x, (-self.shift, -self.shift), (1, 2)) if self.shift else x
+        x = x.reshape(n, across, WINDOW, across, WINDOW, c).transpose(0, 1, 3, 2, 4, 5)
+        strangers = _strangers(side, self.shift) if self.shift else None
+        x = self.attn(x.reshape(-1, WINDOW**2, c), strangers)
+        x = x.reshape(n, across, across, WINDOW, WINDOW, c).transpose(0, 1, 3, 2, 4, 5)
+        x = x.reshape(n, side, side, c)
+        return jnp.roll(x, back, (1, 2)) if self.shift else x
+
+
+class PatchMerging(nnx.Module):
+    """Half the side, twice the channels."""
+
+    def __init__(self, inputs: int) -> None:
+        self.norm = LayerNorm(4 * inputs, EPS)
+        self.reduction = Linear(4 * inputs, 2 * inputs, bias=False)
+
+    def __call__(self, x: Array) -> Array:
+        n, h, w, c = x.shape
+        x = x.reshape(n, h // 2, 2, w // 2, 2, c).transpose(0, 1, 3, 4, 2, 5)
+        return self.reduction(self.norm(x.reshape(n, h // 2, w // 2, 4 * c)))
+
+
+class Stage(nnx.Module):
+    """Merging (not in the first stage), then blocks, every other one with shifted windows."""
+
+    def __init__(self, channels: int, side: int, blocks: int, *, first: bool) -> None:
+        self.downsample = None if first else PatchMerging(channels // 2)
+        self.blocks = nnx.List([Block(channels, side, shifted=i % 2 == 1) for i in range(blocks)])
+
+    def __call__(self, x: Array) -> Array:
+        if self.downsample is not None:
+            x = self.downsample(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class PatchEmbed(nnx.Module):
+    """Patches of 4 pixels to channels, and a norm."""
+
+    def __init__(self, channels: int) -> None:
+        self.proj = Conv(3, channels, PATCH, stride=PATCH)
+        self.norm = LayerNorm(channels, EPS)
+
+    def __call__(self, x: Array) -> Array:
+        return self.norm(self.proj(x))
+
+
+class Head(nnx.Module):
+    """Global mean and the last layer."""
+
+    def __init__(self, channels: int, classes: int) -> None:
+        self.fc = Linear(channels, classes)
+
+    def __call__(self, x: Array) -> Array:
+        return self.fc(x.mean((1, 2)))
+
+
+class Swin(nnx.Module):
+    """Normalised images `(batch, size, size, 3)` -> logits `(batch, classes)`."""
+
+    def __init__(self, variant: Variant, classes: int, size: int) -> None:
+        self.patch_embed = PatchEmbed(variant.channels)
+        side = size // PATCH
+        self.layers = nnx.List(
+            [
+                Stage(variant.channels << i, side >> i, blocks, first=i == 0)
+                for i, blocks in enumerate(variant.blocks)
+            ]
+        )
+        features = variant.channels << (len(variant.blocks) - 1)
+        self.norm = LayerNorm(features, EPS)
+        self.head = Head(features, classes)
+
+    def __call__(self, x: Array) -> Array:
+        x = self.patch_embed(x)
+        for stage in self.layers:
+            x = stage(x)
+        return self.head(self.norm(x))
+
+
+def build(architecture: str, classes: int, size: int) -> Swin:
+    """A variant, for images whose side is a multiple of 224.
+
+    Raises:
+        ValueError: for another size.
+    """
+    if size % STEP:
+        raise ValueError(f"{architecture} needs a multiple of {STEP} pixels a side, not {size}")
+    return Swin(VARIANTS[architecture], classes, size)
+
+
+_NAMES = {
+    r"features\.0\.0\.(.+)": r"patch_embed.proj.\1",
+    r"features\.0\.2\.(.+)": r"patch_embed.norm.\1",
+    r"head\.(weight|bias)": r"head.fc.\1",
+}
+
+
+def rename(architecture: str, key: str) -> str:
+    """A key of torchvision in timm's naming: stages and the layers between them alternate there."""
+    for theirs, ours in _NAMES.items():
+        if match := re.fullmatch(theirs, key):
+            return match.expand(ours)
+    match = re.fullmatch(r"features\.(\d)\.(.+)", key)
+    if match is None:
+        return key
+    number, rest = int(match[1]), match[2]
+    if number % 2 == 0:
+        return f"layers.{number // 2}.downsample.{rest}"
+    rest = rest.replace(".mlp.0.", ".mlp.fc1.").replace(".mlp.3.", ".mlp.fc2.")
+    return f"layers.{number // 2}.blocks.{rest}"
+
+
+FAMILY = Family(
+    variants={name: variant.weights for name, variant in VARIANTS.items()},
+    build=build,
+    head="head.fc.weight",
+    namings=(Naming("torchvision", rename),),
+    left_out=("*.relative_position_index", "*.attn_mask"),
+)

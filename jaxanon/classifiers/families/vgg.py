@@ -1,0 +1,104 @@
+"""VGG 11 to 19, plain and with batch norm.
+
+Source: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
+Recognition", ICLR 2015; batch norm and weights are torchvision's, names timm's.
+"""
+
+from __future__ import annotations
+
+from flax import nnx
+from jax import Array
+from jax.nn import relu
+
+from jaxanon.classifiers.family import Family, Naming, Weights
+from jaxanon.classifiers.layers import BatchNorm, Conv, Linear, Pointwise
+from jaxanon.classifiers.ops import max_pool, resize_mean
+
+EPS = 1e-5
+WIDTHS = (64, 128, 256, 512, 512)
+FEATURES, SIDE = 4096, 7
+CONVOLUTIONS = {
+    "vgg11": (1, 1, 2, 2, 2),
+    "vgg13": (2, 2, 2, 2, 2),
+    "vgg16": (2, 2, 3, 3, 3),
+    "vgg19": (2, 2, 4, 4, 4),
+}
+"""Per stage; a max pool follows each stage."""
+WEIGHTS = Weights("tv_in1k", interpolation="bilinear", licence="bsd-3-clause")
+
+
+class Head(nnx.Module):
+    """The two hidden fully connected layers, as convolutions."""
+
+    def __init__(self) -> None:
+        self.fc1 = Conv(WIDTHS[-1], FEATURES, SIDE)
+        self.fc2 = Pointwise(FEATURES, FEATURES)
+
+    def __call__(self, x: Array) -> Array:
+        if min(x.shape[1:3]) < SIDE:
+            x = resize_mean(x, SIDE)
+        return relu(self.fc2(relu(self.fc1(x))))
+
+
+class Classify(nnx.Module):
+    """Global mean and the last layer."""
+
+    def __init__(self, classes: int) -> None:
+        self.fc = Linear(FEATURES, classes)
+
+    def __call__(self, x: Array) -> Array:
+        return self.fc(x.mean((1, 2)))
+
+
+class Vgg(nnx.Module):
+    """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
+
+    def __init__(self, convolutions: tuple[int, ...], normed: bool, classes: int) -> None:
+        features: dict[str, Conv] = {}
+        pooled, at, inputs, step = [], 0, 3, 3 if normed else 2
+        for width, count in zip(WIDTHS, convolutions, strict=True):
+            for _ in range(count):
+                norm = BatchNorm(str(at + 1), EPS) if normed else None
+                features[str(at)] = Conv(inputs, width, 3, padding=1, norm=norm, bias=True)
+                inputs = width
+                at += step
+            pooled.append(str(at - step))
+            at += 1
+        self.pooled = tuple(pooled)
+        self.features = nnx.Dict(features)
+        self.pre_logits = Head()
+        self.head = Classify(classes)
+
+    def __call__(self, x: Array) -> Array:
+        for name, conv in sorted(self.features.items(), key=lambda item: int(item[0])):
+            x = relu(conv(x))
+            if name in self.pooled:
+                x = max_pool(x, 2, 2)
+        return self.head(self.pre_logits(x))
+
+
+def build(architecture: str, classes: int, size: int) -> Vgg:
+    """A variant, for images of 32 pixels or more."""
+    base, _, normed = architecture.partition("_")
+    return Vgg(CONVOLUTIONS[base], normed == "bn", classes)
+
+
+_HEAD = {
+    "classifier.0": "pre_logits.fc1",
+    "classifier.3": "pre_logits.fc2",
+    "classifier.6": "head.fc",
+}
+
+
+def rename(architecture: str, key: str) -> str:
+    """A key of torchvision, whose head is of fully connected layers, in timm's naming."""
+    layer, _, leaf = key.rpartition(".")
+    return f"{_HEAD[layer]}.{leaf}" if layer in _HEAD else key
+
+
+FAMILY = Family(
+    variants={name + form: WEIGHTS for name in CONVOLUTIONS for form in ("", "_bn")},
+    build=build,
+    head="head.fc.weight",
+    namings=(Naming("torchvision", rename),),
+)

@@ -1,0 +1,147 @@
+"""Vision transformers with patches of 16 pixels: ViT and DeiT (without distillation).
+
+Source: Dosovitskiy et al., "An Image is Worth 16x16 Words", ICLR 2021; Touvron et al., "Training
+data-efficient image transformers", ICML 2021. Names and defaults are timm's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from flax import nnx
+from jax import Array
+
+from jaxanon.classifiers.family import INCEPTION, Family, Naming, Weights
+from jaxanon.classifiers.layers import Conv, LayerNorm, Linear, Parameter
+from jaxanon.classifiers.transformer import Mlp, attend
+
+EPS = 1e-6
+PATCH, DEPTH, HEAD_WIDTH = 16, 12, 64
+
+
+class Variant(NamedTuple):
+    """Channels; each head of the attention has 64 of them."""
+
+    weights: Weights
+    channels: int
+
+
+_AUGREG = Weights("augreg_in21k_ft_in1k", crop=0.9, statistics=INCEPTION)
+_AUGREG2 = Weights("augreg2_in21k_ft_in1k", crop=0.9, statistics=INCEPTION)
+_DEIT = Weights("fb_in1k", crop=0.9)
+VARIANTS = {
+    "vit_tiny_patch16_224": Variant(_AUGREG, 192),
+    "vit_small_patch16_224": Variant(_AUGREG, 384),
+    "vit_base_patch16_224": Variant(_AUGREG2, 768),
+    "deit_tiny_patch16_224": Variant(_DEIT, 192),
+    "deit_small_patch16_224": Variant(_DEIT, 384),
+    "deit_base_patch16_224": Variant(_DEIT, 768),
+}
+
+
+class PatchEmbed(nnx.Module):
+    """Patches to tokens: `(batch, h, w, 3)` -> `(batch, h / 16 * w / 16, channels)`."""
+
+    def __init__(self, channels: int) -> None:
+        self.proj = Conv(3, channels, PATCH, stride=PATCH)
+
+    def __call__(self, x: Array) -> Array:
+        y = self.proj(x)
+        return y.reshape(y.shape[0], -1, y.shape[3])
+
+
+class Attention(nnx.Module):
+    """Multi-head self-attention."""
+
+    def __init__(self, channels: int) -> None:
+        self.heads = channels // HEAD_WIDTH
+        self.qkv = Linear(channels, 3 * channels)
+        self.proj = Linear(channels, channels)
+
+    def __call__(self, x: Array) -> Array:
+        return self.proj(attend(self.qkv(x), self.heads))
+
+
+class Block(nnx.Module):
+    """Attention and perceptron, each after a norm and with a residual."""
+
+    def __init__(self, channels: int) -> None:
+        self.norm1 = LayerNorm(channels, EPS)
+        self.attn = Attention(channels)
+        self.norm2 = LayerNorm(channels, EPS)
+        self.mlp = Mlp(channels, 4 * channels)
+
+    def __call__(self, x: Array) -> Array:
+        x = x + self.attn(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class VisionTransformer(nnx.Module):
+    """Normalised images `(batch, size, size, 3)` -> logits `(batch, classes)`."""
+
+    def __init__(self, channels: int, classes: int, size: int) -> None:
+        self.cls_token = Parameter(1, 1, channels)
+        self.pos_embed = Parameter(1, (size // PATCH) ** 2 + 1, channels)
+        self.patch_embed = PatchEmbed(channels)
+        self.blocks = nnx.List([Block(channels) for _ in range(DEPTH)])
+        self.norm = LayerNorm(channels, EPS)
+        self.head = Linear(channels, classes)
+
+    def __call__(self, x: Array) -> Array:
+        tokens = self.patch_embed(x)
+        first = jnp.broadcast_to(self.cls_token(), (x.shape[0], 1, tokens.shape[2]))
+        x = jnp.concatenate([first, tokens], axis=1)
+        x = x + jnp.broadcast_to(self.pos_embed(), x.shape)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(self.norm(x[:, 0]))
+
+
+def build(architecture: str, classes: int, size: int) -> VisionTransformer:
+    """A variant, for images of one size: the position embedding is made for it.
+
+    Raises:
+        ValueError: when the size is not a multiple of 16.
+    """
+    if size % PATCH:
+        raise ValueError(f"{architecture} needs a multiple of {PATCH} pixels a side, not {size}")
+    return VisionTransformer(VARIANTS[architecture].channels, classes, size)
+
+
+_NAMES = {
+    r"class_token": "cls_token",
+    r"encoder\.pos_embedding": "pos_embed",
+    r"conv_proj\.(.+)": r"patch_embed.proj.\1",
+    r"encoder\.ln\.(.+)": r"norm.\1",
+    r"heads\.head\.(.+)": r"head.\1",
+}
+_PARTS = {
+    "ln_1.": "norm1.",
+    "ln_2.": "norm2.",
+    "self_attention.in_proj_": "attn.qkv.",
+    "self_attention.out_proj.": "attn.proj.",
+    "mlp.0.": "mlp.fc1.",
+    "mlp.3.": "mlp.fc2.",
+}
+
+
+def rename(architecture: str, key: str) -> str:
+    """A key of torchvision in timm's naming."""
+    for theirs, ours in _NAMES.items():
+        if match := re.fullmatch(theirs, key):
+            return match.expand(ours)
+    if match := re.fullmatch(r"encoder\.layers\.encoder_layer_(\d+)\.(.+)", key):
+        for theirs, ours in _PARTS.items():
+            if match[2].startswith(theirs):
+                return f"blocks.{match[1]}.{ours}{match[2].removeprefix(theirs)}"
+    return key
+
+
+FAMILY = Family(
+    variants={name: variant.weights for name, variant in VARIANTS.items()},
+    build=build,
+    head="head.weight",
+    namings=(Naming("torchvision", rename),),
+)

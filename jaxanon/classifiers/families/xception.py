@@ -1,0 +1,134 @@
+"""Aligned Xception 41, 65 and 71.
+
+Source: Chollet, "Xception: Deep Learning with Depthwise Separable Convolutions", CVPR 2017, in the
+aligned form of Chen et al., "Encoder-Decoder with Atrous Separable Convolution", ECCV 2018.
+Names and defaults are timm's.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flax import nnx
+from jax import Array
+from jax.nn import relu
+
+from jaxanon.classifiers.family import INCEPTION, Family, Weights
+from jaxanon.classifiers.layers import BatchNorm, Conv, Depthwise, Linear, Pointwise
+
+EPS = 1e-3
+ENTRY = ((128, 2), (256, 2), (728, 2))
+LONG_ENTRY = ((128, 2), (256, 1), (256, 2), (728, 1), (728, 2))
+
+
+class Variant(NamedTuple):
+    """Channels and strides of the entry flow, and blocks of the middle flow."""
+
+    weights: Weights
+    entry: tuple[tuple[int, int], ...]
+    middle: int
+
+
+VARIANTS = {
+    "xception41": Variant(Weights("tf_in1k", 299, 0.903, statistics=INCEPTION), ENTRY, 8),
+    "xception65": Variant(Weights("ra3_in1k", 299, 0.94, statistics=INCEPTION), ENTRY, 16),
+    "xception71": Variant(Weights("tf_in1k", 299, 0.903, statistics=INCEPTION), LONG_ENTRY, 16),
+}
+
+
+class Unit(nnx.Module):
+    """A convolution and its batch norm, `bn`."""
+
+    def __init__(self, inputs: int, outputs: int, side: int, stride: int) -> None:
+        norm = BatchNorm("bn", EPS)
+        if side == 1:
+            self.conv: Conv | Pointwise = Pointwise(inputs, outputs, stride=stride, norm=norm)
+        else:
+            self.conv = Conv(inputs, outputs, side, stride=stride, padding=1, norm=norm)
+
+    def __call__(self, x: Array) -> Array:
+        return self.conv(x)
+
+
+class Separable(nnx.Module):
+    """Depthwise 3x3 and pointwise; in the last block each is followed by ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, *, act: bool) -> None:
+        self.act = act
+        self.conv_dw = Depthwise(inputs, 3, stride=stride, padding=1, norm=BatchNorm("bn_dw", EPS))
+        self.conv_pw = Pointwise(inputs, outputs, norm=BatchNorm("bn_pw", EPS))
+
+    def __call__(self, x: Array) -> Array:
+        if self.act:
+            return relu(self.conv_pw(relu(self.conv_dw(x))))
+        return self.conv_pw(self.conv_dw(x))
+
+
+class Block(nnx.Module):
+    """Three separable convolutions, each after a ReLU, and a shortcut; the last block has none."""
+
+    def __init__(
+        self, inputs: int, outputs: tuple[int, int, int], stride: int, *, last: bool = False
+    ) -> None:
+        self.last = last
+        projected = not last and (stride > 1 or inputs != outputs[-1])
+        self.shortcut = Unit(inputs, outputs[-1], 1, stride) if projected else None
+        stack = {}
+        for i, channels in enumerate(outputs):
+            stack[f"conv{i + 1}"] = Separable(
+                inputs, channels, stride if i == len(outputs) - 1 else 1, act=last
+            )
+            inputs = channels
+        self.stack = nnx.Dict(stack)
+
+    def __call__(self, x: Array) -> Array:
+        y = x
+        for i in range(len(self.stack)):
+            y = self.stack[f"conv{i + 1}"](y if self.last else relu(y))
+        if self.last:
+            return y
+        return y + (x if self.shortcut is None else self.shortcut(x))
+
+
+class Head(nnx.Module):
+    """Global mean and the last layer."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        self.fc = Linear(features, classes)
+
+    def __call__(self, x: Array) -> Array:
+        return self.fc(x.mean((1, 2)))
+
+
+class Xception(nnx.Module):
+    """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
+
+    def __init__(self, variant: Variant, classes: int) -> None:
+        self.stem = nnx.List([Unit(3, 32, 3, 2), Unit(32, 64, 3, 1)])
+        blocks, inputs = [], 64
+        for channels, stride in (*variant.entry, *((728, 1),) * variant.middle):
+            blocks.append(Block(inputs, (channels,) * 3, stride))
+            inputs = channels
+        blocks.append(Block(inputs, (728, 1024, 1024), 2))
+        blocks.append(Block(1024, (1536, 1536, 2048), 1, last=True))
+        self.blocks = nnx.List(blocks)
+        self.head = Head(2048, classes)
+
+    def __call__(self, x: Array) -> Array:
+        for unit in self.stem:
+            x = relu(unit(x))
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
+
+def build(architecture: str, classes: int, size: int) -> Xception:
+    """A variant, for images of any size."""
+    return Xception(VARIANTS[architecture], classes)
+
+
+FAMILY = Family(
+    variants={name: variant.weights for name, variant in VARIANTS.items()},
+    build=build,
+    head="head.fc.weight",
+)

