@@ -81,12 +81,15 @@ class Place:
         """Keep parameters and JSON facts about them; without a writable cache, say so and go on."""
         from orbax.checkpoint import v1 as ocp
 
+        context = ocp.Context()
+        context.array.saving.use_compression = False  # weights hardly shrink; it costs half a copy
         try:
             self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _sweep(self.folder.parent)
             part = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=self.folder.parent))
             try:
-                ocp.save(part / "params", params)
+                with context:
+                    ocp.save(part / "params", params)
                 (part / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
                 part.rename(self.folder)
             except OSError:

@@ -7,6 +7,7 @@ guaranteed not to change.
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 
 import numpy as np
@@ -49,3 +50,14 @@ def draw(shapes: Keys, seed: int = 0) -> dict[str, np.ndarray]:
             values *= np.float32(0.2)
         state[key] = values
     return state
+
+
+def pixels(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    """Random pixels in [0, 1], float32."""
+    return np.float32(0.5) + noise(shape, seed, "pixels") * np.float32(12**-0.5)
+
+
+def digest(shapes: Keys) -> str:
+    """What tells two layouts of a state dict apart: a hash of its sorted keys and shapes."""
+    lines = "\n".join(f"{key} {tuple(shape)}" for key, shape in sorted(shapes.items()))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]

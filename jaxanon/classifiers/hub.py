@@ -1,8 +1,9 @@
 """Weights from the Hugging Face hub, through its own library and cache.
 
-`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean what they mean there; a download that
-was cut off goes on where it ended. What lies in the cache is used without asking the hub, so that
-weights do not change under a user; `fetch` alone asks for the newest.
+`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean what they mean there. A download whose
+connection breaks goes on where it ended; one whose process is killed begins anew. What lies in the
+cache is used without asking the hub, so that weights do not change under a user; `fetch` alone asks
+for the newest.
 """
 
 from __future__ import annotations

@@ -79,7 +79,11 @@ def barrier(x: Array) -> Array:
 
 
 def max_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
-    """Largest value in each window: (n, h, w, c) -> (n, h', w', c)."""
+    """Largest value in each window: (n, h, w, c) -> (n, h', w', c).
+
+    Among equals the first, row by row, has the gradient, as in PyTorch: photos have flat places,
+    so it matters.
+    """
     around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
     if jax.default_backend() != "cpu":
         largest: Array = lax.reduce_window(
@@ -89,7 +93,7 @@ def max_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
     # XLA's gradient of `reduce_window` on CPUs is some forty times slower than that of this form.
     if padding:
         x = jnp.pad(x, around, constant_values=-jnp.inf)
-    return reduce(jnp.maximum, _shifts(barrier(x), side, stride))
+    return reduce(lambda a, b: jnp.where(b > a, b, a), _shifts(barrier(x), side, stride))
 
 
 def average_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:

@@ -1,0 +1,39 @@
+"""Every family against logits that timm gave for weights and pixels drawn alike everywhere."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from jaxanon.classifiers import registry
+from jaxanon.classifiers.classifier import Classifier, forward
+from jaxanon.classifiers.drawn import digest, draw, pixels
+from jaxanon.classifiers.families import FAMILIES
+from jaxanon.classifiers.port import expected, port
+
+GOLDEN = {
+    path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("golden/*.json")
+}
+CASES = [(family, name) for family, data in GOLDEN.items() for name in data["architectures"]]
+
+
+def test_every_architecture_has_golden_logits():
+    assert {name for _, name in CASES} == set(registry.ENTRIES)
+    assert set(GOLDEN) == set(FAMILIES)
+
+
+@pytest.mark.parametrize(("family", "name"), CASES)
+def test_logits(family, name):
+    data = GOLDEN[family]
+    row, entry = data["architectures"][name], registry.ENTRIES[name]
+    model = entry.build(data["classes"], row["size"])
+    shapes = expected(model)
+    assert digest(shapes) == row["keys"], "keys and shapes are not timm's"
+    port(model, draw(shapes, data["seed"]), name)
+    images = pixels((2, row["size"], row["size"], 3), data["seed"])
+    ours = Classifier.of(name, entry.config, model)
+    mine = np.asarray(forward(ours.network, ours.params, images))
+    theirs = np.array(row["logits"])
+    assert np.ptp(theirs) > 0.1 * np.abs(theirs).max(), "the logits say something"
+    assert np.abs(mine - theirs).max() <= 1e-5 * np.abs(theirs).max()
