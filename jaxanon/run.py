@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxanon.adaptation.problem import Job
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.slots import Slots
+from jaxanon.adaptation.slots import SLOTS, Slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
@@ -64,6 +64,7 @@ class Run:
         form: `png`, `jpeg` or `webp`.
         options: all options of the run, for report and journal.
         journal: where records are kept.
+        slots: images adapted at once.
         quiet: no progress, no messages.
 
     Raises:
@@ -80,8 +81,10 @@ class Run:
         options: Mapping[str, Any],
         journal: Journal,
         *,
+        slots: int = SLOTS,
         quiet: bool = False,
     ) -> None:
+        self.slots = slots
         self.items, self.settings, self.form, self.options = items, settings, form, options
         self.sources, self.everyone = Ensemble(sources), Ensemble([*sources, *targets])
         self.roles = {
@@ -103,7 +106,7 @@ class Run:
         begin = time.perf_counter()
         if todo:
             try:
-                slots = Slots(self.sources, self.settings)
+                slots = Slots(self.sources, self.settings, self.slots)
                 for adapted in stream(self._jobs(todo), slots, self._check):
                     self._finish(_item(adapted))
             finally:

@@ -126,7 +126,7 @@ def compare(architecture: str, *, double: bool = True) -> dict[str, Any]:
         row["gradient_float64"] = distance(my_exact, exact)
         row["gradient_float32_own"] = distance(my_gradient, my_exact)
         row["gradient_float32_timm"] = distance(gradient, exact)
-    jax.clear_caches()
+    jax.clear_caches()  # type: ignore[no-untyped-call]
     gc.collect()
     return row
 

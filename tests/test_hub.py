@@ -137,9 +137,7 @@ def test_pull_goes_on_where_a_download_was_cut_off(run, hub, decisions):
     assert (code, out.splitlines()[1]) == (0, decisions), err
 
 
-def test_a_download_that_was_killed_leaves_nothing_that_counts(
-    start, run, hub, decisions, tmp_path
-):
+def test_a_killed_download_leaves_nothing_that_counts(start, run, hub, decisions, tmp_path):
     hub.cut, hub.stall = [CHUNK + 100_000], threading.Event()
     process = start("-c", LOAD, NAME)
     deadline = time.monotonic() + 60
@@ -209,7 +207,7 @@ def test_what_cannot_be_fetched_is_said_with_the_way_out(run, hub):
     code, _, err = run("-m", "jaxanon", "models", "pull", "resnet18", offline=True)
     assert code == 1
     for text in (
-        f"{hub.address}/timm/resnet18.a1_in1k cannot be fetched (HF_HUB_OFFLINE is set)",
+        f"{hub.address}/timm/resnet18.a1_in1k is not asked, since HF_HUB_OFFLINE is set",
         "hub: nothing",
         "'jaxanon models pull resnet18.a1_in1k' fetches it",
         "resnet18.a1_in1k@PATH",
@@ -226,10 +224,11 @@ def test_what_cannot_be_fetched_is_said_with_the_way_out(run, hub):
     assert [text for text in told.values() if text not in err] == []
     assert f"{TAGGED}: ready" in out, "the others go on"
     nowhere = "http://127.0.0.1:9"
-    code, _, err = run("-m", "jaxanon", "models", "pull", "resnet34", HF_ENDPOINT=nowhere)
+    code, _, err = run("-m", "jaxanon", "models", "pull", "resnet34", "vgg11", HF_ENDPOINT=nowhere)
     assert code == 1
     assert f"{nowhere}/timm/resnet34.a1_in1k cannot be fetched (ConnectError" in err
     assert f": timm/{TAGGED}\n" in err, "what is cached"
+    assert "vgg11.tv_in1k could not be reached a moment ago" in err
 
 
 def test_a_repository_of_ones_own_at_a_revision_with_a_token(run, hub, decisions):

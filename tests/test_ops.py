@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 from jaxanon.classifiers import depthwise, ops
 
@@ -59,3 +60,63 @@ def test_no_gradient_by_the_kernel_is_computed(rng):
         kernel
     )
     assert not np.asarray(by_kernel).any()
+
+
+def value_and_gradient(operation, x):
+    y, vjp = jax.vjp(operation, x)
+    return y, vjp(jnp.sin(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))[0]
+
+
+@pytest.mark.parametrize(("side", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (3, 2, 0)])
+def test_max_pool_equals_the_library_in_value_and_gradient(rng, side, stride, padding):
+    x = jnp.asarray(rng.normal(size=(2, 9, 12, 4)), jnp.float32)
+
+    def library(x):
+        return lax.reduce_window(
+            x, -jnp.inf, lax.max, (1, side, side, 1), (1, stride, stride, 1),
+            ((0, 0), (padding, padding), (padding, padding), (0, 0)),
+        )  # fmt: skip
+
+    ours = value_and_gradient(lambda x: ops.max_pool(x, side, stride, padding), x)
+    for mine, reference in zip(ours, value_and_gradient(library, x), strict=True):
+        np.testing.assert_allclose(mine, reference, atol=1e-6)
+
+
+def test_max_pool_gives_the_gradient_to_the_first_of_equals():
+    gradient = jax.grad(lambda x: ops.max_pool(x, 2, 2).sum())(jnp.ones((1, 2, 4, 1)))
+    np.testing.assert_array_equal(gradient[0, :, :, 0], [[1, 0, 1, 0], [0, 0, 0, 0]])
+
+
+def test_average_pools(rng):
+    x = rng.normal(size=(1, 5, 5, 2)).astype(np.float32)
+    padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    means = [[padded[0, i : i + 3, j : j + 3].mean((0, 1)) for j in range(5)] for i in range(5)]
+    np.testing.assert_allclose(ops.average_pool(jnp.asarray(x), 3, 1, 1)[0], means, atol=1e-6)
+    halves = [
+        [x[0, i : i + 2, j : j + 2].mean((0, 1)) for j in range(0, 5, 2)] for i in range(0, 5, 2)
+    ]
+    np.testing.assert_allclose(ops.halve(jnp.asarray(x))[0], halves, atol=1e-6)
+
+
+@pytest.mark.parametrize(("length", "side"), [(2, 7), (3, 7), (10, 4)])
+def test_resize_mean_is_pytorchs_adaptive_pool(rng, length, side):
+    x = rng.normal(size=(1, length, length, 2)).astype(np.float32)
+    edges = [(i * length // side, -(-(i + 1) * length // side)) for i in range(side)]
+    means = [[x[0, a:b, c:d].mean((0, 1)) for c, d in edges] for a, b in edges]
+    np.testing.assert_allclose(ops.resize_mean(jnp.asarray(x), side)[0], means, atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "side", "stride"), [((8, 12), 4, 4), ((7, 7), 7, 1)])
+def test_windows_without_overlap_are_a_convolution(rng, size, side, stride):
+    x = jnp.asarray(rng.normal(size=(2, *size, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(side, side, 3, 5)), jnp.float32)
+    dims = ("NHWC", "HWIO", "NHWC")
+    ours = value_and_gradient(lambda x: ops.conv(x, kernel, stride, 0), x)
+    library = value_and_gradient(
+        lambda x: lax.conv_general_dilated(
+            x, kernel, (stride, stride), "VALID", dimension_numbers=dims
+        ),
+        x,
+    )
+    for mine, reference in zip(ours, library, strict=True):
+        np.testing.assert_allclose(mine, reference, atol=1e-4)

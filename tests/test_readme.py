@@ -4,6 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
+import list_classifiers
 import pytest
 
 from jaxanon.cli import parser
@@ -31,9 +32,22 @@ def test_the_commands_parse():
         parser().parse_args(shlex.split(command))
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/architecture.md"])
+@pytest.mark.parametrize(
+    "document",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "docs/architecture.md",
+        "docs/classifiers.md",
+        "docs/adding-a-classifier.md",
+    ],
+)
 def test_links_lead_somewhere(document):
     path = ROOT / document
     for link in re.findall(r"\]\(([^)#]+)\)", path.read_text()):
         if not link.startswith("http"):
             assert (path.parent / link).exists(), link
+
+
+def test_the_table_of_classifiers_is_current():
+    assert (ROOT / "docs" / "classifiers.md").read_text() == list_classifiers.page()

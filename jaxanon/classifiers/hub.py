@@ -1,14 +1,16 @@
 """Weights from the Hugging Face hub, through its own library and cache.
 
-`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean what they mean there. A download whose
-connection breaks goes on where it ended; one whose process is killed begins anew. What lies in the
-cache is used without asking the hub, so that weights do not change under a user; `fetch` alone asks
-for the newest.
+`HF_HOME`, `HF_TOKEN`, `HF_ENDPOINT` and `HF_HUB_OFFLINE` mean what they mean there. A download
+whose connection breaks goes on where it ended; one whose process is killed begins anew. What lies
+in the cache is used without asking the hub, so that weights do not change under a user; `fetch`
+alone asks for the newest.
 """
 
 from __future__ import annotations
 
+import logging
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,12 @@ from jaxanon.classifiers.checkpoint import CONFIG, WEIGHTS, digest
 from jaxanon.errors import WeightsError
 
 PREFIX = "hf-hub:"
+log = logging.getLogger("jaxanon")
+
+
+PATIENCE = 60.0
+"""Seconds in which a hub that could not be reached is not asked again."""
+_unreachable: dict[str, float] = {}
 
 
 class DamagedError(WeightsError):
@@ -121,6 +129,12 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
             return None
 
     where = f"{constants.ENDPOINT}/{repository.name}"
+    cached_there = f"cached in {constants.HF_HUB_CACHE}: {_listing(Path(constants.HF_HUB_CACHE))}"
+    if constants.HF_HUB_OFFLINE:
+        raise WeightsError(f"{where} is not asked, since HF_HUB_OFFLINE is set; {cached_there}")
+    if time.monotonic() < _unreachable.get(constants.ENDPOINT, 0):
+        raise WeightsError(f"{where} could not be reached a moment ago; {cached_there}")
+    log.info("fetching %s", where)
     try:
         config = get(CONFIG)
         weights = next(filter(None, map(get, WEIGHTS)), None)
@@ -135,10 +149,10 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
             f"{where} does not exist, or is private (then set HF_TOKEN to your token)"
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        why = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else _reason(error)
+        if not isinstance(error, HfHubHTTPError):
+            _unreachable[constants.ENDPOINT] = time.monotonic() + PATIENCE
         raise WeightsError(
-            f"{where} cannot be fetched ({why}); cached in {constants.HF_HUB_CACHE}: "
-            f"{_listing(Path(constants.HF_HUB_CACHE))}"
+            f"{where} cannot be fetched ({_reason(error)}); {cached_there}"
         ) from error
     if weights is None:
         raise WeightsError(f"{where} has none of {', '.join(WEIGHTS)}")

@@ -41,6 +41,23 @@ class Source:
     config: Config
     classes: int | None
 
+    @property
+    def what(self) -> str:
+        """Name and file, for errors."""
+        return f"{self.name} from {self.file}"
+
+    def with_head(self, classes: int) -> Config:
+        """The configuration for the number of classes that the file's head has.
+
+        Raises:
+            WeightsError: when `config.json` states another.
+        """
+        if self.classes not in (None, classes):
+            raise WeightsError(
+                f"{self.what}: the head has {classes} classes, but config.json says {self.classes}"
+            )
+        return replace(self.config, classes=classes)
+
 
 def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     """Build a classifier and fill it with its weights.
@@ -63,8 +80,8 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     place = Place.of(source.digest, entry.architecture)
     facts = place.facts()
     if facts is not None:
-        model = _build(entry, source, facts["classes"])
-        empty = Classifier.of(source.name, source.config, model)
+        config = source.with_head(facts["classes"])
+        empty = Classifier.of(source.name, config, _build(entry, source, config.classes))
         params = place.load(empty.params)
         if params is not None:
             return _named(replace(empty, params=params), facts["naming"])
@@ -123,7 +140,6 @@ def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
         return Source(entry.name, file, digest(file), config, None)
     found = hub.cached(repository)
     if found is None:
-        log.info("%s: fetching %s", asked, repository.name)
         try:
             found = hub.fetch(repository)
         except WeightsError as error:
@@ -149,31 +165,21 @@ def _build(entry: Entry, source: Source, classes: int) -> nnx.Module:
     try:
         return entry.build(classes, source.config.input_size)
     except ValueError as error:
-        raise WeightsError(f"{source.name} from {source.file}: {error}") from error
+        raise WeightsError(f"{source.what}: {error}") from error
 
 
 def _port(entry: Entry, source: Source, state: Mapping[str, np.ndarray]) -> tuple[Classifier, str]:
     """The filled classifier, and whose key names the file has."""
-    what = f"{source.name} from {source.file}"
     shapes = expected(_build(entry, source, source.config.classes))
     translation = translate(entry.family, entry.architecture, state, shapes)
-    classes, head = source.config.classes, translation.stored.get(entry.family.head)
-    if head is not None:
-        found = state[head].shape[0]
-        if source.classes not in (None, found):
-            raise WeightsError(
-                f"{what}: the head has {found} classes, but config.json says {source.classes}"
-            )
-        classes = found
-    model = _build(entry, source, classes)
+    head = translation.stored.get(entry.family.head)
+    shape = (0,) if head is None else state[head].shape
+    config = source.with_head(shape[0]) if shape and shape[0] else source.config
+    model = _build(entry, source, config.classes)
     try:
-        port(model, state, what, translation)
+        port(model, state, source.what, translation)
     except MisfitError as error:
         raise WeightsError(f"{error}{_nearest(entry, state)}") from error
-    labels = source.config.labels
-    if labels is not None and len(labels) != classes:
-        labels = None
-    config = replace(source.config, classes=classes, labels=labels)
     return Classifier.of(source.name, config, model), translation.naming.project
 
 
