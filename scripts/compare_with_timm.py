@@ -19,6 +19,7 @@ import gc
 import importlib.metadata
 import json
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -153,12 +154,15 @@ def page(rows: list[dict[str, Any]], versions: Mapping[str, str]) -> str:
         cells = [row["architecture"], str(row["input_size"]), f"{row['logits']:.1e}"]
         cells += [f"{max(row[key]):.1e}" for key in keys]
         lines.append("| " + " | ".join(cells) + " |")
-    text = (__doc__ or "").split("\n\n")[1]
+    text = " ".join((__doc__ or "").split("\n\n")[1].split())
     made = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
         "# Parity with timm\n\n"
         "Every architecture against timm's, with the same random weights (batch-norm statistics "
-        f"too). {text}\n\nThe larger of the two photos' figures:\n\n" + "\n".join(lines) + "\n\n"
+        "too).\n\n"
+        f"{textwrap.fill(text, 100)}\n\nThe larger of the two photos' figures:\n\n"
+        + "\n".join(lines)
+        + "\n\n"
         "Written by `python scripts/compare_with_timm.py docs/parity.json docs/parity.md` "
         f"on a CPU with {made}.\n"
     )
