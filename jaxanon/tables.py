@@ -9,13 +9,17 @@ from jaxanon.errors import printable
 from jaxanon.evaluate.transfer import Transfer
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns aligned, the first to the left and the others to the right."""
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str] | None = None
+) -> str:
+    """Columns aligned to the right, those headed as in `left` (default: the first) to the left."""
+    if left is None:
+        left = head[:1]
     lines = [list(head), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     text = [
         "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
+            cell.ljust(width) if head[i] in left else cell.rjust(width)
             for i, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

@@ -231,6 +231,16 @@ def test_what_cannot_be_fetched_is_said_with_the_way_out(run, hub):
     assert "vgg11.tv_in1k could not be reached a moment ago" in err
 
 
+def test_weights_that_another_program_fetched_get_their_configuration(run, hub, tmp_path):
+    assert run("-c", LOAD, NAME)[0] == 0
+    for config in (tmp_path / "hub").rglob("config.json"):
+        config.unlink()
+    hub.ranges.clear()
+    code, out, err = run("-c", LOAD, NAME)
+    assert code == 0, err
+    assert (out.split()[2], hub.ranges) == ("mit", []), "the configuration alone is fetched"
+
+
 def test_a_repository_of_ones_own_at_a_revision_with_a_token(run, hub, decisions):
     for (repository, file), data in list(hub.files.items()):
         hub.files["me/mine", file] = hub.files.pop((repository, file))

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,19 @@ def root() -> Path:
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What is kept beside the parameters.
+
+    Attributes:
+        classes: of the head.
+        naming: whose key names the file has.
+    """
+
+    classes: int
+    naming: str
+
+
+@dataclass(frozen=True)
 class Place:
     """Where the parameters of a weights file are kept for an architecture.
 
@@ -49,13 +62,13 @@ class Place:
         """The place for the file with this SHA-256."""
         return cls(root() / "ported" / f"v{VERSION}" / f"{architecture}-{digest[:32]}")
 
-    def facts(self) -> dict[str, Any] | None:
-        """What `save` was told, or None where nothing is kept."""
+    def facts(self) -> Facts | None:
+        """What is known of the parameters, or None where nothing is kept."""
         try:
-            facts: dict[str, Any] = json.loads((self.folder / "facts.json").read_text("utf-8"))
-        except (OSError, ValueError):
+            facts = json.loads((self.folder / "facts.json").read_text("utf-8"))
+            return Facts(int(facts["classes"]), str(facts["naming"]))
+        except (OSError, ValueError, TypeError, KeyError):
             return None
-        return facts
 
     def load(self, abstract: Any) -> Any | None:
         """The parameters, or None where they cannot be read in the form of `abstract`.
@@ -77,8 +90,8 @@ class Place:
             return None
         return params
 
-    def save(self, params: Any, facts: dict[str, Any]) -> None:
-        """Keep parameters and JSON facts about them; without a writable cache, say so and go on."""
+    def save(self, params: Any, facts: Facts) -> None:
+        """Keep parameters and what is known of them; without a writable cache, say so and go on."""
         from orbax.checkpoint import v1 as ocp
 
         context = ocp.Context()
@@ -90,7 +103,7 @@ class Place:
             try:
                 with context:
                     ocp.save(part / "params", params)
-                (part / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
+                (part / "facts.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
                 part.rename(self.folder)
             except OSError:
                 if not self.folder.exists():  # else another process was first

@@ -12,7 +12,7 @@ import zlib
 
 import numpy as np
 
-from jaxanon.classifiers.layers import Keys
+from jaxanon.classifiers.leaf import Keys
 
 GAIN = 1.5
 """Variance that a layer's weights multiply the signal's with: at He's 2 deep networks are chaotic

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jaxanon.classifiers.checkpoint import CONFIG, WEIGHTS, digest
@@ -63,11 +63,14 @@ class Fetched:
         weights: the weights.
         config: `config.json`, where the repository has one.
         source: address of the repository, with the commit.
+        whole: whether it is known if there is a `config.json`; other programs fetch the weights
+            alone.
     """
 
     weights: Path
     config: Path | None
     source: str
+    whole: bool = True
 
     def checked(self) -> str:
         """The SHA-256 of the weights, compared with the hub's, which names the cached file.
@@ -93,7 +96,10 @@ def cached(repository: Repository) -> Fetched | None:
         return Path(found) if isinstance(found, str) else None
 
     weights = next(filter(None, map(look, WEIGHTS)), None)
-    return None if weights is None else _fetched(repository, weights, look(CONFIG))
+    if weights is None:
+        return None
+    asked = try_to_load_from_cache(repository.name, CONFIG, revision=repository.revision)
+    return replace(_fetched(repository, weights, look(CONFIG)), whole=asked is not None)
 
 
 def fetch(repository: Repository, *, again: bool = False) -> Fetched:

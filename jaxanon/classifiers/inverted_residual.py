@@ -13,7 +13,8 @@ from typing import NamedTuple
 from flax import nnx
 from jax import Array
 
-from jaxanon.classifiers.layers import BatchNorm, Conv, Depthwise, Linear, Pointwise
+from jaxanon.classifiers.layers import Conv, Depthwise, Linear, Pointwise
+from jaxanon.classifiers.norms import BatchNorm
 from jaxanon.classifiers.ops import Padding
 
 Activation = Callable[[Array], Array]

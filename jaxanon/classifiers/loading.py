@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from jaxanon.classifiers import hub, registry
-from jaxanon.classifiers.cache import Place
+from jaxanon.classifiers.cache import Facts, Place
 from jaxanon.classifiers.checkpoint import digest, locate, read_state_dict
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config, from_hub
@@ -80,14 +80,14 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     place = Place.of(source.digest, entry.architecture)
     facts = place.facts()
     if facts is not None:
-        config = source.with_head(facts["classes"])
+        config = source.with_head(facts.classes)
         empty = Classifier.of(source.name, config, _build(entry, source, config.classes))
         params = place.load(empty.params)
         if params is not None:
-            return _named(replace(empty, params=params), facts["naming"])
+            return _named(replace(empty, params=params), facts.naming)
     state = read_state_dict(source.file)
     classifier, naming = _port(entry, source, state)
-    place.save(classifier.params, {"classes": classifier.config.classes, "naming": naming})
+    place.save(classifier.params, Facts(classifier.config.classes, naming))
     return _named(classifier, naming)
 
 
@@ -139,11 +139,13 @@ def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
         assert file is not None
         return Source(entry.name, file, digest(file), config, None)
     found = hub.cached(repository)
-    if found is None:
+    if found is None or not found.whole:
         try:
             found = hub.fetch(repository)
         except WeightsError as error:
-            raise WeightsError(f"{entry.name}: {error}\n{_ways_out(entry)}") from error
+            # The table knows the preprocessing of the default weights, and of no others.
+            if found is None or weights is not None or not entry.default:
+                raise WeightsError(f"{entry.name}: {error}\n{_ways_out(entry)}") from error
     config = replace(config, source=found.source)
     name = entry.name if weights is None else asked
     return _configured(name, found.weights, found.checked(), config, found.config)

@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from functools import cached_property
 
 from jaxanon.classifiers.family import Family, Naming
-from jaxanon.classifiers.layers import Keys
+from jaxanon.classifiers.leaf import Keys
 
 TIMM = Naming("timm", lambda architecture, key: key)
 COUNTER = ".num_batches_tracked"

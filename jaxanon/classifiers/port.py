@@ -14,7 +14,7 @@ import numpy as np
 from flax import nnx
 from jax.typing import DTypeLike
 
-from jaxanon.classifiers.layers import Keys, Leaf
+from jaxanon.classifiers.leaf import Keys, Leaf
 from jaxanon.classifiers.naming import TIMM, Translation, untranslated
 from jaxanon.errors import WeightsError
 

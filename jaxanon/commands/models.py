@@ -59,14 +59,14 @@ def _list(pattern: str, *, as_json: bool) -> int:
             row["tag"] or "-",
             str(row["input_size"]),
             f"{row['parameters'] / 1e6:.1f} M",
-            row["licence"] if row["tag"] else "-",
+            row["licence"] or "-",
             _where(row),
             row["source"],
         ]
         for row in rows
     ]
     head = ["architecture", "tag", "input", "parameters", "licence", "weights", "source"]
-    print(tables.table(head, cells))
+    print(tables.table(head, cells, left=[*head[:2], *head[4:]]))
     return 0
 
 
@@ -78,7 +78,7 @@ def _row(entry: registry.Entry) -> dict[str, Any]:
         "tag": entry.weights.tag,
         "input_size": entry.config.input_size,
         "parameters": registry.parameters(entry),
-        "licence": entry.config.licence,
+        "licence": None if repository is None else entry.config.licence,
         "source": entry.config.source,
         "package": entry.weights.package,
         "installed": entry.installed is not None,

@@ -12,7 +12,9 @@ from flax import nnx
 from jax import Array
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Depthwise, LayerNorm, Linear, Parameter
+from jaxanon.classifiers.layers import Conv, Depthwise, Linear
+from jaxanon.classifiers.leaf import Parameter
+from jaxanon.classifiers.norms import LayerNorm
 from jaxanon.classifiers.transformer import Mlp
 
 EPS = 1e-6

@@ -15,7 +15,8 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Affine, BatchNorm, Conv, Linear, Pointwise
+from jaxanon.classifiers.layers import Conv, Linear, Pointwise
+from jaxanon.classifiers.norms import Affine, BatchNorm
 from jaxanon.classifiers.ops import average_pool, max_pool
 
 EPS = 1e-5

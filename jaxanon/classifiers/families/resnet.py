@@ -15,7 +15,8 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Weights
-from jaxanon.classifiers.layers import BatchNorm, Conv, Linear, Pointwise
+from jaxanon.classifiers.layers import Conv, Linear, Pointwise
+from jaxanon.classifiers.norms import BatchNorm
 from jaxanon.classifiers.ops import halve, max_pool
 
 EPS = 1e-5

@@ -11,7 +11,8 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import BatchNorm, Conv, Linear, Pointwise
+from jaxanon.classifiers.layers import Conv, Linear, Pointwise
+from jaxanon.classifiers.norms import BatchNorm
 from jaxanon.classifiers.ops import max_pool, resize_mean
 
 EPS = 1e-5

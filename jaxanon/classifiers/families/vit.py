@@ -14,7 +14,9 @@ from flax import nnx
 from jax import Array
 
 from jaxanon.classifiers.family import INCEPTION, Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, LayerNorm, Linear, Parameter
+from jaxanon.classifiers.layers import Conv, Linear
+from jaxanon.classifiers.leaf import Parameter
+from jaxanon.classifiers.norms import LayerNorm
 from jaxanon.classifiers.transformer import Mlp, attend
 
 EPS = 1e-6

@@ -14,7 +14,8 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import INCEPTION, Family, Weights
-from jaxanon.classifiers.layers import BatchNorm, Conv, Depthwise, Linear, Pointwise
+from jaxanon.classifiers.layers import Conv, Depthwise, Linear, Pointwise
+from jaxanon.classifiers.norms import BatchNorm
 
 EPS = 1e-3
 ENTRY = ((128, 2), (256, 2), (728, 2))

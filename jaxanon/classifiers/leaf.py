@@ -1,0 +1,66 @@
+"""Modules with arrays of their own, and how these are stored in a PyTorch state dict.
+
+A leaf names the keys that it takes (`keys`) and turns them into its own arrays (`convert`), so that
+the converter in `port.py` needs no table of names: the attribute names of a model *are* timm's.
+Arrays are abstract (shape and type only) until the port fills them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import nnx
+from jax import Array
+
+Keys = dict[str, tuple[int, ...]]
+
+
+class Reader(Protocol):
+    """What `convert` reads from: the arrays of a state dict, checked."""
+
+    def array(self, key: str) -> np.ndarray:
+        """The array of a key that `keys` named, in its shape; float32, or float64 if stored so."""
+        ...
+
+    def eps(self, eps: float) -> float:
+        """The epsilon of a batch norm, given the one that timm has."""
+        ...
+
+
+class Leaf(nnx.Module):
+    """A module with arrays of its own."""
+
+    def keys(self, name: str) -> Keys:
+        """Keys and shapes of the state dict that this module takes, `name` being its path."""
+        raise NotImplementedError
+
+    def convert(self, read: Reader, name: str) -> dict[str, np.ndarray]:
+        """Attribute -> array, from the state dict."""
+        raise NotImplementedError
+
+
+def abstract(*shape: int) -> nnx.Param[Any]:
+    """A parameter of this shape, to be filled by the port."""
+    return nnx.Param(jax.ShapeDtypeStruct(shape, jnp.float32))  # type: ignore[no-untyped-call]
+
+
+class Parameter(Leaf):
+    """A bare array, stored under the module's own path."""
+
+    def __init__(self, *shape: int) -> None:
+        self.shape = shape
+        self.value = abstract(*shape)
+
+    def keys(self, name: str) -> Keys:
+        return {name: self.shape}
+
+    def convert(self, read: Reader, name: str) -> dict[str, np.ndarray]:
+        return {"value": read.array(name)}
+
+    def __call__(self) -> Array:
+        """The array."""
+        value: Array = self.value[...]
+        return value
