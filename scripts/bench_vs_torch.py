@@ -24,27 +24,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from compare_with_timm import timm_filled
 
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.checkpoint import read_state_dict
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.loading import load_classifier
-from jaxanon.classifiers.naming import translate
 
 
 def peer(name: str) -> Any:
     """The model of timm with the same weights, in evaluation mode, channels last, frozen."""
-    import timm
     import torch
 
-    entry = registry.find(name)
-    assert entry.installed is not None, f"{name}: no weights installed"
-    model = timm.create_model(entry.architecture, num_classes=entry.config.classes)
-    state = read_state_dict(entry.installed)
-    names = translate(entry.family, entry.architecture, state, model.state_dict()).names
-    model.load_state_dict({names[k]: torch.tensor(v) for k, v in state.items()})
-    model.requires_grad_(False)
-    return model.eval().to(memory_format=torch.channels_last)
+    file = registry.find(name).installed
+    assert file is not None, f"{name}: no weights installed"
+    return timm_filled(name, file).to(memory_format=torch.channels_last)
 
 
 def our_step(classifier: Classifier, pixels: np.ndarray, labels: np.ndarray) -> Callable[[], Any]:

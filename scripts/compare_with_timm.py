@@ -30,9 +30,11 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.classifiers import registry
+from jaxanon.classifiers.checkpoint import read_state_dict
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.drawn import draw, noise
+from jaxanon.classifiers.naming import COUNTER, translate
 from jaxanon.classifiers.port import port
 from jaxanon.commands.demo import photos
 from jaxanon.files import write
@@ -66,6 +68,21 @@ def timm_model(architecture: str, classes: int = CLASSES) -> tuple[Any, dict[str
     drawn = draw(shapes, SEED)
     model.load_state_dict({k: torch.from_numpy(v) for k, v in drawn.items()}, strict=False)
     return model, drawn
+
+
+def timm_filled(name: str, file: Path) -> Any:
+    """Timm's model with the weights in a file, in any naming that the classifier's family knows."""
+    import timm
+    import torch
+
+    entry, state = registry.find(name), read_state_dict(file)
+    model = timm.create_model(entry.architecture, num_classes=entry.config.classes).eval()
+    names = translate(entry.family, entry.architecture, state, model.state_dict()).names
+    stored = {ours: torch.tensor(state[key]) for key, ours in names.items()}
+    missing, unexpected = model.load_state_dict(stored, strict=False)
+    assert not unexpected
+    assert all(key.endswith(COUNTER) for key in missing), missing
+    return model.requires_grad_(False)
 
 
 def theirs(model: Any, config: Config, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

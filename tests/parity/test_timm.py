@@ -17,7 +17,6 @@ from jaxanon.classifiers.checkpoint import read_state_dict
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.drawn import draw
 from jaxanon.classifiers.families import FAMILIES
-from jaxanon.classifiers.naming import translate
 from jaxanon.classifiers.port import port
 from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
@@ -34,15 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 def timm_real(architecture):
     """timm's model with the packaged weights."""
-    import timm
-    import torch
-
-    model = timm.create_model(architecture).eval().requires_grad_(False)
-    entry = registry.find(architecture)
-    state = read_state_dict(entry.installed)
-    names = translate(entry.family, architecture, state, model.state_dict()).names
-    model.load_state_dict({names[k]: torch.tensor(v) for k, v in state.items()})
-    return model
+    return comparison.timm_filled(architecture, registry.find(architecture).installed)
 
 
 @pytest.mark.parametrize("architecture", sorted(registry.ENTRIES))
@@ -158,7 +149,7 @@ def test_what_timm_saves_loads_from_a_hub(tmp_path):
 
     torch.manual_seed(0)
     model = timm.create_model("mobilenetv2_050", num_classes=9, pretrained=False).eval()
-    save_for_hf(model, tmp_path / "saved", model_args={"num_classes": 9})
+    save_for_hf(model, tmp_path / "saved", safe_serialization=True)
     files = {
         ("timm/mobilenetv2_050.lamb_in1k", file.name): file.read_bytes()
         for file in (tmp_path / "saved").iterdir()
