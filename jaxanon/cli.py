@@ -103,7 +103,8 @@ def _loop(command: argparse.ArgumentParser) -> None:
         "--sources",
         default=DEFAULT_SOURCES,
         metavar="A,B",
-        help="classifiers to adapt to, each NAME or NAME@PATH (default: %(default)s)",
+        help="classifiers to adapt to, each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY "
+        "(default: %(default)s)",
     )
     add("--targets", metavar="C,D", help="classifiers to evaluate only")
     add("--eps", type=int, metavar="N", help="largest change of a pixel, in 1/255 (default: 16)")
@@ -187,7 +188,7 @@ def _transfer(command: argparse.ArgumentParser) -> None:
         "--classifiers",
         default=DEFAULT_SOURCES,
         metavar="A,B,...",
-        help="each NAME or NAME@PATH (default: %(default)s)",
+        help="each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY (default: %(default)s)",
     )
     command.add_argument(
         "--source",
@@ -204,7 +205,8 @@ def _models(command: argparse.ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="PATTERN | pull NAME",
-        help="list what matches PATTERN; or fetch the weights of each NAME ahead of an offline run",
+        help="list what matches PATTERN (as in a shell); or fetch the weights of each NAME, or "
+        "NAME@hf-hub:OWNER/REPOSITORY[@REVISION], ahead of an offline run",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
 

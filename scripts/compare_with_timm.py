@@ -10,6 +10,7 @@ with both right; timm's float32 gradient is therefore compared with its own floa
 
     python scripts/compare_with_timm.py docs/parity.json docs/parity.md [ARCHITECTURE ...]
 
+With architectures named, the others' figures stay as they are in the file.
 Needs the extras `demo` (photos) and `parity` (torch, timm).
 """
 
@@ -191,10 +192,12 @@ def main(words: list[str]) -> int:
         print(__doc__)
         return 2
     data, text, names = Path(words[0]), Path(words[1]), words[2:] or sorted(registry.ENTRIES)
-    rows = []
+    kept = json.loads(data.read_text())["rows"] if words[2:] and data.exists() else []
+    by_name = {row["architecture"]: row for row in kept}
     for name in names:
-        rows.append(compare(name))
-        print(table(list(rows[-1]), [[str(value) for value in rows[-1].values()]]), flush=True)
+        row = by_name[name] = compare(name)
+        print(table(list(row), [[str(value) for value in row.values()]]), flush=True)
+    rows = [by_name[name] for name in sorted(by_name)]
     packages = ("jax", "flax", "torch", "timm")
     versions = {name: importlib.metadata.version(name) for name in packages}
     write(data, (json.dumps({"versions": versions, "rows": rows}, indent=1) + "\n").encode())

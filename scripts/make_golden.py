@@ -23,7 +23,7 @@ from jaxanon.files import write
 FOLDER = Path(__file__).parent.parent / "tests" / "golden"
 CLASSES, IMAGES, SEED = 7, 2, 11
 SMALL = {"inception_v3": 96, "vit": 224, "swin": 224}
-"""Sides of the input, where 64 pixels will not do."""
+"""Sides of the input, for families that 64 pixels will not do for."""
 
 
 def golden(architecture: str, weights: Weights, size: int) -> dict[str, object]:

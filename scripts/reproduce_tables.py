@@ -6,15 +6,16 @@ and on the adapted photo; the latter read off the saved file.
 
     python scripts/reproduce_tables.py PHOTOS... [-o DIR] [--weights DIR] [--random] [options]
 
-Weights come from the hub, or from DIR/NAME (a hub-layout folder) or DIR/NAME.safetensors, where
-NAME is the classifier's, with or without its tag. `--random` puts random weights where there are
-none: a dry run, whose figures mean nothing.
+Weights come from DIR/NAME (a hub-layout folder) or DIR/NAME.safetensors, where NAME is the
+classifier's, with or without its tag, or else from the hub or its cache. `--random` puts random
+weights where there are none: a dry run, whose figures mean nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ from jaxanon.anonymizers import METHODS, anonymize, strength_of
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.drawn import draw
+from jaxanon.classifiers.hub import MissingError
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.port import expected, port
 from jaxanon.commands.common import announce, keep_apart
@@ -109,22 +111,21 @@ def randomly(entry: registry.Entry) -> Classifier:
     """The classifier with random weights, and a name that says so."""
     model = entry.build(entry.config.classes)
     port(model, draw(expected(model)), entry.architecture)
-    return Classifier.of(f"{entry.architecture}.{RANDOM}", entry.config, model)
+    config = replace(entry.config, source="random numbers", licence="none")
+    return Classifier.of(f"{entry.architecture}.{RANDOM}", config, model)
 
 
 def load(architecture: str, args: argparse.Namespace) -> Classifier:
     """A classifier with weights from `--weights`, the hub, or chance.
 
     Raises:
-        WeightsError: when there are none.
+        WeightsError: when there are none, or unusable ones.
     """
     entry = registry.find(architecture)
     path = local(args.weights, entry) if args.weights else None
     try:
-        if args.weights and path is None:
-            raise WeightsError(f"{args.weights} has neither {entry.name} nor {architecture}")
-        return load_classifier(entry.name, path)
-    except WeightsError:
+        return load_classifier(architecture, path)
+    except MissingError:
         if not args.random:
             raise
         print(f"{architecture}: no weights; RANDOM ones instead", file=sys.stderr)
@@ -137,7 +138,7 @@ def load_all(args: argparse.Namespace, wanted: list[str]) -> dict[str, Classifie
     for architecture in wanted:
         try:
             found[architecture] = load(architecture, args)
-        except WeightsError as error:
+        except MissingError as error:
             missing[registry.find(architecture).name] = str(error).splitlines()[0]
     if missing:
         raise WeightsError(
@@ -170,7 +171,13 @@ def adapt(
         Item(source.path, folder / name, partial(read, source.path), overwrite=True)
         for source, name in zip(found, names, strict=True)
     ]
-    options = {"method": args.method, "strength": strength, "preset": args.preset}
+    options = {
+        "photos": [str(path) for path in args.photos],
+        "method": args.method,
+        "strength": strength,
+        "preset": args.preset,
+        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
+    }
     journal = Journal(folder, options)
     run = Run(items, sources, targets, settings, "png", options, journal, slots=min(8, len(items)))
     report = run.execute({})
@@ -181,7 +188,7 @@ def adapt(
 def lines(
     rows: tuple[Row, ...], report: dict[str, Any], loaded: dict[str, Classifier]
 ) -> list[dict[str, Any]]:
-    """Figures per row; shares in percent."""
+    """Figures per row: the study's in percent, ours as shares."""
     shares = report["summary"]["concordance"]
     return [
         {
@@ -189,7 +196,7 @@ def lines(
             "classifier": loaded[row.architecture].name,
             "role": "source" if row in rows[:1] or rows is TABLE_2 else "target",
             "random_weights": loaded[row.architecture].name.endswith(RANDOM),
-            "study": row.kept,
+            "study_percent": row.kept,
             **shares[loaded[row.architecture].name],
         }
         for row in rows
@@ -204,7 +211,7 @@ def show(title: str, result: list[dict[str, Any]], report: dict[str, Any]) -> st
             row["study_name"],
             row["classifier"] + (" (RANDOM)" if row["random_weights"] else ""),
             row["role"],
-            f"{row['study']:.1f} %",
+            f"{row['study_percent']:.1f} %",
             *(percent(row[key]) for key in ("adapted", "anonymized", "repair")),
         ]
         for row in result
@@ -224,6 +231,7 @@ def reproduce(args: argparse.Namespace) -> int:
     keep_apart(args.output, args.photos)
     if args.output.exists() and any(args.output.iterdir()):
         raise UsageError(f"{args.output} exists and is not empty; choose another with -o")
+    files.find(args.photos)
     settings = preset(args.preset, eps=args.eps, steps=args.steps, seed=args.seed)
     announce()
     tables = [rows for key, rows in (("1", TABLE_1), ("2", TABLE_2)) if key in chosen]

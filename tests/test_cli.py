@@ -523,6 +523,8 @@ def test_models(capsys):
     rows = json.loads(capsys.readouterr().out)
     assert [row["input_size"] for row in rows] == [300, 380]
     assert rows[0]["licence"] == "apache-2.0"
+    assert jaxanon("models", "resnet50", "--json") == 0
+    assert [row["tag"] for row in json.loads(capsys.readouterr().out)] == ["a1_in1k"]
     assert jaxanon("models", "no-such*") == 2
 
 
@@ -542,3 +544,16 @@ def test_import_and_help_are_light():
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"flax", "optax", "orbax", "PIL", "scipy", "matplotlib", "torch", "huggingface_hub"}
     assert not heavy & set(out.stdout.split())
+
+
+def test_a_run_killed_before_its_first_image_is_resumed(zoo, photos_dir, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "stream", die)
+        assert anonymize(zoo, photos_dir, out, "--quiet") == 130
+    assert anonymize(zoo, photos_dir, out, "--quiet", "--resume") == 0
+    assert json.loads((out / "report.json").read_text())["summary"]["done"] == 5

@@ -166,7 +166,7 @@ def test_a_damaged_download_is_found_and_fetched_again(run, hub, decisions, tmp_
     code, _, err = run("-c", LOAD, NAME, offline=True)
     assert code == 1
     assert "damaged: its SHA-256 is" in err
-    assert "'jaxanon models pull NAME' fetches it again" in err
+    assert "'jaxanon models pull' with the classifier's name" in err
     assert run("-m", "jaxanon", "models", "pull", NAME)[0] == 0
     code, out, err = run("-c", LOAD, NAME, offline=True)
     assert (code, out.splitlines()[1]) == (0, decisions), err
@@ -222,6 +222,7 @@ def test_what_cannot_be_fetched_is_said_with_the_way_out(run, hub):
     code, out, err = run("-m", "jaxanon", "models", "pull", *told, NAME)
     assert code == 1
     assert [text for text in told.values() if text not in err] == []
+    assert "pull resnet18.no_such' fetches it" in err
     assert f"{TAGGED}: ready" in out, "the others go on"
     nowhere = "http://127.0.0.1:9"
     code, _, err = run("-m", "jaxanon", "models", "pull", "resnet34", "vgg11", HF_ENDPOINT=nowhere)

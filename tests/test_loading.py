@@ -1,6 +1,9 @@
 """From weights in files to classifiers: what loads, what is refused, what is kept."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -61,6 +64,57 @@ def test_the_cache_answers_for_its_weights_alone(folder, fresh):
     assert len(list(fresh.rglob("facts.json"))) == 2
 
 
+def test_a_flipped_bit_in_the_cache_is_noticed(folder, fresh, caplog):
+    before = logits(load_classifier(NAME, folder))
+    largest = max((f for f in fresh.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
+    data = bytearray(largest.read_bytes())
+    data[len(data) // 2] ^= 64
+    largest.write_bytes(data)
+    np.testing.assert_array_equal(logits(load_classifier(NAME, folder)), before)
+    assert "removed, unreadable" in caplog.text
+    assert len(list(fresh.rglob("facts.json"))) == 1, "made anew"
+
+
+@pytest.mark.parametrize("facts", ["", "[]", "{}", '{"classes": 5}', None])
+def test_unreadable_facts_are_made_anew(folder, fresh, facts, monkeypatch):
+    load_classifier(NAME, folder)
+    file = next(fresh.rglob("facts.json"))
+    good = file.read_text()
+    file.unlink() if facts is None else file.write_text(facts)
+    assert load_classifier(NAME, folder).config.classes == CLASSES
+    assert file.read_text() == good
+    monkeypatch.setattr(loading, "port", None)
+    load_classifier(NAME, folder)
+
+
+def test_loads_at_the_same_time_do_not_disturb_each_other(folder, fresh):
+    code = f"import jaxanon; jaxanon.load_classifier({NAME!r}, {str(folder)!r})"
+    several = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
+    assert [process.wait(timeout=120) for process in several] == [0, 0, 0]
+    assert len(list(fresh.rglob("facts.json"))) == 1
+    assert not list(fresh.rglob(".unfinished-*"))
+
+
+def test_porting_and_the_cache_need_little_memory(tmp_path, fresh):
+    """The peak over what is there before, in units of the weights' size; both ways."""
+    save_file(state_of("resnet34", 1000), tmp_path / "model.safetensors")
+    code = f"""
+import resource, jax, jaxanon
+from jaxanon.classifiers import hub, loading
+jax.numpy.zeros(1).block_until_ready()
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+jaxanon.load_classifier("resnet34", {str(tmp_path)!r})
+print(peak() - before)
+"""
+    size = (tmp_path / "model.safetensors").stat().st_size
+    for _ in range(2):
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        # 60 MB are Orbax's own code, which counts for less in larger networks.
+        assert int(done.stdout) < 2.5 * size + 60e6, done.stderr
+
+
 def test_without_a_writable_cache_loading_goes_on(folder, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("JAXANON_CACHE", str(tmp_path / "file"))
@@ -74,6 +128,10 @@ def test_the_cache_follows_the_users_settings(monkeypatch, tmp_path):
     assert cache.root() == tmp_path / "jaxanon"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache.root().parts[-2:] == (".cache", "jaxanon")
+    monkeypatch.setenv("JAXANON_CACHE", "~/x")
+    assert cache.root() == Path.home() / "x"
+    monkeypatch.setenv("JAXANON_CACHE", "x")
+    assert cache.root() == Path.cwd() / "x"
 
 
 def test_the_number_of_classes_comes_from_the_head(folder, state):
@@ -176,6 +234,91 @@ def test_the_tag_of_a_configuration_and_of_the_name(folder):
     (folder / "config.json").write_text(json.dumps(config))
     assert load_classifier(f"{NAME}@{folder}").name == f"{NAME}.mine"
     assert load_classifier(f"{NAME}.yours@{folder}").name == f"{NAME}.yours"
+
+
+@pytest.mark.parametrize(
+    ("config", "text"),
+    [
+        ({"architecture": "resnet50"}, "config.json is for resnet50, not mobilenetv3_small_050"),
+        ({"global_pool": "max"}, "global_pool is 'max', ours is 'avg'"),
+        ({"model_args": {"act_layer": "relu"}}, "model_args change the network: .*act_layer"),
+        ({"label_names": ["a", "b"]}, "the head has 7 classes, but config.json has 2 label_names"),
+        ({"label_names": "abcdefg"}, "label_names is neither a list nor a mapping"),
+        ({"num_classes": 0}, "num_classes is 0"),
+        ({"input_size": {"a": 1, "b": 2, "c": 3}}, "input_size .* is not"),
+        ({"input_size": [3, 64.5, 64.5]}, "input_size .* is not"),
+        ({"input_size": [3, 16, 16]}, "needs 32 pixels a side, not 16"),
+        ({"crop_pct": 7}, "crop_pct is 7"),
+        ({"tag": "a\nb"}, "is no name"),
+        ([[[]]], "not a usable classifier configuration"),
+    ],
+)
+def test_configurations_that_cannot_be_right(folder, config, text):
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(WeightsError, match=text):
+        load_classifier(NAME, folder)
+
+
+def test_labels_by_number_and_more_than_is_read(folder):
+    config = {
+        "architecture": NAME,
+        "label_names": {"0": "ant", "6": "zebra"},
+        "global_pool": "avg",
+        "model_args": {"num_classes": 7},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    labels = load_classifier(NAME, folder).config.labels
+    assert labels == ("ant", *(f"class {i}" for i in range(1, 6)), "zebra")
+
+
+def test_what_is_assumed_without_a_configuration_is_said(folder, caplog):
+    (folder / "config.json").unlink()
+    with caplog.at_level("INFO"):
+        load_classifier(NAME, folder)
+    assert "no config.json; preprocessing as for the default weights" in caplog.text
+
+
+def test_keys_of_a_training_wrapper(folder, state):
+    exact = logits(load_classifier(NAME, folder))
+    save_file({f"module.{k}": v for k, v in state.items()}, folder / "model.safetensors")
+    np.testing.assert_array_equal(logits(load_classifier(NAME, folder)), exact)
+
+
+def test_foreign_arrays_are_not_reshaped_at_will(tmp_path):
+    """torchvision's names allow for axes of one, not for another order of axes."""
+    wanted = expected(registry.find("convnext_tiny").build(3))
+    state = {}
+    for key, value in draw(wanted).items():
+        if key.startswith("stem."):
+            key = key.replace("stem.", "features.0.")
+        state[key] = value
+    state["features.0.0.weight"] = state["features.0.0.weight"].reshape(96, 4, 4, 3)
+    renamed = {
+        k.replace("head.norm", "classifier.0").replace("head.fc", "classifier.2"): v
+        for k, v in state.items()
+    }
+    save_file(renamed, tmp_path / "x.safetensors")
+    with pytest.raises(WeightsError, match=r"shape: stem\.0\.weight is \(96, 4, 4, 3\)"):
+        load_classifier("convnext_tiny", tmp_path / "x.safetensors")
+
+
+def test_weights_that_overflow_are_refused(folder, state):
+    wide = {key: value.astype(np.float64) for key, value in state.items()}
+    wide["classifier.weight"] = wide["classifier.weight"] * 1e300
+    save_file(wide, folder / "model.safetensors")
+    with pytest.raises(WeightsError, match="value: classifier overflows"):
+        load_classifier(NAME, folder)
+
+
+@pytest.mark.parametrize("name", ["resnet18.", "resnet18.a/b", "resnet18.a..b", "resnet18. x"])
+def test_what_is_no_tag(name):
+    with pytest.raises(UsageError, match=r"is no tag; the default weights are resnet18\.a1_in1k"):
+        load_classifier(name)
+
+
+def test_an_empty_path_is_not_the_default():
+    with pytest.raises(UsageError, match="resnet18@ names no path"):
+        load_classifier("resnet18@")
 
 
 def test_names():

@@ -94,7 +94,6 @@ def test_one_error_lists_all_that_is_wrong(rng):
         "value: bn.running_var is not finite",
         "type: point.bias is int32",
         "unused: extra.weight (3,)",
-        "5 of",
     ):
         assert part in text
 
@@ -131,5 +130,5 @@ def test_weights_of_another_variant_are_refused(photos):
     with pytest.raises(WeightsError, match=r"lite1 from .*do not fit") as error:
         load_classifier("tf_efficientnet_lite1", registry.find("tf_efficientnet_lite0").installed)
     assert "shape: " in str(error.value)
-    assert re.search(r"\.\.\. and \d+ more", str(error.value))
+    assert re.search(r"shape: \.\.\. and \d+ more", str(error.value))
     assert "nearest known architecture: tf_efficientnet_lite0 (100%" in str(error.value)

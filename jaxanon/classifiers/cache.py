@@ -1,8 +1,9 @@
 """The cache of ported parameters: one Orbax checkpoint per weights file and architecture.
 
 A checkpoint is written beside its place and moved there when it is whole, so a killed process
-leaves at most an unfinished folder, which the next one removes. It is found again by the SHA-256
-of the weights file, so it never answers for other weights.
+leaves at most an unfinished folder, which a later one removes when it is a day old. It is found
+again by the SHA-256 of the weights file, so it never answers for other weights, and has a checksum
+of its own.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ import os
 import shutil
 import tempfile
 import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 VERSION = 1
 """Of what the port makes of a state dict; to be raised with every change to that."""
@@ -28,10 +33,9 @@ log = logging.getLogger("jaxanon")
 
 def root() -> Path:
     """The user's cache folder: `JAXANON_CACHE`, or `jaxanon` under `XDG_CACHE_HOME`, `~/.cache`."""
-    given = os.environ.get("JAXANON_CACHE")
-    if given:
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jaxanon"
+    given, caches = (os.environ.get(name) for name in ("JAXANON_CACHE", "XDG_CACHE_HOME"))
+    place = Path(given) if given else Path(caches or Path.home() / ".cache") / "jaxanon"
+    return place.expanduser().absolute()
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,11 @@ class Facts:
 
     Attributes:
         classes: of the head.
-        naming: whose key names the file has.
+        checksum: of the parameters.
     """
 
     classes: int
-    naming: str
+    checksum: int
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,11 @@ class Place:
         """What is known of the parameters, or None where nothing is kept."""
         try:
             facts = json.loads((self.folder / "facts.json").read_text("utf-8"))
-            return Facts(int(facts["classes"]), str(facts["naming"]))
+            return Facts(int(facts["classes"]), int(facts["checksum"]))
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
-    def load(self, abstract: Any) -> Any | None:
+    def load(self, abstract: Any, facts: Facts) -> Any | None:
         """The parameters, or None where they cannot be read in the form of `abstract`.
 
         A damaged checkpoint is removed, with a word about it.
@@ -80,17 +84,18 @@ class Place:
         place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
         wanted = jax.tree.map(lambda leaf: leaf.update(sharding=place), abstract)
         try:
-            params = ocp.load(self.folder / "params", wanted)
-            shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), params)
-            if shapes != jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), abstract):
-                raise ValueError("its shapes are not the architecture's")
+            with _silence():
+                params = ocp.load(self.folder / "params", wanted)
+            if checksum(params) != facts.checksum:
+                raise ValueError("its checksum is wrong")
         except Exception as error:  # whatever a damaged file makes of the reader
-            log.warning("%s: removed, unreadable: %s", self.folder, str(error).splitlines()[0])
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            log.warning("%s: removed, unreadable: %s", self.folder, why)
             shutil.rmtree(self.folder, ignore_errors=True)
             return None
         return params
 
-    def save(self, params: Any, facts: Facts) -> None:
+    def save(self, params: Any, classes: int) -> None:
         """Keep parameters and what is known of them; without a writable cache, say so and go on."""
         from orbax.checkpoint import v1 as ocp
 
@@ -103,10 +108,13 @@ class Place:
             try:
                 with context:
                     ocp.save(part / "params", params)
-                (part / "facts.json").write_text(json.dumps(asdict(facts)), encoding="utf-8")
-                part.rename(self.folder)
+                facts = json.dumps(asdict(Facts(classes, checksum(params))))
+                (part / "facts.json").write_text(facts, encoding="utf-8")
+                if self.facts() is None:  # else another process was first
+                    shutil.rmtree(self.folder, ignore_errors=True)
+                    part.rename(self.folder)
             except OSError:
-                if not self.folder.exists():  # else another process was first
+                if self.facts() is None:
                     raise
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -114,8 +122,31 @@ class Place:
             log.warning("%s: the ported weights are not cached: %s", self.folder, error)
 
 
+def checksum(params: Any) -> int:
+    """CRC-32 of all arrays, in the order of their paths."""
+    total = 0
+    for leaf in jax.tree.leaves(params):
+        total = zlib.crc32(np.ascontiguousarray(leaf).data, total)
+    return total
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep a damaged checkpoint's page of tracebacks from the terminal; the error is enough."""
+    loggers = [logging.getLogger(name) for name in ("absl", "asyncio")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
 def _sweep(folder: Path) -> None:
     """Remove what killed processes left unfinished."""
     for part in folder.glob(f"{UNFINISHED}*"):
-        if time.time() - part.stat().st_mtime > STALE:
-            shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):  # another process may have moved it
+            if time.time() - part.stat().st_mtime > STALE:
+                shutil.rmtree(part, ignore_errors=True)

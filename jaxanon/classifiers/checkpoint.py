@@ -123,7 +123,9 @@ class _Safetensors(Mapping[str, np.ndarray]):
         odd = sorted({row["dtype"] for row in header.values()} - set(_DTYPES))
         if odd:
             key = next(key for key, row in header.items() if row["dtype"] == odd[0])
-            raise WeightsError(f"{path}: {key} is stored as {odd[0]}, which is no float type")
+            raise WeightsError(
+                f"{path}: {key} is stored as {odd[0]}, which cannot be read (quantized?)"
+            )
         self.path, self.header, self.start = path, header, 8 + length
 
     def __getitem__(self, key: str) -> np.ndarray:

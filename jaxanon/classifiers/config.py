@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
@@ -51,28 +52,48 @@ class Stated:
 
     Attributes:
         config: preprocessing and provenance.
+        architecture: of the weights, or None.
         tag: of the weights, or None.
         classes: number of classes, or None.
     """
 
     config: Config
+    architecture: str | None
     tag: str | None
     classes: int | None
 
 
-def from_hub(table: Config, path: Path) -> Stated:
+HARMLESS = {"num_classes", "img_size", "drop_rate", "drop_path_rate", "pretrained"}
+"""Arguments of a timm model that do not change the network for inference, or that we read."""
+
+
+def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
     """`table` overridden by the `config.json` of a hub-layout folder.
 
+    Args:
+        table: what holds where the file says nothing.
+        path: the file, in timm's form or flat.
+        pool: timm's name of the pooling that the architecture has here.
+
     Raises:
-        WeightsError: when the file is not JSON, or a value is out of range.
+        WeightsError: when the file is not JSON, a value is out of range, or it describes a network
+            that differs from the architecture's own.
     """
     try:
         data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         cfg: dict[str, Any] = {**data, **data.get("pretrained_cfg", {})}
         size = cfg.get("input_size", [3, table.input_size, table.input_size])
-        if len(size) != 3 or size[0] != 3 or size[1] != size[2]:
+        if not isinstance(size, list) or size != [3, int(size[-1]), int(size[-1])]:
             raise ValueError(f"input_size {size} is not [3, side, side]")
-        labels, tag = data.get("label_names"), cfg.get("tag")
+        labels, tag = _labels(data.get("label_names", cfg.get("label_names"))), cfg.get("tag")
+        if tag and not re.fullmatch(r"[\w.-]+", str(tag)):
+            raise ValueError(f"tag {str(tag)!r} is no name")
+        if data.get("global_pool", pool) != pool:
+            raise ValueError(f"global_pool is {data['global_pool']!r}, ours is {pool!r}")
+        other = {k: v for k, v in data.get("model_args", {}).items() if k not in HARMLESS}
+        if other not in ({}, {"in_chans": 3}, {"global_pool": pool}):
+            raise ValueError(f"model_args change the network: {other}")
+        architecture = data.get("architecture")
         stated = data.get("num_classes", cfg.get("num_classes"))
         classes = None if stated is None else int(stated)
         config = replace(
@@ -84,23 +105,45 @@ def from_hub(table: Config, path: Path) -> Stated:
             std=_triple(cfg.get("std", table.std)),
             classes=table.classes if classes is None else classes,
             licence=str(cfg.get("license", table.licence)),
-            labels=tuple(map(str, labels)) if labels else None,
+            labels=labels,
         )
         if config.interpolation not in INTERPOLATIONS:
             raise ValueError(f"interpolation {config.interpolation!r} is not in {INTERPOLATIONS}")
         if cfg.get("crop_mode", "center") != "center":
             raise ValueError(f"crop_mode {cfg['crop_mode']!r} is not 'center'")
         if not (0.1 <= config.crop <= 1 and 8 <= config.input_size <= 2048):
-            raise ValueError("crop_pct must be in [0.1, 1] and input_size in [8, 2048]")
+            raise ValueError(
+                f"crop_pct is {config.crop}, input_size {config.input_size}; they must be in "
+                "[0.1, 1] and [8, 2048]"
+            )
         if not (all(map(isfinite, config.mean)) and all(0 < s < inf for s in config.std)):
             raise ValueError("mean must be finite and std positive")
         if not 1 <= config.classes <= 1_000_000:
             raise ValueError(f"num_classes is {config.classes}")
-        if config.labels is not None and len(config.labels) != config.classes:
-            raise ValueError(f"{len(config.labels)} label_names for {config.classes} classes")
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        LookupError,
+        RecursionError,
+    ) as error:
         raise WeightsError(f"{path}: not a usable classifier configuration: {error}") from error
-    return Stated(config, str(tag) if tag else None, classes)
+    named = None if architecture is None else str(architecture)
+    return Stated(config, named, str(tag) if tag else None, classes)
+
+
+def _labels(names: Any) -> tuple[str, ...] | None:
+    """Names by class: a list, or a mapping from class numbers, as timm allows both."""
+    if not names:
+        return None
+    if isinstance(names, dict):
+        numbered = {int(key): str(value) for key, value in names.items()}
+        return tuple(numbered.get(i, f"class {i}") for i in range(max(numbered) + 1))
+    if not isinstance(names, list):
+        raise ValueError("label_names is neither a list nor a mapping from class numbers")
+    return tuple(map(str, names))
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

@@ -87,6 +87,8 @@ class Family:
         namings: other projects' key names for the same networks.
         left_out: patterns of keys that hold no parameter of the classifier: heads for training,
             tables that follow from the shapes.
+        pool: timm's name of the pooling before the head.
+        smallest: least side of the input, in pixels.
     """
 
     variants: Mapping[str, Weights]
@@ -94,3 +96,5 @@ class Family:
     head: str
     namings: tuple[Naming, ...] = ()
     left_out: tuple[str, ...] = ()
+    pool: str = "avg"
+    smallest: int = 32

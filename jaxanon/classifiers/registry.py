@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +66,12 @@ class Entry:
         Raises:
             ValueError: when the architecture does not take this size.
         """
-        return self.family.build(self.architecture, classes, size or self.config.input_size)
+        size = size or self.config.input_size
+        if size < self.family.smallest:
+            raise ValueError(
+                f"{self.architecture} needs {self.family.smallest} pixels a side, not {size}"
+            )
+        return self.family.build(self.architecture, classes, size)
 
 
 ENTRIES: dict[str, Entry] = {
@@ -76,8 +83,12 @@ ENTRIES: dict[str, Entry] = {
 
 
 def list_classifiers(pattern: str = "*") -> list[str]:
-    """Names (`architecture.tag`, the default tags) that match a shell-style pattern, in order."""
-    return sorted(e.name for e in ENTRIES.values() if fnmatch.fnmatch(e.name, pattern))
+    """Names (`architecture.tag`, the default tags) that match a shell-style pattern, in order.
+
+    The pattern is for the name or for the architecture alone.
+    """
+    match = partial(fnmatch.fnmatch, pat=pattern)
+    return sorted(e.name for e in ENTRIES.values() if match(e.name) or match(e.architecture))
 
 
 def find(name: str) -> Entry:
@@ -88,15 +99,19 @@ def find(name: str) -> Entry:
             that timm publishes.
 
     Raises:
-        UsageError: for an unknown architecture, with the near matches.
+        UsageError: for an unknown architecture, with the near matches, and for what is no tag.
     """
-    name = name.partition("@")[0]
-    architecture, _, tag = name.partition(".")
+    name, at, path = name.partition("@")
+    if at and not path:
+        raise UsageError(f"{name}@ names no path; write {name}@PATH, or {name} alone")
+    architecture, dot, tag = name.partition(".")
     entry = ENTRIES.get(architecture)
     if entry is None:
-        raise UsageError(unknown("classifier", name, [*list_classifiers(), *ENTRIES]))
-    if not tag or tag == entry.weights.tag:
+        raise UsageError(f"{unknown('classifier', name, ENTRIES)}; see jaxanon models")
+    if not dot or tag == entry.weights.tag:
         return entry
+    if not re.fullmatch(r"\w([\w.-]{0,60}\w)?", tag) or ".." in tag or "--" in tag:
+        raise UsageError(f"{tag!r} in {name!r} is no tag; the default weights are {entry.name}")
     # Licence and preprocessing of another tag are in its repository alone.
     weights = replace(entry.weights, tag=tag, licence="unknown", package=None)
     return replace(entry, weights=weights, default=False)

@@ -14,6 +14,8 @@ from jaxanon import files, images, tables
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import anonymize as obscure
 from jaxanon.anonymizers import strength_of
+from jaxanon.classifiers.checkpoint import CONFIG
+from jaxanon.classifiers.hub import PREFIX
 from jaxanon.commands.common import (
     check_side_files,
     keep_apart,
@@ -102,7 +104,7 @@ def _adapt_all(
     options |= _options(args, settings)
     journal = Journal(args.output, options)
     done, known = journal.resume() if args.resume else ({}, set())
-    ours = args.overwrite or bool(known)
+    ours = args.overwrite or (args.resume and journal.path.is_file())
     items = [
         Item(
             source.path,
@@ -139,9 +141,15 @@ def _options(args: Namespace, settings: Settings) -> dict[str, Any]:
         "preset": args.preset,
         "format": args.format,
         "save_anonymized": str(args.save_anonymized) if args.save_anonymized else None,
-        "files_state": [fingerprint(Path(file)) for file in read if file],
+        "files_state": [fingerprint(path) for path in _with_configurations(read)],
         **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
     }
+
+
+def _with_configurations(read: Sequence[str]) -> list[Path]:
+    """The files and folders named, and the `config.json` beside a file."""
+    paths = [Path(text).expanduser() for text in read if text and not text.startswith(PREFIX)]
+    return paths + [path.parent / CONFIG for path in paths if path.is_file()]
 
 
 def _check_outputs(

@@ -29,7 +29,9 @@ def evaluate(args: Namespace) -> int:
     if args.json:
         check_side_files([args.json], [args.originals, *given], overwrite=args.overwrite)
     source = args.source or names[0]
-    meant = [name for name in names if source == name or _same(source, name)]
+    meant = [name for name in names if source == name] or [n for n in names if _same(source, n)]
+    if len(set(meant)) > 1:
+        raise UsageError(f"--source {source} is one of {', '.join(meant)}; write it in full")
     if not meant:
         raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
     at = names.index(meant[0])

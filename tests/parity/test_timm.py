@@ -52,18 +52,16 @@ def test_logits(architecture):
 
 @pytest.mark.parametrize("architecture", WITH_GRADIENTS)
 def test_input_gradients(architecture):
-    """In float64 the two agree; in float32 ours is as near to that as timm's own.
+    """In float64 the two agree; in float32 too, where the network has no kinks.
 
-    Most networks have kinks. In float32 some activation of an image usually sits so near to one
-    that the rounding of either library decides on which side; the gradient jumps there. Two
-    float32 gradients can therefore differ by more than 1e-3 with both right.
+    With kinks, in float32 some activation of an image usually sits so near to one that the
+    rounding of either library decides on which side; the gradient jumps there. Two float32
+    gradients can therefore differ by more than 1e-3 with both right.
     """
     row = comparison.compare(architecture)
     print(row)
     # MobileNetV3 stands at 2e-8: PyTorch computes its hard activations with float32 constants.
     assert max(row["gradient_float64"]) <= 1e-7
-    own, timms_own = row["gradient_float32_own"], row["gradient_float32_timm"]
-    assert min(own) <= max(1e-3, 3 * max(timms_own))
     if registry.find(architecture).family in SMOOTH:
         assert max(row["gradient_float32"]) <= 1e-3
 

@@ -90,7 +90,7 @@ class ConvNext(nnx.Module):
 
 
 def build(architecture: str, classes: int, size: int) -> ConvNext:
-    """A variant, for images of 32 pixels or more."""
+    """A variant, for images of any size."""
     return ConvNext(VARIANTS[architecture].blocks, classes)
 
 

@@ -198,7 +198,7 @@ class InceptionV3(nnx.Module):
 
 
 def build(architecture: str, classes: int, size: int) -> InceptionV3:
-    """The network, for images of 75 pixels or more."""
+    """The network, for images of any size."""
     return InceptionV3(classes)
 
 
@@ -206,5 +206,6 @@ FAMILY = Family(
     variants={"inception_v3": Weights("tv_in1k", 299, statistics=INCEPTION)},
     build=build,
     head="fc.weight",
+    smallest=75,
     left_out=("AuxLogits.*",),
 )

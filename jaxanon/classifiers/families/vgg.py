@@ -79,7 +79,7 @@ class Vgg(nnx.Module):
 
 
 def build(architecture: str, classes: int, size: int) -> Vgg:
-    """A variant, for images of 32 pixels or more."""
+    """A variant, for images of any size."""
     base, _, normed = architecture.partition("_")
     return Vgg(CONVOLUTIONS[base], normed == "bn", classes)
 

@@ -145,5 +145,6 @@ FAMILY = Family(
     variants={name: variant.weights for name, variant in VARIANTS.items()},
     build=build,
     head="head.weight",
+    pool="token",
     namings=(Naming("torchvision", rename),),
 )
