@@ -58,3 +58,18 @@ def top(key: str, names: dict[str, str]) -> str:
     """Timm's key for a layer outside the blocks, by a table of names."""
     layer, _, leaf = key.rpartition(".")
     return f"{names[layer]}.{leaf}" if layer in names else key
+
+
+def torchvision_top(last: int) -> dict[str, str]:
+    """Torchvision's names outside the blocks (MobileNetV2, EfficientNet) -> timm's.
+
+    Args:
+        last: number of its last feature layer.
+    """
+    return {
+        "features.0.0": "conv_stem",
+        "features.0.1": "bn1",
+        f"features.{last}.0": "conv_head",
+        f"features.{last}.1": "bn2",
+        "classifier.1": "classifier",
+    }

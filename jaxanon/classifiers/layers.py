@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jax import Array
 
 from jaxanon.classifiers import ops
@@ -155,3 +156,14 @@ class Linear(Layer):
 
     def linear(self, x: Array) -> Array:
         return x @ self.kernel[...]
+
+
+class Head(nnx.Module):
+    """Mean over the image and the last layer, `fc`."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        self.fc = Linear(features, classes)
+
+    def __call__(self, x: Array) -> Array:
+        """`(batch, height, width, features)` -> `(batch, classes)`."""
+        return self.fc(x.mean((1, 2)))

@@ -20,7 +20,13 @@ from jaxanon.classifiers.inverted_residual import (
     round_channels,
     scale,
 )
-from jaxanon.classifiers.inverted_residual_names import Place, replaced, top, torchvision_parts
+from jaxanon.classifiers.inverted_residual_names import (
+    Place,
+    replaced,
+    top,
+    torchvision_parts,
+    torchvision_top,
+)
 
 
 class Variant(NamedTuple):
@@ -75,20 +81,11 @@ def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
     )
 
 
-_TOP = {
-    "features.0.0": "conv_stem",
-    "features.0.1": "bn1",
-    "features.8.0": "conv_head",
-    "features.8.1": "bn2",
-    "classifier.1": "classifier",
-}
-
-
 def rename(architecture: str, key: str) -> str:
     """A key of torchvision in timm's naming."""
     block = re.fullmatch(r"features\.([1-7])\.(\d+)\.(block\..+)", key)
     if block is None:
-        return top(key, _TOP)
+        return top(key, torchvision_top(8))
     stage = int(block[1]) - 1
     place = Place(stage, int(block[2]), BASE[stage][0])
     return replaced(key, place, torchvision_parts(place.group), block[3])

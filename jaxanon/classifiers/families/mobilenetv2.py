@@ -20,7 +20,7 @@ from jaxanon.classifiers.inverted_residual import (
     round_channels,
     scale,
 )
-from jaxanon.classifiers.inverted_residual_names import numbered, replaced, top
+from jaxanon.classifiers.inverted_residual_names import numbered, replaced, top, torchvision_top
 
 
 class Variant(NamedTuple):
@@ -71,13 +71,6 @@ def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
     )
 
 
-_TOP = {
-    "features.0.0": "conv_stem",
-    "features.0.1": "bn1",
-    "features.18.0": "conv_head",
-    "features.18.1": "bn2",
-    "classifier.1": "classifier",
-}
 _FIRST = {"conv.0.0": "conv_dw", "conv.0.1": "bn1", "conv.1": "conv_pw", "conv.2": "bn2"}
 _OTHER = {
     "conv.0.0": "conv_pw",
@@ -93,7 +86,7 @@ def rename(architecture: str, key: str) -> str:
     """A key of torchvision in timm's naming."""
     block = re.fullmatch(r"features\.(\d+)\.(conv\..+)", key)
     if block is None:
-        return top(key, _TOP)
+        return top(key, torchvision_top(18))
     number = int(block[1]) - 1
     parts = _OTHER if number else _FIRST
     return replaced(key, numbered(stages(architecture), number), parts, block[2])

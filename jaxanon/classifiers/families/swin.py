@@ -16,7 +16,7 @@ from flax import nnx
 from jax import Array
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Linear
+from jaxanon.classifiers.layers import Conv, Head, Linear
 from jaxanon.classifiers.leaf import Parameter
 from jaxanon.classifiers.norms import LayerNorm
 from jaxanon.classifiers.transformer import Mlp, attend
@@ -143,16 +143,6 @@ class PatchEmbed(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         return self.norm(self.proj(x))
-
-
-class Head(nnx.Module):
-    """Global mean and the last layer."""
-
-    def __init__(self, channels: int, classes: int) -> None:
-        self.fc = Linear(channels, classes)
-
-    def __call__(self, x: Array) -> Array:
-        return self.fc(x.mean((1, 2)))
 
 
 class Swin(nnx.Module):

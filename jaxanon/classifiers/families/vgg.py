@@ -11,7 +11,7 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Linear, Pointwise
+from jaxanon.classifiers.layers import Conv, Head, Pointwise
 from jaxanon.classifiers.norms import BatchNorm
 from jaxanon.classifiers.ops import max_pool, resize_mean
 
@@ -28,7 +28,7 @@ CONVOLUTIONS = {
 WEIGHTS = Weights("tv_in1k", interpolation="bilinear", licence="bsd-3-clause")
 
 
-class Head(nnx.Module):
+class Hidden(nnx.Module):
     """The two hidden fully connected layers, as convolutions."""
 
     def __init__(self) -> None:
@@ -39,16 +39,6 @@ class Head(nnx.Module):
         if min(x.shape[1:3]) < SIDE:
             x = resize_mean(x, SIDE)
         return relu(self.fc2(relu(self.fc1(x))))
-
-
-class Classify(nnx.Module):
-    """Global mean and the last layer."""
-
-    def __init__(self, classes: int) -> None:
-        self.fc = Linear(FEATURES, classes)
-
-    def __call__(self, x: Array) -> Array:
-        return self.fc(x.mean((1, 2)))
 
 
 class Vgg(nnx.Module):
@@ -67,8 +57,8 @@ class Vgg(nnx.Module):
             at += 1
         self.pooled = tuple(pooled)
         self.features = nnx.Dict(features)
-        self.pre_logits = Head()
-        self.head = Classify(classes)
+        self.pre_logits = Hidden()
+        self.head = Head(FEATURES, classes)
 
     def __call__(self, x: Array) -> Array:
         for name, conv in sorted(self.features.items(), key=lambda item: int(item[0])):

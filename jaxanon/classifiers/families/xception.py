@@ -14,7 +14,7 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import INCEPTION, Family, Weights
-from jaxanon.classifiers.layers import Conv, Depthwise, Linear, Pointwise
+from jaxanon.classifiers.layers import Conv, Depthwise, Head, Pointwise
 from jaxanon.classifiers.norms import BatchNorm
 
 EPS = 1e-3
@@ -89,16 +89,6 @@ class Block(nnx.Module):
         if self.last:
             return y
         return y + (x if self.shortcut is None else self.shortcut(x))
-
-
-class Head(nnx.Module):
-    """Global mean and the last layer."""
-
-    def __init__(self, features: int, classes: int) -> None:
-        self.fc = Linear(features, classes)
-
-    def __call__(self, x: Array) -> Array:
-        return self.fc(x.mean((1, 2)))
 
 
 class Xception(nnx.Module):
