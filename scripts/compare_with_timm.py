@@ -124,30 +124,28 @@ def distance(a: np.ndarray, b: np.ndarray) -> list[float]:
     return [float(gap / size) for gap, size in zip(gaps, sizes, strict=True)]
 
 
-def compare(architecture: str, *, double: bool = True) -> dict[str, Any]:
-    """The figures of one architecture; those in float64 only with `double`."""
+def compare(architecture: str) -> dict[str, Any]:
+    """The figures of one architecture."""
     config = registry.find(architecture).config
     images = pixels(config.input_size)
     model, state = timm_model(architecture)
     logits, gradient = theirs(model, config, images)
     my_logits, my_gradient = ours(architecture, state, images)
+    _, exact = theirs(model, config, images.astype(np.float64))
+    _, my_exact = ours(architecture, state, images.astype(np.float64))
     largest = float(np.abs(logits).max())
-    row: dict[str, Any] = {
+    jax.clear_caches()  # type: ignore[no-untyped-call]
+    gc.collect()
+    return {
         "architecture": architecture,
         "input_size": config.input_size,
         "largest_logit": largest,
         "logits": float(np.abs(my_logits - logits).max()) / largest,
         "gradient_float32": distance(my_gradient, gradient),
+        "gradient_float64": distance(my_exact, exact),
+        "gradient_float32_own": distance(my_gradient, my_exact),
+        "gradient_float32_timm": distance(gradient, exact),
     }
-    if double:
-        _, exact = theirs(model, config, images.astype(np.float64))
-        _, my_exact = ours(architecture, state, images.astype(np.float64))
-        row["gradient_float64"] = distance(my_exact, exact)
-        row["gradient_float32_own"] = distance(my_gradient, my_exact)
-        row["gradient_float32_timm"] = distance(gradient, exact)
-    jax.clear_caches()  # type: ignore[no-untyped-call]
-    gc.collect()
-    return row
 
 
 def page(rows: list[dict[str, Any]], versions: Mapping[str, str]) -> str:
