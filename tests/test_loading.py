@@ -264,7 +264,7 @@ def test_labels_by_number_and_more_than_is_read(folder):
         "architecture": NAME,
         "label_names": {"0": "ant", "6": "zebra"},
         "global_pool": "avg",
-        "model_args": {"num_classes": 7},
+        "model_args": {"num_classes": 7, "in_chans": 3, "global_pool": "avg"},
     }
     (folder / "config.json").write_text(json.dumps(config))
     labels = load_classifier(NAME, folder).config.labels

@@ -90,8 +90,13 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
             raise ValueError(f"tag {str(tag)!r} is no name")
         if data.get("global_pool", pool) != pool:
             raise ValueError(f"global_pool is {data['global_pool']!r}, ours is {pool!r}")
-        other = {k: v for k, v in data.get("model_args", {}).items() if k not in HARMLESS}
-        if other not in ({}, {"in_chans": 3}, {"global_pool": pool}):
+        usual = {"in_chans": 3, "global_pool": pool}
+        other = {
+            key: value
+            for key, value in data.get("model_args", {}).items()
+            if key not in HARMLESS and usual.get(key) != value
+        }
+        if other:
             raise ValueError(f"model_args change the network: {other}")
         architecture = data.get("architecture")
         stated = data.get("num_classes", cfg.get("num_classes"))
