@@ -143,7 +143,10 @@ def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
     # Licence and tag of the table are not those of weights that the user brings.
     config = entry.config if weights is None else replace(entry.config, licence="unknown")
     if repository is None and weights is not None:
-        located = locate(Path(weights).expanduser())
+        try:
+            located = locate(Path(weights).expanduser())
+        except WeightsError as error:
+            raise WeightsError(f"{asked}: {error}") from error
         config = replace(config, source=str(weights))
         sha256 = digest(located.weights)
         return _configured(entry, asked, located.weights, sha256, config, located.config)
