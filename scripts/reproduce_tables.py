@@ -48,7 +48,16 @@ class Row(NamedTuple):
     kept: float
 
 
-TABLE_1 = (
+class Table(NamedTuple):
+    """A table of the study; its first `sources` rows are adapted to."""
+
+    key: str
+    title: str
+    sources: int
+    rows: tuple[Row, ...]
+
+
+_ONE_SOURCE = (
     Row("MobileNetV2_100", "mobilenetv2_100", 100),
     Row("ResNet52", "resnet50", 60.6),
     Row("ResNet101", "resnet101", 69.1),
@@ -60,8 +69,7 @@ TABLE_1 = (
     Row("MobileNetV2_140", "mobilenetv2_140", 41.8),
     Row("MobileNetV3_large_100", "mobilenetv3_large_100", 19.8),
 )
-"""The first is the source."""
-TABLE_2 = (
+_SEVEN_SOURCES = (
     Row("MobileNetV2_100", "mobilenetv2_100", 100),
     Row("MobileNetV2_140", "mobilenetv2_140", 100),
     Row("ResNet101", "resnet101", 100),
@@ -70,7 +78,10 @@ TABLE_2 = (
     Row("VGG19", "vgg19", 100),
     Row("Xception61", "xception65", 100),
 )
-"""All are sources."""
+TABLES = {
+    "1": Table("table_1", "Table 1: one source", 1, _ONE_SOURCE),
+    "2": Table("table_2", "Table 2: seven sources", len(_SEVEN_SOURCES), _SEVEN_SOURCES),
+}
 NOTES = (
     "ResNet52 is read as resnet50: there is no ResNet of 52 layers.",
     "Xception61 is read as xception65: there are Xceptions of 41, 65 and 71 layers.",
@@ -186,7 +197,7 @@ def adapt(
 
 
 def lines(
-    rows: tuple[Row, ...], report: dict[str, Any], loaded: dict[str, Classifier]
+    study: Table, report: dict[str, Any], loaded: dict[str, Classifier]
 ) -> list[dict[str, Any]]:
     """Figures per row: the study's in percent, ours as shares."""
     shares = report["summary"]["concordance"]
@@ -194,12 +205,12 @@ def lines(
         {
             "study_name": row.study,
             "classifier": loaded[row.architecture].name,
-            "role": "source" if row in rows[:1] or rows is TABLE_2 else "target",
+            "role": "source" if i < study.sources else "target",
             "random_weights": loaded[row.architecture].name.endswith(RANDOM),
             "study_percent": row.kept,
             **shares[loaded[row.architecture].name],
         }
-        for row in rows
+        for i, row in enumerate(study.rows)
     ]
 
 
@@ -226,7 +237,7 @@ def show(title: str, result: list[dict[str, Any]], report: dict[str, Any]) -> st
 def reproduce(args: argparse.Namespace) -> int:
     """Both tables; the exit status is 1 when a photo failed."""
     chosen = set(args.tables.split(","))
-    if not chosen or chosen - {"1", "2"}:
+    if chosen - set(TABLES):
         raise UsageError(f"--tables is {args.tables!r}; choose 1, 2 or 1,2")
     keep_apart(args.output, args.photos)
     if args.output.exists() and any(args.output.iterdir()):
@@ -234,20 +245,19 @@ def reproduce(args: argparse.Namespace) -> int:
     files.find(args.photos)
     settings = preset(args.preset, eps=args.eps, steps=args.steps, seed=args.seed)
     announce()
-    tables = [rows for key, rows in (("1", TABLE_1), ("2", TABLE_2)) if key in chosen]
-    loaded = load_all(args, list(dict.fromkeys(row.architecture for t in tables for row in t)))
+    tables = [TABLES[key] for key in sorted(chosen)]
+    wanted = dict.fromkeys(row.architecture for study in tables for row in study.rows)
+    loaded = load_all(args, list(wanted))
     print("\n".join(NOTES), flush=True)
     results: dict[str, Any] = {"notes": NOTES, "settings": {}}
     failed = 0
-    for rows in tables:
-        everyone = [loaded[row.architecture] for row in rows]
-        count = 1 if rows is TABLE_1 else len(rows)
-        key = "table_1" if rows is TABLE_1 else "table_2"
-        report = adapt(args, settings, args.output / key, everyone[:count], everyone[count:])
+    for study in tables:
+        everyone = [loaded[row.architecture] for row in study.rows]
+        sources, targets = everyone[: study.sources], everyone[study.sources :]
+        report = adapt(args, settings, args.output / study.key, sources, targets)
         results["settings"] = report["settings"]
-        results[key] = lines(rows, report, loaded)
-        title = "Table 1: one source" if rows is TABLE_1 else "Table 2: seven sources"
-        print(show(title, results[key], report), flush=True)
+        results[study.key] = lines(study, report, loaded)
+        print(show(study.title, results[study.key], report), flush=True)
         failed += report["summary"]["failed"]
     if any(classifier.name.endswith(RANDOM) for classifier in loaded.values()):
         print("\nRANDOM WEIGHTS took part: these figures mean nothing.")

@@ -62,9 +62,9 @@ class Place:
     folder: Path
 
     @classmethod
-    def of(cls, digest: str, architecture: str) -> Place:
-        """The place for the file with this SHA-256."""
-        return cls(root() / "ported" / f"v{VERSION}" / f"{architecture}-{digest[:32]}")
+    def of(cls, digest: str, architecture: str, size: int) -> Place:
+        """The place for the file with this SHA-256; a network may be made for one input size."""
+        return cls(root() / "ported" / f"v{VERSION}" / f"{architecture}-{size}-{digest[:32]}")
 
     def facts(self) -> Facts | None:
         """What is known of the parameters, or None where nothing is kept."""

@@ -112,7 +112,8 @@ def cached(repository: Repository) -> Fetched | None:
     if weights is None:
         return None
     asked = try_to_load_from_cache(repository.name, CONFIG, revision=repository.revision)
-    return replace(_fetched(repository, weights, look(CONFIG)), whole=asked is not None)
+    config = Path(asked) if isinstance(asked, str) else None
+    return replace(_fetched(repository, weights, config), whole=asked is not None)
 
 
 def fetch(repository: Repository, *, again: bool = False) -> Fetched:

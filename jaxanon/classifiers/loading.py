@@ -15,7 +15,7 @@ from jaxanon.classifiers.cache import Place
 from jaxanon.classifiers.checkpoint import digest, locate, read_state_dict
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config, from_hub
-from jaxanon.classifiers.naming import agreement, translate
+from jaxanon.classifiers.naming import TIMM, agreement, translate
 from jaxanon.classifiers.port import MisfitError, expected, port
 from jaxanon.classifiers.registry import Entry, find
 from jaxanon.errors import WeightsError, printable
@@ -83,9 +83,7 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     if weights is None:
         weights = name.partition("@")[2] or None
     source = _source(entry, name.partition("@")[0], weights)
-    # A network may be made for one size of input, so that is part of what is cached.
-    size = source.config.input_size
-    place = Place.of(source.digest, f"{entry.architecture}-{size}")
+    place = Place.of(source.digest, entry.architecture, source.config.input_size)
     facts = place.facts()
     if facts is not None:
         config = source.with_head(facts.classes)
@@ -93,10 +91,7 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
         params = place.load(empty.params, facts)
         if params is not None:
             return replace(empty, params=params)
-    state = read_state_dict(source.file)
-    classifier, naming = _port(entry, source, state)
-    if naming != "timm" and source.file != entry.installed:
-        log.info("%s: the file has the key names of %s", classifier.name, naming)
+    classifier = _port(entry, source)
     place.save(classifier.params, classifier.config.classes)
     return classifier
 
@@ -197,8 +192,9 @@ def _build(entry: Entry, source: Source, classes: int) -> nnx.Module:
         raise WeightsError(f"{source.what}: {error}") from error
 
 
-def _port(entry: Entry, source: Source, state: Mapping[str, np.ndarray]) -> tuple[Classifier, str]:
-    """The filled classifier, and whose key names the file has."""
+def _port(entry: Entry, source: Source) -> Classifier:
+    """The filled classifier. Whose key names the file has is said, where they are not timm's."""
+    state = read_state_dict(source.file)
     shapes = expected(_build(entry, source, source.config.classes))
     translation = translate(entry.family, entry.architecture, state, shapes)
     head = translation.stored.get(entry.family.head)
@@ -209,7 +205,9 @@ def _port(entry: Entry, source: Source, state: Mapping[str, np.ndarray]) -> tupl
         port(model, state, source.what, translation)
     except MisfitError as error:
         raise WeightsError(f"{error}{_nearest(entry, state)}") from error
-    return Classifier.of(source.name, config, model), translation.naming.project
+    if translation.naming is not TIMM and source.file != entry.installed:
+        log.info("%s: the file has the key names of %s", source.name, translation.naming.project)
+    return Classifier.of(source.name, config, model)
 
 
 def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:

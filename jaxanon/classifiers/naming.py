@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -35,6 +36,14 @@ class Translation:
     def agreeing(self, expected: Iterable[str]) -> int:
         """How many of the keys that a model expects are there."""
         return len(self.stored.keys() & set(expected))
+
+
+def by_pattern(patterns: Mapping[str, str], key: str) -> str | None:
+    """`key` rewritten by the first regular expression that matches it whole, or None."""
+    for pattern, template in patterns.items():
+        if match := re.fullmatch(pattern, key):
+            return match.expand(template)
+    return None
 
 
 def untranslated(keys: Iterable[str]) -> Translation:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from flax import nnx
 
 from jaxanon.classifiers.checkpoint import in_package
+from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.families import FAMILIES
 from jaxanon.classifiers.family import Family, Weights
@@ -119,5 +119,5 @@ def find(name: str) -> Entry:
 
 def parameters(entry: Entry) -> int:
     """Number of parameters of a classifier (batch norm folded), without loading its weights."""
-    leaves = nnx.to_flat_state(nnx.state(entry.build(entry.config.classes), nnx.Param))
-    return sum(int(np.prod(leaf.shape)) for _, leaf in leaves)
+    model = entry.build(entry.config.classes)
+    return Classifier.of(entry.name, entry.config, model).parameters

@@ -18,6 +18,7 @@ from jax import Array
 from jaxanon.classifiers.family import Family, Naming, Weights
 from jaxanon.classifiers.layers import Conv, Head, Linear
 from jaxanon.classifiers.leaf import Parameter
+from jaxanon.classifiers.naming import by_pattern
 from jaxanon.classifiers.norms import LayerNorm
 from jaxanon.classifiers.transformer import Mlp, attend
 
@@ -188,9 +189,8 @@ _NAMES = {
 
 def rename(architecture: str, key: str) -> str:
     """A key of torchvision in timm's naming: stages and the layers between them alternate there."""
-    for theirs, ours in _NAMES.items():
-        if match := re.fullmatch(theirs, key):
-            return match.expand(ours)
+    if outside := by_pattern(_NAMES, key):
+        return outside
     match = re.fullmatch(r"features\.(\d)\.(.+)", key)
     if match is None:
         return key

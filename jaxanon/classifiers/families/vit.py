@@ -6,7 +6,6 @@ data-efficient image transformers", ICML 2021. Names and defaults are timm's.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -16,6 +15,7 @@ from jax import Array
 from jaxanon.classifiers.family import INCEPTION, Family, Naming, Weights
 from jaxanon.classifiers.layers import Conv, Linear
 from jaxanon.classifiers.leaf import Parameter
+from jaxanon.classifiers.naming import by_pattern
 from jaxanon.classifiers.norms import LayerNorm
 from jaxanon.classifiers.transformer import Mlp, attend
 
@@ -112,33 +112,24 @@ def build(architecture: str, classes: int, size: int) -> VisionTransformer:
     return VisionTransformer(VARIANTS[architecture].channels, classes, size)
 
 
+_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
 _NAMES = {
     r"class_token": "cls_token",
     r"encoder\.pos_embedding": "pos_embed",
     r"conv_proj\.(.+)": r"patch_embed.proj.\1",
     r"encoder\.ln\.(.+)": r"norm.\1",
     r"heads\.head\.(.+)": r"head.\1",
-}
-_PARTS = {
-    "ln_1.": "norm1.",
-    "ln_2.": "norm2.",
-    "self_attention.in_proj_": "attn.qkv.",
-    "self_attention.out_proj.": "attn.proj.",
-    "mlp.0.": "mlp.fc1.",
-    "mlp.3.": "mlp.fc2.",
+    _BLOCK + r"ln_([12])\.(.+)": r"blocks.\1.norm\2.\3",
+    _BLOCK + r"self_attention\.in_proj_(.+)": r"blocks.\1.attn.qkv.\2",
+    _BLOCK + r"self_attention\.out_proj\.(.+)": r"blocks.\1.attn.proj.\2",
+    _BLOCK + r"mlp\.0\.(.+)": r"blocks.\1.mlp.fc1.\2",
+    _BLOCK + r"mlp\.3\.(.+)": r"blocks.\1.mlp.fc2.\2",
 }
 
 
 def rename(architecture: str, key: str) -> str:
     """A key of torchvision in timm's naming."""
-    for theirs, ours in _NAMES.items():
-        if match := re.fullmatch(theirs, key):
-            return match.expand(ours)
-    if match := re.fullmatch(r"encoder\.layers\.encoder_layer_(\d+)\.(.+)", key):
-        for theirs, ours in _PARTS.items():
-            if match[2].startswith(theirs):
-                return f"blocks.{match[1]}.{ours}{match[2].removeprefix(theirs)}"
-    return key
+    return by_pattern(_NAMES, key) or key
 
 
 FAMILY = Family(
