@@ -91,8 +91,27 @@ def _output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="print nothing")
 
 
+def _hardware(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--devices", type=int, metavar="N", help="use the first N devices (default: all)"
+    )
+
+
 def _loop(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
+    _hardware(command)
+    add(
+        "--slots",
+        type=int,
+        metavar="N",
+        help="images adapted at once on each device (default: what suits it and its memory)",
+    )
+    add(
+        "--precision",
+        metavar="NAME",
+        help="float32 or bfloat16, of the gradients; decisions are always float32 "
+        "(default: float32)",
+    )
     add(
         "--regions",
         default="whole",
@@ -190,6 +209,7 @@ def _transfer(command: argparse.ArgumentParser) -> None:
         metavar="A,B,...",
         help="each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY (default: %(default)s)",
     )
+    _hardware(command)
     command.add_argument(
         "--source",
         metavar="A",
@@ -219,7 +239,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser().parse_args(argv)
     module, name = _HOMES[args.command]
     try:
-        status: int = getattr(import_module(f"jaxanon.commands.{module}"), name)(args)
+        command = getattr(import_module(f"jaxanon.commands.{module}"), name)
+        with import_module("jaxanon.images").quiet():
+            status: int = command(args)
         return status
     except (UsageError, WeightsError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
-from jaxanon.classifiers.classifier import Classifier
+from jaxanon import devices
+from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.errors import UsageError, WeightsError
+from jaxanon.meter import Meter
 from jaxanon.view import look
 
 BATCH = 8
 PIXELS_AT_ONCE = 64_000_000
 """A batch of full-resolution images ends early at so many pixels, to bound the memory."""
+
+Views = tuple[np.ndarray, ...]
+"""What each classifier sees of one image, `(size, size, 3)` uint8."""
 
 
 def check_images(images: Sequence[np.ndarray]) -> None:
@@ -26,17 +34,25 @@ class Ensemble:
     """Classifiers, each looking through its own preprocessing and deciding for itself.
 
     All forward passes run at one batch size, so that reference decisions, verification and
-    evaluation share one compiled program per classifier.
+    evaluation share one compiled program per classifier. Any thread may ask.
 
     Args:
         classifiers: at least one, with distinct names.
-        batch: images per compiled forward pass.
+        batch: images per compiled forward pass and device.
+        mesh: the devices to compute on, see `jaxanon.devices.mesh`; all by default.
+        meter: told when the device works.
 
     Raises:
         UsageError: when the list is empty or a name stands twice.
     """
 
-    def __init__(self, classifiers: Sequence[Classifier], batch: int = BATCH) -> None:
+    def __init__(
+        self,
+        classifiers: Sequence[Classifier],
+        batch: int = BATCH,
+        mesh: Mesh | None = None,
+        meter: Meter | None = None,
+    ) -> None:
         names = [classifier.name for classifier in classifiers]
         twice = {name for name in names if names.count(name) > 1}
         if not names:
@@ -45,13 +61,24 @@ class Ensemble:
             raise UsageError(f"classifiers named twice: {', '.join(sorted(twice))}")
         if batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
+        self.mesh = devices.mesh() if mesh is None else mesh
+        self.meter = meter or Meter()
         self.classifiers = tuple(classifiers)
-        self.batch = batch
+        self.networks = tuple(classifier.network for classifier in classifiers)
+        self.params = tuple(
+            jax.device_put(classifier.params, devices.shared(self.mesh))
+            for classifier in classifiers
+        )
+        self.batch = batch * self.mesh.size
 
     @property
     def names(self) -> list[str]:
         """The classifiers' names, in order."""
         return [classifier.name for classifier in self.classifiers]
+
+    def look(self, image: np.ndarray) -> Views:
+        """Each classifier's view of an image `(H, W, 3)` uint8: the host's part of deciding."""
+        return tuple(look(image, classifier.config) for classifier in self.classifiers)
 
     def logits(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Per classifier `(images, classes)` float32, for uint8 `(H, W, 3)` images of any sizes.
@@ -61,22 +88,48 @@ class Ensemble:
             WeightsError: when a classifier's logits are not finite.
         """
         check_images(images)
-        return [self._one(classifier, images) for classifier in self.classifiers]
+        return self.logits_of([self.look(image) for image in images])
 
     def decide(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Decisions (top-1 classes), `(classifiers, images)` int, for images as in `logits`."""
-        return np.stack([scores.argmax(1) for scores in self.logits(images)])
+        return _top(self.logits(images))
 
-    def _one(self, classifier: Classifier, images: Sequence[np.ndarray]) -> np.ndarray:
-        size = classifier.config.input_size
-        out = np.zeros((len(images), classifier.config.classes), np.float32)
-        for start in range(0, len(images), self.batch):
-            part = images[start : start + self.batch]
-            pixels = np.zeros((self.batch, size, size, 3), np.float32)
-            for i, image in enumerate(part):
-                pixels[i] = look(image, classifier.config)
-            pixels /= 255
-            out[start : start + len(part)] = np.asarray(classifier.logits(pixels))[: len(part)]
-        if not np.isfinite(out).all():
-            raise WeightsError(f"{classifier.name}: its logits are not finite; wrong weights?")
+    def decide_on(self, views: Sequence[Views]) -> np.ndarray:
+        """The same for images already looked at."""
+        return _top(self.logits_of(views))
+
+    def logits_of(self, views: Sequence[Views]) -> list[np.ndarray]:
+        """`logits` of images already looked at."""
+        out = [
+            np.zeros((len(views), classifier.config.classes), np.float32)
+            for classifier in self.classifiers
+        ]
+        for start in range(0, len(views), self.batch):
+            part = views[start : start + self.batch]
+            with self.meter.device():
+                running = [self._launch(i, part) for i in range(len(self.classifiers))]
+                for scores, result in zip(out, running, strict=True):
+                    scores[start : start + len(part)] = jax.device_get(result)[: len(part)]
+        for classifier, scores in zip(self.classifiers, out, strict=True):
+            if not np.isfinite(scores).all():
+                raise WeightsError(f"{classifier.name}: its logits are not finite; wrong weights?")
         return out
+
+    def _launch(self, i: int, views: Sequence[Views]) -> jax.Array:
+        size = self.classifiers[i].config.input_size
+        pixels = np.zeros((self.batch, size, size, 3), np.uint8)
+        for slot, seen in zip(pixels, views, strict=False):
+            slot[:] = seen[i]
+        placed = jax.device_put(pixels, devices.split(self.mesh))
+        return forward(self.networks[i], self.mesh, self.params[i], placed)
+
+    def compile(self, i: int) -> None:
+        """Compile the forward pass of classifier `i` ahead of its use."""
+        size = self.classifiers[i].config.input_size
+        shape = (self.batch, size, size, 3)
+        pixels = jax.ShapeDtypeStruct(shape, jnp.uint8, sharding=devices.split(self.mesh))
+        forward.lower(self.networks[i], self.mesh, self.params[i], pixels).compile()
+
+
+def _top(logits: list[np.ndarray]) -> np.ndarray:
+    return np.stack([scores.argmax(1) for scores in logits])

@@ -38,13 +38,22 @@ _SAVE: dict[str, dict[str, object]] = {
 
 
 @contextmanager
+def quiet() -> Iterator[None]:
+    """Silence Pillow's warnings about damaged EXIF and large pictures (`decode` has its limit).
+
+    Python's warning filters are one for all threads: enter this once, around everything.
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
 def _named(path: Path) -> Iterator[None]:
     """Turn what Pillow and the system raise into an error that names the file and the cause."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # what damaged EXIF makes Pillow say
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            yield
+        yield
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
     except UnidentifiedImageError as error:
@@ -87,6 +96,15 @@ def decode(path: Path) -> np.ndarray:
                     "the short one"
                 )
             return _upright(image)
+
+
+def count_pixels(path: Path) -> int:
+    """Pixels of the picture in a file, by its header; 0 where that cannot be read."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            return image.size[0] * image.size[1]
+    except Exception:  # whatever is wrong, `decode` tells
+        return 0
 
 
 def _upright(image: Image.Image) -> np.ndarray:

@@ -1,26 +1,38 @@
-"""A run: read, anonymize, adapt, save, verify; an image at a time fails, never the run."""
+"""A run: read, anonymize, adapt, save, verify; an image at a time fails, never the run.
+
+Reading, anonymizing, resizing and encoding go on in a bounded pool of threads beside the device.
+"""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from jax.sharding import Mesh
 
-from jaxanon.adaptation.problem import Job
+from jaxanon import workers
+from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.slots import SLOTS, Slots
+from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
+from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.files import commit, discard_part, refuse_existing, write, write_part
-from jaxanon.images import decode, encode
+from jaxanon.images import count_pixels, decode, encode
 from jaxanon.manifest import Decisions, Journal, Record, difference, report
+from jaxanon.meter import Meter
 from jaxanon.progress import Progress
+
+log = logging.getLogger("jaxanon")
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,23 @@ class Item:
     overwrite_anonymized: bool = False
 
 
+class _Seen(NamedTuple):
+    """What is left of an image once it has been looked at; of the original, what classifiers see.
+
+    Attributes:
+        item: what it was loaded for.
+        pixels: anonymized.
+        mask: where pixels may change.
+        original, anonymized: views of all classifiers.
+    """
+
+    item: Item
+    pixels: np.ndarray
+    mask: np.ndarray | None
+    original: Views
+    anonymized: Views
+
+
 class Run:
     """One pass over a list of images.
 
@@ -64,7 +93,8 @@ class Run:
         form: `png`, `jpeg` or `webp`.
         options: all options of the run, for report and journal.
         journal: where records are kept.
-        slots: images adapted at once.
+        mesh: the devices; all by default.
+        slots: images adapted at once, per device; by default what suits the device.
         quiet: no progress, no messages.
 
     Raises:
@@ -81,18 +111,21 @@ class Run:
         options: Mapping[str, Any],
         journal: Journal,
         *,
-        slots: int = SLOTS,
+        mesh: Mesh | None = None,
+        slots: int | None = None,
         quiet: bool = False,
     ) -> None:
-        self.slots = slots
+        self.slots, self.meter = slots, Meter()
         self.items, self.settings, self.form, self.options = items, settings, form, options
-        self.sources, self.everyone = Ensemble(sources), Ensemble([*sources, *targets])
+        self.sources = Ensemble(sources, mesh=mesh, meter=self.meter)
+        self.everyone = Ensemble([*sources, *targets], mesh=mesh, meter=self.meter)
         self.roles = {
             **{classifier.name: "source" for classifier in sources},
             **{classifier.name: "target" for classifier in targets},
         }
         self.journal, self.quiet = journal, quiet
         self.records: dict[str, Record] = {}
+        self._lock = threading.Lock()
         self._decided: dict[str, Decisions] = {}
         self._verified: dict[str, Record] = {}
 
@@ -102,81 +135,112 @@ class Run:
         self.records = {name: done[name] for name in inputs if name in done}
         self.journal.start()
         todo = [item for item in self.items if str(item.input) not in self.records]
+        slots = self.compile() if todo else None
         self._progress = Progress(len(todo), quiet=self.quiet)
         begin = time.perf_counter()
-        if todo:
+        if slots:
+            threads = workers.pool()
+            self.meter.start()
             try:
-                slots = Slots(self.sources, self.settings, self.slots)
-                for adapted in stream(self._jobs(todo), slots, self._check):
+                jobs = self._jobs(todo, threads)
+                for adapted in stream(jobs, slots, partial(self._check, threads)):
                     self._finish(_item(adapted))
             finally:
+                threads.shutdown(wait=True, cancel_futures=True)
                 for item in todo:
                     discard_part(item.output)
         self._progress.close()
         seconds = time.perf_counter() - begin
         ordered = [self.records[name] for name in inputs]
         weights = {c.name: c.config.source for c in self.everyone.classifiers}
-        return report(ordered, self.roles, weights, self.options, seconds, len(todo))
+        summary = report(ordered, self.roles, weights, self.options, seconds, len(todo))
+        return {**summary, "timing": self.meter.report()}
 
-    def _jobs(self, items: Sequence[Item]) -> Iterator[Job]:
-        """The jobs, batch by batch; the originals are dropped before a job is handed out."""
-        for batch in self._batches(items):
-            jobs = self._decide(batch)
-            batch.clear()  # the generator that made it still holds the list
-            yield from jobs
+    def compile(self) -> Slots:
+        """Compile all programs of the run side by side; returns the empty slots."""
+        begin = time.perf_counter()
+        count = len(self.everyone.classifiers)
+        log.info(
+            "compiling: the adaptation to %d, %d forward passes", len(self.sources.names), count
+        )
+        with self.meter.stage("compile"), workers.pool() as threads:
+            forwards = [threads.submit(self.everyone.compile, i) for i in range(count)]
+            slots = Slots(self.sources, self.settings, self.slots)
+            for done in forwards:
+                done.result()
+        text = "compiled in %.0f s; %d images at once, %.1f GB on each of %d devices"
+        seconds = time.perf_counter() - begin
+        log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)
+        return slots
 
-    def _decide(self, batch: Sequence[tuple[Item, Loaded]]) -> list[Job]:
-        """Ask every classifier about originals and anonymized images."""
-        reference = self.everyone.decide([loaded.original for _, loaded in batch])
-        anonymized = self.everyone.decide([loaded.anonymized for _, loaded in batch])
-        jobs = []
-        for i, (item, loaded) in enumerate(batch):
-            self._decided[str(item.input)] = {
-                name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
-                for c, name in enumerate(self.everyone.names)
-            }
-            wanted = reference[: len(self.sources.names), i]
-            jobs.append(Job(item, loaded.anonymized, wanted, loaded.mask))
-        return jobs
+    def _jobs(self, items: Sequence[Item], threads: ThreadPoolExecutor) -> Iterator[list[Job]]:
+        """The jobs, batch by batch, without those images that cannot be read."""
+        batch = self.everyone.batch
+        seen = workers.ahead(
+            self._look, items, threads, 2 * batch, lambda item: count_pixels(item.input),
+            PIXELS_AT_ONCE,
+        )  # fmt: skip
+        waiting: list[_Seen] = []
+        for one in seen:
+            if one is not None:
+                waiting.append(one)
+            if len(waiting) == batch:
+                yield self._decide(waiting, threads)
+                waiting = []
+        if waiting:
+            yield self._decide(waiting, threads)
 
-    def _batches(self, items: Sequence[Item]) -> Iterator[list[tuple[Item, Loaded]]]:
-        batch: list[tuple[Item, Loaded]] = []
-        pixels = 0
-        for item in items:
-            try:
+    def _look(self, item: Item) -> _Seen | None:
+        """Load an image and let every classifier see it; the original's pixels end here."""
+        try:
+            with self.meter.stage("read and anonymize"):
                 loaded = item.load()
-                if item.anonymized_output is not None:
+            if item.anonymized_output is not None:
+                with self.meter.stage("encode and write"):
                     write(
                         item.anonymized_output,
                         encode(loaded.anonymized, "png"),
                         overwrite=item.overwrite_anonymized,
                     )
-            except (ImageError, MemoryError) as error:
-                self._fail(item, error)
-                continue
-            batch.append((item, loaded))
-            pixels += loaded.original.shape[0] * loaded.original.shape[1]
-            del loaded
-            if len(batch) == self.everyone.batch or pixels >= PIXELS_AT_ONCE:
-                yield batch
-                batch, pixels = [], 0
-        if batch:
-            yield batch
+            with self.meter.stage("resize for the classifiers"):
+                original = self.everyone.look(loaded.original)
+                anonymized = self.everyone.look(loaded.anonymized)
+        except (ImageError, MemoryError) as error:
+            self._fail(item, error)
+            return None
+        return _Seen(item, loaded.anonymized, loaded.mask, original, anonymized)
 
-    def _check(self, adapted: Sequence[Adapted]) -> list[bool]:
+    def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
+        """Ask every classifier about originals and anonymized images, and state the jobs."""
+        reference = self.everyone.decide_on([seen.original for seen in batch])
+        anonymized = self.everyone.decide_on([seen.anonymized for seen in batch])
+        for i, seen in enumerate(batch):
+            self._decided[str(seen.item.input)] = {
+                name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
+                for c, name in enumerate(self.everyone.names)
+            }
+        return list(threads.map(self._prepare, batch, reference.T))
+
+    def _prepare(self, seen: _Seen, reference: np.ndarray) -> Job:
+        count = len(self.sources.names)
+        with self.meter.stage("prepare for the loop"):
+            return prepare(
+                seen.item,
+                seen.pixels,
+                reference[:count],
+                self.sources,
+                self.settings,
+                mask=seen.mask,
+                views=seen.anonymized[:count],
+            )
+
+    def _check(self, threads: ThreadPoolExecutor, adapted: Sequence[Adapted]) -> list[bool]:
         """Save each image beside its final place, read it back, and ask every classifier."""
-        read: list[tuple[Adapted, np.ndarray]] = []
-        for item in adapted:
-            target = _item(item)
-            try:
-                part = write_part(target.output, encode(item.image, self.form))
-                read.append((item, decode(part)))
-            except ImageError as error:
-                self._fail(target, error)
-        decided = self.everyone.decide([pixels for _, pixels in read])
-        for i, (item, pixels) in enumerate(read):
-            target = _item(item)
-            name = str(target.input)
+        saved = list(threads.map(self._save, adapted))
+        read = [(item, views) for item, views in zip(adapted, saved, strict=True) if views]
+        decided = self.everyone.decide_on([views for _, views in read])
+        for i, (item, _) in enumerate(read):
+            name = str(_item(item).input)
             decisions = {
                 classifier: {**self._decided[name][classifier], "adapted": int(decided[c, i])}
                 for c, classifier in enumerate(self.everyone.names)
@@ -185,17 +249,33 @@ class Run:
                 decisions[source]["adapted"] == decisions[source]["reference"]
                 for source in self.sources.names
             )
-            linf, psnr = difference(pixels, item.job.pixels)
-            self._verified[name] = Record(
-                input=name,
-                output=str(target.output),
-                status="kept" if kept else "partly",
-                steps=item.steps,
-                linf=linf,
-                psnr=psnr,
-                decisions=decisions,
+            self._verified[name] = replace(
+                self._verified[name], status="kept" if kept else "partly", decisions=decisions
             )
         return [self._settled(_item(item)) for item in adapted]
+
+    def _save(self, adapted: Adapted) -> Views | None:
+        """Write an image beside its place, and look at what was written; None if that failed."""
+        item = _item(adapted)
+        try:
+            with self.meter.stage("encode and write"):
+                part = write_part(item.output, encode(adapted.image, self.form))
+            with self.meter.stage("read back"):
+                pixels = decode(part)
+        except ImageError as error:
+            self._fail(item, error)
+            return None
+        linf, psnr = difference(pixels, adapted.job.pixels)
+        self._verified[str(item.input)] = Record(
+            input=str(item.input),
+            output=str(item.output),
+            status="partly",
+            steps=adapted.steps,
+            linf=linf,
+            psnr=psnr,
+        )
+        with self.meter.stage("resize for the classifiers"):
+            return self.everyone.look(pixels)
 
     def _settled(self, item: Item) -> bool:
         """Whether a checked image needs no further round: it is kept, or could not be written."""
@@ -214,7 +294,8 @@ class Run:
         record = self._verified.pop(name)
         try:
             refuse_existing(item.output, overwrite=item.overwrite)
-            self.journal.add(record)
+            with self._lock:
+                self.journal.add(record)
             commit(item.output, overwrite=item.overwrite)
         except ImageError as error:
             self._fail(item, error)
@@ -223,15 +304,17 @@ class Run:
 
     def _fail(self, item: Item, error: Exception) -> None:
         text = str(error) if isinstance(error, ImageError) else f"{item.input}: out of memory"
-        self._progress.error(text)
         record = Record(str(item.input), None, "failed", error=text)
-        self.journal.add(record)
+        with self._lock:
+            self._progress.error(text)
+            self.journal.add(record)
         self._done(record)
 
     def _done(self, record: Record) -> None:
-        self.records[record.input] = record
-        self._decided.pop(record.input, None)
-        self._progress.advance()
+        with self._lock:
+            self.records[record.input] = record
+            self._decided.pop(record.input, None)
+            self._progress.advance()
 
 
 def _item(adapted: Adapted) -> Item:

@@ -146,7 +146,7 @@ class Canvas:
     def bounds(
         self, image: np.ndarray, mask: np.ndarray | None, eps: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Least and greatest perturbation of each cell.
+        """How far each cell can move.
 
         Args:
             image: `(H, W, 3)` uint8, to which the perturbation will be added.
@@ -155,21 +155,19 @@ class Canvas:
             eps: largest change of a pixel, in 1/255.
 
         Returns:
-            Two `(size, size, 3)` float32 arrays in units of one (whole multiples of 1/255), zero
-            for idle cells.
+            How far each cell can be darkened and brightened: two `(size, size, 3)` uint8 arrays in
+            levels (1/255), zero for idle cells.
         """
         pixels = image[self.square]
-        darkest = self._reduce(np.minimum, pixels).astype(np.int16)
-        brightest = self._reduce(np.maximum, pixels).astype(np.int16)
-        lower, upper = np.maximum(-darkest, -eps), np.minimum(255 - brightest, eps)
+        below = np.minimum(self._reduce(np.minimum, pixels), eps)
+        above = np.minimum(255 - self._reduce(np.maximum, pixels), eps)
         if mask is not None:
             free = self._reduce(np.minimum, mask[self.square][..., None])
-            lower, upper = lower * free, upper * free
-        return self._padded(lower), self._padded(upper)
+            below, above = below * free, above * free
+        return self._padded(below), self._padded(above)
 
-    def add(self, image: np.ndarray, delta: np.ndarray) -> np.ndarray:
-        """`image` plus a perturbation in units of one, rounded to whole levels; a new array."""
-        levels = np.rint(delta[: self.cells, : self.cells] * 255).astype(np.int16)
+    def add(self, image: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """`image` plus a perturbation `(size, size, 3)` int16 in whole levels; a new array."""
         cell = np.arange(self.side) * self.cells // self.side
         out = image.copy()
         changed = out[self.square].astype(np.int16) + levels[cell[:, None], cell[None]]
@@ -186,8 +184,8 @@ class Canvas:
         return how.reduceat(how.reduceat(pixels, self.starts, axis=0), self.starts, axis=1)
 
     def _padded(self, levels: np.ndarray) -> np.ndarray:
-        out = np.zeros((self.size, self.size, 3), np.float32)
-        out[: self.cells, : self.cells] = levels / np.float32(255)
+        out = np.zeros((self.size, self.size, 3), np.uint8)
+        out[: self.cells, : self.cells] = levels
         return out
 
 

@@ -190,7 +190,7 @@ def adapt(
         **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
     }
     journal = Journal(folder, options)
-    run = Run(items, sources, targets, settings, "png", options, journal, slots=min(8, len(items)))
+    run = Run(items, sources, targets, settings, "png", options, journal)
     report = run.execute({})
     write_json(folder / REPORT, report)
     return report

@@ -46,3 +46,17 @@ def photos() -> list[tuple[Path, int]]:
     from jaxanon.commands.demo import photos as packaged
 
     return packaged()
+
+
+@pytest.fixture
+def compilations():
+    """Grows by one entry with every program that is compiled."""
+    seen = []
+
+    def listen(event, duration, **_):
+        if event == "/jax/core/compile/backend_compile_duration":
+            seen.append(duration)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    yield seen
+    jax.monitoring.unregister_event_duration_listener(listen)

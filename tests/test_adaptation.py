@@ -4,9 +4,8 @@ import pytest
 from samples import picture
 
 import jaxanon
-from jaxanon.adaptation import slots as slots_module
 from jaxanon.adaptation.objective import lead
-from jaxanon.adaptation.problem import Job, prepare
+from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
@@ -25,6 +24,13 @@ def wishes(sources, pictures):
     """Decisions that the pictures do not have."""
     made = sources.decide(pictures)
     return np.stack([(made[0] + 1) % 10, (made[1] + 2) % 7])
+
+
+def jobs_of(images, wishes, sources, settings):
+    return [
+        prepare(i, image, wish, sources, settings)
+        for i, (image, wish) in enumerate(zip(images, wishes.T, strict=False))
+    ]
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
@@ -77,7 +83,7 @@ def test_arguments_are_checked(sources, pictures, wishes):
         ({"steps": 0}, "steps is 0"),
         ({"loss": "margins"}, "near matches: margin"),
         ({"slots": 0}, "slots is 0"),
-        ({"epsilon": 3}, "unknown setting 'epsilon'; near matches: eps"),
+        ({"epsilon": 3}, "unknown setting 'epsilon'; near matches: .*eps"),
         ({"masks": [None]}, "1 masks for 6 images"),
         ({"masks": [np.ones((2, 2), bool)] * 6}, "mask 0 is bool"),
     ):
@@ -102,19 +108,20 @@ def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkey
     margins = []
     real = Slots.put
 
-    def put(self, job, margin, steps, delta=None):
-        margins.append((job.key, margin, steps, delta))
-        real(self, job, margin, steps, delta)
+    def put(self, attempt):
+        problem = attempt.problem
+        margins.append((attempt.job.key, problem.margin, problem.steps, attempt.start))
+        real(self, attempt)
 
     monkeypatch.setattr(Slots, "put", put)
-    jobs = [Job(i, image, wishes[:, i]) for i, image in enumerate(pictures[:3])]
+    jobs = jobs_of(pictures[:3], wishes, sources, settings)
     seen = []
 
     def check(items):
         seen.extend(items)
         return [item.job.key == 0 for item in items]
 
-    out = list(stream(jobs, Slots(sources, settings), check))
+    out = list(stream([jobs], Slots(sources, settings), check))
     assert sorted(item.job.key for item in out) == [0, 1, 2]
     assert sorted(item.job.key for item in seen) == [0, 1, 1, 1, 2, 2, 2]
     tries = [put for put in margins if put[0] == 1]
@@ -123,8 +130,8 @@ def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkey
     assert [put[2] for put in tries] == [300, 300 - came[0].steps, 300 - came[1].steps]
     assert tries[0][3] is None
     for put, before in zip(tries[1:], came, strict=False):
-        np.testing.assert_array_equal(put[3], before.delta)
-        assert before.delta.any()
+        np.testing.assert_array_equal(put[3], before.levels)
+        assert before.levels.any()
     rounds = {item.job.key: item.rounds for item in out}
     assert rounds == {0: 0, 1: 2, 2: 2}
 
@@ -132,36 +139,41 @@ def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkey
 def test_slots_are_refilled_before_the_batch_is_done(sources, pictures, wishes):
     """More jobs than slots, jobs drawn only as slots fall free."""
     drawn = []
+    settings = preset("fast", eps=24)
 
-    def jobs():
+    def batches():
         for i in range(12):
             drawn.append(i)
-            yield Job(i, pictures[i % 6], wishes[:, i % 6])
+            yield [prepare(i, pictures[i % 6], wishes[:, i % 6], sources, settings)]
 
-    running = Slots(sources, preset("fast", eps=24), slots=3)
+    running = Slots(sources, settings, slots=3)
     most = 0
-    for count, _ in enumerate(stream(jobs(), running, lambda items: [True] * len(items)), 1):
+    out = stream(batches(), running, lambda items: [True] * len(items))
+    for count, _ in enumerate(out, 1):
         most = max(most, len(drawn) - count)
     assert len(drawn) == 12
-    assert most <= 3 + sources.batch + 1
+    assert most <= 3 + 3 + sources.batch + 1
 
 
-def test_one_compiled_program_serves_all_runs(sources, tinies, pictures, wishes):
+def test_one_compiled_program_serves_all_runs(sources, tinies, pictures, wishes, compilations):
     settings = preset("fast", eps=23)
-    before = slots_module._advance._cache_size()
-    for company in (sources, Ensemble(tinies[:2])):
-        jobs = [Job(i, image, wishes[:, i]) for i, image in enumerate(pictures)]
-        list(stream(jobs, Slots(company, settings), lambda items: [True] * len(items)))
-    assert slots_module._advance._cache_size() == before + 1
+    jobs = jobs_of(pictures, wishes, sources, settings)
+    list(stream([jobs], Slots(sources, settings), lambda items: [True] * len(items)))
+    compilations.clear()
+    again = Ensemble(tinies[:2])
+    list(stream([jobs], Slots(again, settings), lambda items: [True] * len(items)))
+    assert compilations == []
 
 
-def test_chunks_of_several_steps_give_the_same_result(sources, pictures, wishes):
+@pytest.mark.parametrize(("chunk", "lag"), [(3, 0), (1, 1), (2, 2)])
+def test_chunks_and_late_flags_give_the_same_result(sources, pictures, wishes, chunk, lag):
     images = []
-    for chunk in (1, 3):
-        jobs = [Job(i, image, wishes[:, i]) for i, image in enumerate(pictures)]
-        running = Slots(sources, Settings(eps=24), chunk=chunk)
-        out = {a.job.key: a for a in stream(jobs, running, lambda items: [True] * len(items))}
-        images.append(out)
+    settings = Settings(eps=24)
+    jobs = jobs_of(pictures, wishes, sources, settings)
+    for options in ({"chunk": 1, "lag": 0}, {"chunk": chunk, "lag": lag, "slots": 3}):
+        running = Slots(sources, settings, **options)
+        out = stream([jobs[:4], jobs[4:]], running, lambda items: [True] * len(items))
+        images.append({a.job.key: a for a in out})
     for i in range(len(pictures)):
         assert images[0][i].steps == images[1][i].steps
         np.testing.assert_array_equal(images[0][i].image, images[1][i].image)
@@ -216,8 +228,8 @@ def test_presets():
 
 def test_the_random_views_of_an_image_follow_its_content_and_the_seed(sources):
     def seed(pixels, run_seed=0):
-        job = Job(0, pixels, np.zeros(2, int))
-        return int(prepare(job, sources, preset("transfer", seed=run_seed), 0.5, 9).seed)
+        settings = preset("transfer", seed=run_seed)
+        return int(prepare(0, pixels, np.zeros(2, int), sources, settings).problem.seed)
 
     one, other = picture(0, 30, 40), picture(1, 30, 40)
     assert seed(one) == seed(one.copy())

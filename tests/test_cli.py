@@ -256,13 +256,13 @@ def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
     assert anonymize(zoo, photos_dir, out, "--resume", "--eps", 41) == 2
     assert "the settings differ: eps" in capsys.readouterr().err
     worked = []
-    real_load = run_module.Run._batches
+    real_look = run_module.Run._look
 
-    def batches(self, items):
-        worked.extend(items)
-        return real_load(self, items)
+    def look(self, item):
+        worked.append(item)
+        return real_look(self, item)
 
-    monkeypatch.setattr(run_module.Run, "_batches", batches)
+    monkeypatch.setattr(run_module.Run, "_look", look)
     assert anonymize(zoo, photos_dir, out, "--resume") == 0
     assert len(worked) == 3
     for path in whole.rglob("*.png"):

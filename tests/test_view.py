@@ -37,26 +37,26 @@ def test_change_is_exact_in_the_file_and_nothing_moves_outside(rng, height, widt
     mask = np.zeros((height, width), bool)
     mask[height // 3 : height // 2, width // 4 : width // 2] = True
     canvas = Canvas(height, width)
-    lower, upper = canvas.bounds(image, mask, 16)
-    delta = np.rint(rng.uniform(lower * 255, upper * 255)) / 255
-    out = canvas.add(image, delta.astype(np.float32))
+    below, above = (room.astype(np.int16) for room in canvas.bounds(image, mask, 16))
+    levels = rng.integers(-below, above + 1).astype(np.int16)
+    out = canvas.add(image, levels)
 
     inside = np.zeros((height, width), bool)
     inside[canvas.square] = True
     np.testing.assert_array_equal(out[~(mask & inside)], image[~(mask & inside)])
     moved = np.abs(out.astype(int) - image).max()
-    assert 0 < moved == round(np.abs(delta).max() * 255) <= 16
+    assert 0 < moved == np.abs(levels).max() <= 16
 
 
 def test_bounds_keep_every_pixel_in_range(rng):
     image = shaped(rng, 400, 300)
     image[:50], image[50:90] = 0, 255
     canvas = Canvas(400, 300)
-    lower, upper = canvas.bounds(image, None, 40)
-    assert (canvas.add(image, lower) <= image).all()
-    assert (canvas.add(image, upper) >= image).all()
+    below, above = (room.astype(np.int16) for room in canvas.bounds(image, None, 40))
+    assert (canvas.add(image, -below) <= image).all()
+    assert (canvas.add(image, above) >= image).all()
     with pytest.raises(ValueError, match="leaves its bounds"):
-        canvas.add(image, upper + 30 / 255)
+        canvas.add(image, above + np.int16(30))
 
 
 @pytest.mark.parametrize(("height", "width"), [(683, 1024), (300, 280), (90, 230), (64, 64)])
@@ -68,13 +68,13 @@ def test_view_of_the_sum_is_the_sum_of_views(rng, height, width, architecture):
     wave = 110 + 60 * np.sin(x / 23) + 40 * np.cos(y / 31)
     image = np.repeat(wave[..., None], 3, axis=2).astype(np.uint8)
     canvas = Canvas(height, width)
-    lower, upper = canvas.bounds(image, None, 8)
-    delta = (np.rint(rng.uniform(lower * 255, upper * 255)) / 255).astype(np.float32)
+    below, above = (room.astype(np.int16) for room in canvas.bounds(image, None, 8))
+    levels = rng.integers(-below, above + 1).astype(np.int16)
     rows, columns = canvas.matrices(config)
-    predicted = look(image, config) + 255 * np.einsum(
-        "ij,jkc,lk->ilc", rows, delta, columns, optimize=True
+    predicted = look(image, config) + np.einsum(
+        "ij,jkc,lk->ilc", rows, levels.astype(np.float32), columns, optimize=True
     )
-    error = predicted - look(canvas.add(image, delta), config)
+    error = predicted - look(canvas.add(image, levels), config)
     assert np.abs(error).max() <= 2.5  # four roundings to whole levels, in two passes each
     assert np.sqrt(np.square(error).mean()) < 0.6
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from jaxanon.adaptation.problem import Job
+from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset as named_preset
-from jaxanon.adaptation.slots import SLOTS, Slots
+from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.ensemble import Ensemble, check_images
 from jaxanon.errors import UsageError
@@ -43,7 +43,7 @@ def adapt(
     *,
     masks: Sequence[np.ndarray | None] | None = None,
     preset: str = "fast",
-    slots: int = SLOTS,
+    slots: int | None = None,
     **changes: Any,
 ) -> Result:
     """Perturb anonymized images until each source makes its reference decision again.
@@ -58,7 +58,7 @@ def adapt(
         ensemble: the sources.
         masks: per image a bool array `(H, W)`, true where pixels may change, or None.
         preset: `fast` or `transfer`.
-        slots: images adapted at once.
+        slots: images adapted at once, per device; by default what suits the device.
         changes: fields of `jaxanon.adaptation.settings.Settings`, such as `eps=8` or `seed=1`.
 
     Raises:
@@ -85,20 +85,25 @@ def adapt(
             raise UsageError(
                 f"mask {i} is {mask.dtype} {mask.shape}, expected bool {image.shape[:2]}"
             )
-    jobs = (
-        Job(i, image, wanted[:, i], mask)
-        for i, (image, mask) in enumerate(zip(anonymized, masks, strict=True))
+    everything = list(zip(range(len(anonymized)), anonymized, wanted.T, masks, strict=True))
+    batches = (
+        [
+            prepare(i, image, decided, ensemble, settings, mask=mask)
+            for i, image, decided, mask in everything[start : start + ensemble.batch]
+        ]
+        for start in range(0, len(everything), ensemble.batch)
     )
     seen: dict[Any, np.ndarray] = {}
 
     def check(items: Sequence[Adapted]) -> list[bool]:
         made = ensemble.decide([item.image for item in items])
         seen.update((item.job.key, column) for item, column in zip(items, made.T, strict=True))
-        return [bool((seen[item.job.key] == item.job.decisions).all()) for item in items]
+        return [bool((seen[item.job.key] == item.job.problem.decisions).all()) for item in items]
 
     done: dict[Any, Adapted] = {}
-    for item in stream(jobs, Slots(ensemble, settings, slots), check):
-        done[item.job.key] = item
+    if everything:
+        for item in stream(batches, Slots(ensemble, settings, slots), check):
+            done[item.job.key] = item
     order = [done[i] for i in range(len(anonymized))]
     final = np.stack([seen[item.job.key] for item in order], axis=1) if order else wanted
     return Result(

@@ -11,7 +11,7 @@ from jax import Array
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.transforms import resized_diverse_inputs
-from jaxanon.classifiers.classifier import Network
+from jaxanon.classifiers.classifier import Network, unit
 
 
 def lead(logits: Array, decision: Array) -> Array:
@@ -40,8 +40,8 @@ def objective(
     Args:
         networks: of the sources, in a Python loop (stacked under `vmap`, every convolution would
             turn into a grouped one).
-        settings: loss and diversity.
-        params: the networks' parameters.
+        settings: loss, diversity and precision.
+        params: the networks' parameters, in that precision.
         delta: `(canvas, canvas, 3)` perturbation.
         problem: the image.
         steps: made so far; with the image's seed it determines the random views.
@@ -58,10 +58,11 @@ def objective(
             change = jnp.einsum(
                 "ij,jkc,lk->ilc", problem.rows[i], delta, problem.columns[i], optimize=True
             )
-        view = jnp.asarray(problem.views[i]) + change
+        view = unit(jnp.asarray(problem.views[i])) + change
         if settings.diversity > 0:
             view = resized_diverse_inputs(view, jax.random.fold_in(key, i), settings.diversity)
-        logits = network.apply(params[i], view[None])[0]
+        view = view.astype(settings.precision)
+        logits = network.apply(params[i], view[None])[0].astype(jnp.float32)
         ahead = lead(logits, decisions[i])
         leads.append(ahead)
         wanting = ahead < problem.margin

@@ -11,39 +11,19 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxanon.adaptation.settings import Settings
-from jaxanon.ensemble import Ensemble
-from jaxanon.view import CANVAS, Canvas, look
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image to adapt.
-
-    Attributes:
-        key: names the image for the caller.
-        pixels: anonymized, `(H, W, 3)` uint8.
-        decisions: `(sources,)` int, each source's reference decision.
-        mask: `(H, W)` bool, where pixels may change; None is everywhere.
-    """
-
-    key: Hashable
-    pixels: np.ndarray
-    decisions: np.ndarray
-    mask: np.ndarray | None = None
-
-    @property
-    def canvas(self) -> Canvas:
-        """The grid on which this image's perturbation lives."""
-        return Canvas(self.pixels.shape[0], self.pixels.shape[1])
+from jaxanon.ensemble import Ensemble, Views
+from jaxanon.view import CANVAS, Canvas
 
 
 class Problem(NamedTuple):
     """What the loop knows of one image. Shapes depend on the classifiers alone; `M` sources.
 
+    Pixels and bounds are bytes, since this is what travels to the device for each image.
+
     Attributes:
-        views: M arrays `(size, size, 3)` float32 in [0, 1], of the image without perturbation.
+        views: M arrays `(size, size, 3)` uint8, of the image without perturbation.
         rows, columns: M matrices each, `(size, canvas)`; see `jaxanon.view`.
-        lower, upper: `(canvas, canvas, 3)`, bounds of the perturbation.
+        below, above: `(canvas, canvas, 3)` uint8, how far each cell can move, in levels.
         decisions: `(M,)` int32.
         margin: logit distance at which a source counts as convinced; scalar.
         steps: most steps from here on; int32 scalar.
@@ -53,43 +33,80 @@ class Problem(NamedTuple):
     views: tuple[ArrayLike, ...]
     rows: tuple[ArrayLike, ...]
     columns: tuple[ArrayLike, ...]
-    lower: ArrayLike
-    upper: ArrayLike
+    below: ArrayLike
+    above: ArrayLike
     decisions: ArrayLike
     margin: ArrayLike
     steps: ArrayLike
     seed: ArrayLike
 
 
-def prepare(job: Job, sources: Ensemble, settings: Settings, margin: float, steps: int) -> Problem:
-    """State a job in arrays, on the host: a margin to reach, within so many steps."""
-    configs = [classifier.config for classifier in sources.classifiers]
-    matrices = [job.canvas.matrices(config) for config in configs]
-    lower, upper = job.canvas.bounds(job.pixels, job.mask, settings.eps)
-    return Problem(
-        views=tuple(look(job.pixels, config).astype(np.float32) / 255 for config in configs),
+@dataclass(frozen=True)
+class Job:
+    """An image to adapt.
+
+    Attributes:
+        key: names the image for the caller.
+        pixels: anonymized, `(H, W, 3)` uint8.
+        canvas: the grid on which its perturbation lives.
+        problem: the same as the loop sees it.
+    """
+
+    key: Hashable
+    pixels: np.ndarray
+    canvas: Canvas
+    problem: Problem
+
+
+def prepare(
+    key: Hashable,
+    pixels: np.ndarray,
+    decisions: np.ndarray,
+    sources: Ensemble,
+    settings: Settings,
+    *,
+    mask: np.ndarray | None = None,
+    views: Views | None = None,
+) -> Job:
+    """State an image in arrays, on the host.
+
+    Args:
+        key: names it for the caller.
+        pixels: anonymized, `(H, W, 3)` uint8.
+        decisions: `(sources,)` int, each source's reference decision.
+        sources: the classifiers to convince.
+        settings: bound, margin, steps and seed.
+        mask: `(H, W)` bool, where pixels may change; None is everywhere.
+        views: what the sources see of `pixels`, if that is known already.
+    """
+    canvas = Canvas(pixels.shape[0], pixels.shape[1])
+    matrices = [canvas.matrices(classifier.config) for classifier in sources.classifiers]
+    below, above = canvas.bounds(pixels, mask, settings.eps)
+    problem = Problem(
+        views=sources.look(pixels) if views is None else views,
         rows=tuple(rows for rows, _ in matrices),
         columns=tuple(columns for _, columns in matrices),
-        lower=lower,
-        upper=upper,
-        decisions=np.asarray(job.decisions, np.int32),
-        margin=np.float32(margin),
-        steps=np.int32(steps),
-        seed=_seed(job.pixels, settings.seed),
+        below=below,
+        above=above,
+        decisions=np.asarray(decisions, np.int32),
+        margin=np.float32(settings.margin),
+        steps=np.int32(settings.steps),
+        seed=_seed(pixels, settings.seed),
     )
+    return Job(key, pixels, canvas, problem)
 
 
 def blank(sources: Ensemble) -> Problem:
     """A problem of zeros, for a slot that holds no image."""
     sizes = [classifier.config.input_size for classifier in sources.classifiers]
     matrices = tuple(np.zeros((size, CANVAS), np.float32) for size in sizes)
-    bound = np.zeros((CANVAS, CANVAS, 3), np.float32)
+    room = np.zeros((CANVAS, CANVAS, 3), np.uint8)
     return Problem(
-        views=tuple(np.zeros((size, size, 3), np.float32) for size in sizes),
+        views=tuple(np.zeros((size, size, 3), np.uint8) for size in sizes),
         rows=matrices,
         columns=matrices,
-        lower=bound,
-        upper=bound,
+        below=room,
+        above=room,
         decisions=np.zeros(len(sizes), np.int32),
         margin=np.float32(0),
         steps=np.int32(0),

@@ -9,6 +9,7 @@ from typing import Any
 from jaxanon.errors import UsageError, unknown
 
 LOSSES = ("cross_entropy", "margin")
+PRECISIONS = ("float32", "bfloat16")
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Settings:
         margin_step: see `rounds`; logits.
         diversity: strength of the random views (resized diverse inputs): the image is shrunk to a
             random share of its side, from 1 down to 1 / (1 + diversity); 0 is none.
+        precision: `float32` or `bfloat16`, of the classifiers while gradients are computed. The
+            decisions that count, on originals and saved files, are always made in float32.
         seed: of the random views; together with the image's content it determines the result.
     """
 
@@ -40,11 +43,14 @@ class Settings:
     rounds: int = 3
     margin_step: float = 1.5
     diversity: float = 0.0
+    precision: str = "float32"
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise UsageError(unknown("loss", self.loss, LOSSES))
+        if self.precision not in PRECISIONS:
+            raise UsageError(unknown("precision", self.precision, PRECISIONS))
         checks = (
             ("eps", 1 <= self.eps <= 255 and self.eps == int(self.eps), "a whole number, 1 to 255"),
             ("steps", 1 <= self.steps <= 100_000, "1 to 100000"),

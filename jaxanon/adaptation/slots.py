@@ -2,116 +2,297 @@
 
 Under `vmap` a `while_loop` would run until the slowest image is done. Here the compiled program
 makes a fixed number of steps over all slots and leaves finished ones untouched; the host then
-takes those out and fills their slots from its queue.
+takes those out and fills their slots from its queue (continuous batching, as Yu et al. do for
+language models: "Orca", OSDI 2022).
 """
 
 from __future__ import annotations
 
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.sharding import Mesh
 
-from jaxanon.adaptation.problem import Job, Problem, blank, prepare
+from jaxanon import devices
+from jaxanon.adaptation.problem import Job, Problem, blank
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.step import State, init, step
+from jaxanon.adaptation.step import State, init, levels, step
 from jaxanon.classifiers.classifier import Network
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.view import CANVAS
 
-SLOTS = 8
+SLOTS = {"cpu": 8}
+"""Images per device: on a CPU more bring nothing (`docs/performance.md`)."""
+SLOTS_ELSEWHERE = 32
+RESERVE = 0.9
+"""Share of the free memory that the program may take."""
+log = logging.getLogger("jaxanon")
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """An image with what is asked of it this time.
+
+    Attributes:
+        job: the image.
+        problem: with the margin to reach and the steps left.
+        start: perturbation to begin with, `(canvas, canvas, 3)` int16 levels; None is no change.
+        steps: made in earlier rounds.
+        rounds: times that it has been put back.
+    """
+
+    job: Job
+    problem: Problem
+    start: np.ndarray | None = None
+    steps: int = 0
+    rounds: int = 0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """An attempt that came out; its arrays may still be on their way from the device."""
+
+    attempt: Attempt
+    levels: Array
+    steps: Array
 
 
 class Slots:
-    """A batch of images under adaptation.
+    """A batch of images under adaptation, on all devices of the sources.
 
     Args:
         sources: the classifiers whose gradients are followed.
         settings: options of the loop.
-        slots: images adapted at once.
-        chunk: steps per call of the compiled program; by default 1 on CPUs, where a call costs
-            little and XLA runs convolutions inside a compiled loop on one core, else 4.
+        slots: images per device; by default what the kind of device likes. Either is halved until
+            the compiled program fits into the memory.
+        chunk: steps per call of the compiled program; by default 1 where images stop as soon as
+            they are done (masked steps are wasted) and on CPUs (XLA runs convolutions inside a
+            compiled loop on one core there), else 4.
+        lag: chunks handed to the device before the flags of the first are read, less one. By
+            default 0 on CPUs, where host and device are the same cores and a late flag is a wasted
+            step, else 1: the device never waits for the host.
     """
 
     def __init__(
-        self, sources: Ensemble, settings: Settings, slots: int = SLOTS, chunk: int | None = None
+        self,
+        sources: Ensemble,
+        settings: Settings,
+        slots: int | None = None,
+        chunk: int | None = None,
+        lag: int | None = None,
     ) -> None:
-        if slots < 1:
+        kind = sources.mesh.devices.flat[0].platform
+        wanted = SLOTS.get(kind, SLOTS_ELSEWHERE) if slots is None else slots
+        if wanted < 1:
             raise UsageError(f"slots is {slots}; it must be at least 1")
         if chunk is None:
-            chunk = 1 if jax.default_backend() == "cpu" else 4
-        self.sources, self.settings = sources, settings
-        self._networks = tuple(classifier.network for classifier in sources.classifiers)
-        self._params = tuple(classifier.params for classifier in sources.classifiers)
-        self._chunk = chunk
-        self._jobs: list[Job | None] = [None] * slots
-        empty = init(settings, jnp.zeros((CANVAS, CANVAS, 3), jnp.float32))
-        one = (blank(sources), empty._replace(done=jnp.bool_(True)))
-        self._problems, self._states = jax.tree.map(
-            lambda leaf: jnp.repeat(jnp.asarray(leaf)[None], slots, axis=0), one
+            chunk = 4 if kind != "cpu" and settings.margin == float("inf") else 1
+        self.lag = int(kind != "cpu") if lag is None else lag
+        self.sources, self.settings, self.chunk = sources, settings, chunk
+        self._params = jax.tree.map(
+            lambda leaf: (
+                leaf.astype(settings.precision)
+                if jnp.issubdtype(leaf.dtype, jnp.floating)
+                else leaf
+            ),
+            sources.params,
         )
+        self._arrange(wanted)
+
+    @property
+    def total(self) -> int:
+        """Images at once, on all devices."""
+        return len(self._held)
 
     @property
     def free(self) -> int:
         """Slots that hold no image."""
-        return self._jobs.count(None)
+        return self._held.count(None)
 
     @property
     def busy(self) -> int:
         """Slots that hold one."""
-        return len(self._jobs) - self.free
+        return self.total - self.free
 
-    def put(self, job: Job, margin: float, steps: int, delta: np.ndarray | None = None) -> None:
-        """Start a job in a free slot, for so many steps, from `delta` (default: no change)."""
-        index = self._jobs.index(None)
-        if delta is None:
-            delta = np.zeros((CANVAS, CANVAS, 3), np.float32)
-        problem = prepare(job, self.sources, self.settings, margin, steps)
-        state = init(self.settings, jnp.asarray(delta))
-        self._problems, self._states = _put(
-            (self._problems, self._states), (problem, state), jnp.int32(index)
+    def put(self, attempt: Attempt) -> None:
+        """Start an attempt in a free slot, of the device with most of them."""
+        index = min(
+            (index for index, held in enumerate(self._held) if held is None),
+            key=lambda index: (index % self._each, index),
         )
-        self._jobs[index] = job
+        start = attempt.start
+        if start is None:
+            start = np.zeros((CANVAS, CANVAS, 3), np.int16)
+        mesh = self.sources.mesh
+        new = jax.device_put((attempt.problem, start, np.int32(index)), devices.shared(mesh))
+        slots = (self._problems, self._states)
+        self._problems, self._states = _put(self.settings, self._each, mesh, slots, new)
+        self._held[index] = attempt
 
-    def advance(self) -> list[tuple[Job, np.ndarray, int]]:
-        """Run one chunk; take out the finished images as (job, perturbation, steps made)."""
-        self._states = _advance(
-            self._networks, self.settings, self._chunk, self._params, self._problems, self._states
-        )
-        done = jax.device_get(self._states.done)
+    def advance(self) -> list[Finished]:
+        """Hand a chunk to the device, and take out what an earlier one (`lag`) has finished."""
+        if self.busy:
+            self.sources.meter.begin()
+            self.sources.meter.chunk(self.busy, self.total)
+            self._states, done = _advance(
+                self.sources.networks,
+                self.settings,
+                self.chunk,
+                self.sources.mesh,
+                self._params,
+                self._problems,
+                self._states,
+            )
+            done.copy_to_host_async()
+            self._flights.append((done, tuple(self._held)))
+        if not self._flights or (self.busy and len(self._flights) <= self.lag):
+            return []
+        done, held = self._flights.popleft()
+        flags = jax.device_get(done)
+        self.sources.meter.end()
         finished = []
-        for index, job in enumerate(self._jobs):
-            if job is not None and done[index]:
-                delta, steps = jax.device_get(
-                    (self._states.delta[index], self._states.steps[index])
-                )
-                finished.append((job, delta, int(steps)))
-                self._jobs[index] = None
+        for index, attempt in enumerate(held):
+            if attempt is not None and flags[index] and self._held[index] is attempt:
+                at = jax.device_put(np.int32(index), devices.shared(self.sources.mesh))
+                change, steps = _take(self._states, at)
+                finished.append(Finished(attempt, change, steps))
+                self._held[index] = None
         return finished
 
+    def halve(self) -> list[Attempt]:
+        """Begin anew with half of the slots; returns the attempts that were under way.
 
-# Compiled once per set of networks and settings, however many batches are run with them.
-@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=5)
-def _advance(
+        Raises:
+            MemoryError: when there is one slot per device already.
+        """
+        under_way = [attempt for attempt in self._held if attempt is not None]
+        for _ in self._flights:
+            self.sources.meter.end()
+        if self._each == 1:
+            raise MemoryError("the device's memory does not hold one image; take fewer sources")
+        log.warning("out of memory with %d slots; going on with half of them", self._each)
+        del self._problems, self._states
+        self._arrange(self._each // 2)
+        return under_way
+
+    def _arrange(self, wanted: int) -> None:
+        """Empty slots, as many of the wanted ones as fit; compiles the program for them."""
+        mesh = self.sources.mesh
+        room = devices.free_memory(mesh.devices.flat[0])
+        each, need = wanted, self._need(wanted)
+        while room is not None and each > 1 and need > RESERVE * room:
+            each //= 2
+            if need / 2 <= RESERVE * room or each == 1:
+                need = self._need(each)
+            else:
+                need //= 2
+        if each < wanted:
+            text = "%d slots per device instead of %d: they take %.1f of %.1f GB that are free"
+            log.warning(text, each, wanted, need / 1e9, (room or 0) / 1e9)
+        self.memory = need
+        self._each = each
+        self._held: list[Attempt | None] = [None] * (each * mesh.size)
+        self._flights: deque[tuple[Array, Sequence[Attempt | None]]] = deque()
+        self._problems, self._states = jax.tree.map(
+            lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), devices.split(mesh)),
+            self._shapes(each),
+        )
+
+    def _shapes(self, each: int) -> tuple[Problem, State]:
+        """Shapes, types and layout of the slots' arrays."""
+        layout = devices.split(self.sources.mesh)
+
+        def stacked(leaf: Any) -> jax.ShapeDtypeStruct:
+            shape = (each * self.sources.mesh.size, *leaf.shape)
+            return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=layout)
+
+        empty = init(self.settings, jnp.zeros((CANVAS, CANVAS, 3), jnp.float32))
+        shapes: tuple[Problem, State] = jax.tree.map(stacked, (blank(self.sources), empty))
+        return shapes
+
+    def _need(self, each: int) -> int:
+        """Bytes per device that the program takes with so many slots; compiles it."""
+        program = _advance.lower(
+            self.sources.networks,
+            self.settings,
+            self.chunk,
+            self.sources.mesh,
+            self._params,
+            *self._shapes(each),
+        ).compile()
+        use = program.memory_analysis()
+        if use is None:
+            return 0
+        return int(
+            use.argument_size_in_bytes
+            + use.output_size_in_bytes
+            + use.temp_size_in_bytes
+            - use.alias_size_in_bytes
+        )
+
+
+def chunk_of_steps(
     networks: tuple[Network, ...],
     settings: Settings,
     length: int,
     params: tuple[Any, ...],
     problems: Problem,
     states: State,
-) -> State:
+) -> tuple[State, Array]:
+    """`length` masked steps over one device's slots: the new states, and which are done."""
+
     def advance(_: Any, states: State) -> State:
         return jax.vmap(partial(step, networks, settings, params))(problems, states)
 
+    moved: State
     if length == 1:
-        return advance(0, states)
-    moved: State = jax.lax.fori_loop(0, length, advance, states)
-    return moved
+        moved = advance(0, states)
+    else:
+        moved = jax.lax.fori_loop(0, length, advance, states)
+    return moved, jnp.copy(moved.done)  # the state itself is given away with the next chunk
 
 
-@partial(jax.jit, donate_argnums=0)
-def _put(slots: Any, one: Any, index: jax.Array) -> Any:
-    return jax.tree.map(lambda all_, new: all_.at[index].set(new), slots, one)
+# Compiled once per set of networks, settings and devices, however many batches run with them.
+@partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=6)
+def _advance(
+    networks: tuple[Network, ...],
+    settings: Settings,
+    length: int,
+    mesh: Mesh,
+    params: tuple[Any, ...],
+    problems: Problem,
+    states: State,
+) -> tuple[State, Array]:
+    function = partial(chunk_of_steps, networks, settings, length)
+    result: tuple[State, Array] = devices.on_each(function, mesh)(params, problems, states)
+    return result
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
+def _put(settings: Settings, each: int, mesh: Mesh, slots: Any, new: Any) -> Any:
+    """Write (problem, start, index) into a slot; only the device that holds it changes anything."""
+
+    def write(new: tuple[Problem, Array, Array], slots: Any) -> Any:
+        problem, start, index = new
+        here = index - each * jax.lax.axis_index(devices.AXIS)
+        here = jnp.where((here >= 0) & (here < each), here, each)  # beyond the end is dropped
+        fresh = (problem, init(settings, levels(start)))
+        return jax.tree.map(lambda all_, one: all_.at[here].set(one, mode="drop"), slots, fresh)
+
+    return devices.on_each(write, mesh)(new, slots)
+
+
+@jax.jit
+def _take(states: State, index: jax.Array) -> tuple[Array, Array]:
+    """A slot's perturbation in whole levels, and the steps made."""
+    change = jnp.rint(states.delta[index] * 255).astype(jnp.int16)
+    return change, states.steps[index]

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.typing import ArrayLike
 
 from jaxanon.adaptation.objective import objective
 from jaxanon.adaptation.problem import Problem
@@ -56,6 +57,11 @@ def init(settings: Settings, delta: Array) -> State:
     )
 
 
+def levels(room: ArrayLike) -> Array:
+    """Whole levels as pixel values, in units of one."""
+    return jnp.asarray(room, jnp.float32) / 255
+
+
 def terminate(problem: Problem, leads: Array, steps: Array) -> Array:
     """True once every source leads by the margin, or the steps are spent."""
     return (leads >= problem.margin).all() | (steps >= problem.steps)
@@ -78,8 +84,9 @@ def step(
     )
     done = state.done | terminate(problem, leads, state.steps)
     updates, optimizer = update_rule(settings).update(gradient, state.optimizer)
+    lower, upper = levels(problem.below) * -1, levels(problem.above)
     delta = optax.projections.projection_box(
-        optax.apply_updates(state.delta, updates), problem.lower, problem.upper
+        optax.apply_updates(state.delta, updates), lower, upper
     )
     moved = State(delta, optimizer, state.steps + 1, done)
     stayed = state._replace(done=done)

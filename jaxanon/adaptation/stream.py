@@ -1,88 +1,136 @@
-"""From jobs to adapted images: keeps the slots full, checks what comes out, puts failures back."""
+"""From jobs to adapted images: keeps the slots full, checks what comes out, puts failures back.
+
+The device never waits for the host if it can be helped: images are prepared in one thread and
+checked in another, while this one keeps the slots filled.
+"""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import cached_property
 
+import jax
 import numpy as np
 
 from jaxanon.adaptation.problem import Job
-from jaxanon.adaptation.slots import Slots
+from jaxanon.adaptation.slots import Attempt, Finished, Slots
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Adapted:
     """An image that came out of the loop.
 
     Attributes:
         job: what went in.
-        image: adapted, `(H, W, 3)` uint8.
+        levels: the perturbation on the canvas, `(canvas, canvas, 3)` int16.
         steps: gradient steps made, over all rounds.
         rounds: times it had been put back.
-        delta: the perturbation on the canvas, from which a further round starts.
     """
 
     job: Job
-    image: np.ndarray
+    levels: np.ndarray
     steps: int
     rounds: int
-    delta: np.ndarray
+
+    @cached_property
+    def image(self) -> np.ndarray:
+        """The adapted image, `(H, W, 3)` uint8."""
+        return self.job.canvas.add(self.job.pixels, self.levels)
 
 
 Check = Callable[[Sequence[Adapted]], Sequence[bool]]
 
 
-def stream(jobs: Iterable[Job], slots: Slots, check: Check) -> Iterator[Adapted]:
+def stream(batches: Iterable[Sequence[Job]], slots: Slots, check: Check) -> Iterator[Adapted]:
     """Adapt images as their turn comes; yields each once, in the order of completion.
 
     Args:
-        jobs: drawn one by one, whenever a slot is free.
+        batches: of jobs; drawn, in a thread of its own, while fewer wait than there are slots.
         slots: the running batch, empty.
         check: told what came out of the loop, up to the ensemble's batch at once; answers, per
-            image, whether it is fine. What is not goes back, from where it stands, with a larger
-            margin, for `settings.rounds` rounds and while steps are left; after that it is yielded
-            as it is.
+            image, whether it is fine. Runs in a thread of its own. What is not fine goes back,
+            from where it stands, with a larger margin, for `settings.rounds` rounds and while
+            steps are left; after that it is yielded as it is.
     """
+    source = iter(batches)
+    threads = ThreadPoolExecutor(2, thread_name_prefix="jaxanon")
+    incoming: Future[Sequence[Job] | None] | None = threads.submit(next, source, None)
+    checking: Future[list[tuple[Adapted, bool]]] | None = None
+    ready: deque[Attempt] = deque()
+    unchecked: deque[Finished] = deque()
+    try:
+        while True:
+            if incoming and incoming.done() and len(ready) < slots.total:
+                jobs = incoming.result()
+                incoming = None if jobs is None else threads.submit(next, source, None)
+                ready.extend(Attempt(job, job.problem) for job in jobs or ())
+            if checking and checking.done():
+                for item, fine in checking.result():
+                    again = None if fine else _again(item, slots)
+                    if again is None:
+                        yield item
+                    else:
+                        ready.appendleft(again)
+                checking = None
+            unchecked.extend(_advance(slots, ready))
+            starving = slots.free and not ready
+            if (
+                checking is None
+                and unchecked
+                and (len(unchecked) >= slots.sources.batch or starving)
+            ):
+                part = [
+                    unchecked.popleft() for _ in range(min(len(unchecked), slots.sources.batch))
+                ]
+                checking = threads.submit(_checked, part, check)
+            if not slots.busy and not ready:
+                pending = [future for future in (incoming, checking) if future]
+                if not pending:
+                    return
+                wait(pending, return_when=FIRST_COMPLETED)
+    finally:
+        threads.shutdown(wait=True, cancel_futures=True)
+        if hasattr(source, "close"):
+            source.close()
+
+
+def _advance(slots: Slots, ready: deque[Attempt]) -> list[Finished]:
+    """Fill the slots and let them run; with half of them once memory runs out."""
+    try:
+        while slots.free and ready:
+            slots.put(ready[0])
+            ready.popleft()
+        if not slots.free:
+            slots.sources.meter.steady()
+        return slots.advance()
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        ready.extendleft(reversed(slots.halve()))
+        return []
+
+
+def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool]]:
+    """Fetch what the device made, and have it checked."""
+    made = jax.device_get([(item.levels, item.steps) for item in part])
+    adapted = [
+        Adapted(item.attempt.job, levels, int(steps) + item.attempt.steps, item.attempt.rounds)
+        for item, (levels, steps) in zip(part, made, strict=True)
+    ]
+    return list(zip(adapted, check(adapted), strict=True))
+
+
+def _again(item: Adapted, slots: Slots) -> Attempt | None:
+    """A further round for what failed its check; None where rounds or steps are spent."""
     settings = slots.settings
-    waiting = iter(jobs)
-    again: deque[Adapted] = deque()
-    history: dict[int, Adapted] = {}
-    unchecked: list[Adapted] = []
-    more = True
-    while True:
-        while slots.free and (again or more):
-            if again:
-                last = again.popleft()
-                history[id(last.job)] = last
-                margin = settings.margin + settings.margin_step * (last.rounds + 1)
-                slots.put(last.job, margin, settings.steps - last.steps, last.delta)
-            else:
-                job = next(waiting, None)
-                more = job is not None
-                if job is not None:
-                    slots.put(job, settings.margin, settings.steps)
-        if slots.busy:
-            for job, delta, steps in slots.advance():
-                before = history.pop(id(job), None)
-                unchecked.append(
-                    Adapted(
-                        job,
-                        job.canvas.add(job.pixels, delta),
-                        steps + (before.steps if before else 0),
-                        before.rounds + 1 if before else 0,
-                        delta,
-                    )
-                )
-        batch = slots.sources.batch
-        if len(unchecked) >= batch or not slots.busy:
-            part, unchecked = unchecked[:batch], unchecked[batch:]
-            for item, fine in zip(part, check(part) if part else [], strict=True):
-                spent = item.rounds >= settings.rounds or item.steps >= settings.steps
-                if fine or spent:
-                    yield item
-                else:
-                    again.append(item)
-        if not (more or again or slots.busy or unchecked):
-            return
+    if item.rounds >= settings.rounds or item.steps >= settings.steps:
+        return None
+    rounds = item.rounds + 1
+    problem = item.job.problem._replace(
+        margin=np.float32(settings.margin + settings.margin_step * rounds),
+        steps=np.int32(settings.steps - item.steps),
+    )
+    return Attempt(item.job, problem, item.levels, item.steps, rounds)

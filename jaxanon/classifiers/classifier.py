@@ -11,8 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jax import Array
+from jax.sharding import Mesh
 
 from jaxanon.classifiers.config import Config
+from jaxanon.devices import mesh, on_each
 
 
 @dataclass(frozen=True)
@@ -87,11 +89,30 @@ class Classifier:
                 f"{self.name}: pixels have shape {pixels.shape}, "
                 f"expected (batch, {size}, {size}, 3)"
             )
-        logits: Array = forward(self.network, self.params, jnp.asarray(pixels, jnp.float32))
+        logits: Array = forward(
+            self.network, mesh(1), self.params, jnp.asarray(pixels, jnp.float32)
+        )
         return logits
 
 
-@partial(jax.jit, static_argnums=0)
-def forward(network: Network, params: Any, pixels: Array) -> Array:
-    """`network.apply`, compiled once per network and batch size."""
-    return network.apply(params, pixels)
+@partial(jax.jit, static_argnums=(0, 1))
+def forward(network: Network, devices: Mesh, params: Any, pixels: Array) -> Array:
+    """`network.apply`, compiled once per network, devices and batch size.
+
+    Args:
+        network: the classifier's static part.
+        devices: among which the batch is divided.
+        params: its arrays.
+        pixels: `(batch, size, size, 3)`, float32 in [0, 1] or uint8.
+    """
+
+    def logits(params: Any, pixels: Array) -> Array:
+        return network.apply(params, unit(pixels))
+
+    result: Array = on_each(logits, devices)(params, pixels)
+    return result
+
+
+def unit(pixels: Array) -> Array:
+    """Pixels in [0, 1], float32, of pixels that may be whole levels."""
+    return pixels.astype(jnp.float32) / 255 if pixels.dtype == jnp.uint8 else pixels

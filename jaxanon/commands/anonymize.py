@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxanon import files, images, tables
+from jaxanon import compilation, files, images, tables
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import anonymize as obscure
 from jaxanon.anonymizers import strength_of
@@ -23,6 +23,7 @@ from jaxanon.commands.common import (
     split_names,
     write_sheet,
 )
+from jaxanon.devices import mesh
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
 from jaxanon.pairs import Partners, decode_together
@@ -96,7 +97,14 @@ def _adapt_all(
     inputs: Sequence[Path],
 ) -> int:
     """The common part of `anonymize` and `adapt`; `inputs` are the files and folders given."""
-    settings = preset(args.preset, eps=args.eps, steps=args.steps, seed=args.seed, loss=args.loss)
+    settings = preset(
+        args.preset,
+        eps=args.eps,
+        steps=args.steps,
+        seed=args.seed,
+        loss=args.loss,
+        precision=args.precision,
+    )
     names = files.output_names(sources, args.format)
     keep_apart(args.output, inputs)
     if args.save_anonymized:
@@ -117,10 +125,23 @@ def _adapt_all(
         for source, name in zip(sources, names, strict=True)
     ]
     _check_outputs(args, items, inputs, ours)
+    compilation.keep()
+    on = mesh(args.devices)
     adapted_to, held_out = split_names(args.sources), split_names(args.targets)
     loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
     classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
-    run = Run(items, classifiers, others, settings, args.format, options, journal, quiet=args.quiet)
+    run = Run(
+        items,
+        classifiers,
+        others,
+        settings,
+        args.format,
+        options,
+        journal,
+        mesh=on,
+        slots=args.slots,
+        quiet=args.quiet,
+    )
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)
     if args.sheet:

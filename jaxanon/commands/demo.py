@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from jaxanon import images, tables
+from jaxanon import compilation, images, tables
 from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
 from jaxanon.classifiers.checkpoint import package_folder
@@ -47,6 +47,7 @@ def demo(args: Namespace) -> int:
         if not args.quiet:
             print(text, flush=True)
 
+    compilation.keep()
     begin = time.perf_counter()
     say(f"{len(labelled)} ImageNet photos; sources {', '.join(SOURCES)}; held out {TARGET}")
     *sources, target = load_all([*SOURCES, TARGET], quiet=args.quiet)
@@ -58,7 +59,6 @@ def demo(args: Namespace) -> int:
         right = int((decisions == labels).sum())
         name, config = classifier.name, classifier.config
         say(f"  {name}: {right} of {len(labels)} right on the originals ({config.licence})")
-    say("compiling for this machine; the first images take longest")
     settings, failed = preset("fast"), 0
     for method in ("blur", "pixelate"):
         strength = DEFAULT_STRENGTH[method]

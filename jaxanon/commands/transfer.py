@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from jaxanon import files, tables
+from jaxanon import compilation, files, tables
 from jaxanon.classifiers import registry
 from jaxanon.commands.common import check_side_files, load_all, split_names
+from jaxanon.devices import mesh
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.transfer import as_json, decide_all, transfer
@@ -35,7 +36,9 @@ def evaluate(args: Namespace) -> int:
     if not meant:
         raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
     at = names.index(meant[0])
-    ensemble = Ensemble(load_all(names, quiet=args.quiet))
+    compilation.keep()
+    on = mesh(args.devices)
+    ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
     chosen = ensemble.names[at]
     failed: list[str] = []
     progress = Progress(len(originals), quiet=args.quiet)

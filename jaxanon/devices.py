@@ -1,0 +1,92 @@
+"""Which devices compute, and how arrays lie on them: one axis of slots, one shard per device."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from jaxanon.errors import UsageError
+
+AXIS = "slots"
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def mesh(count: int | None = None) -> Mesh:
+    """The first `count` devices of this process along one axis; all of them by default.
+
+    Raises:
+        UsageError: when there are fewer.
+    """
+    found = jax.local_devices()
+    wanted = len(found) if count is None else count
+    if not 1 <= wanted <= len(found):
+        raise UsageError(
+            f"devices is {count}; {len(found)} of kind {found[0].device_kind} can be used here"
+        )
+    return jax.make_mesh((wanted,), (AXIS,), axis_types=(AxisType.Auto,), devices=found[:wanted])
+
+
+def shared(mesh: Mesh) -> NamedSharding:
+    """The layout of an array that every device has whole: parameters."""
+    return NamedSharding(mesh, PartitionSpec())
+
+
+def split(mesh: Mesh) -> NamedSharding:
+    """The layout of an array whose first axis is divided among the devices: slots, batches."""
+    return NamedSharding(mesh, PartitionSpec(AXIS))
+
+
+def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
+    """`function(params, *arrays)`, run by each device on its share of the arrays.
+
+    The arguments after the first, and the results, are divided along their first axis; nothing
+    passes between devices. (`jax.pmap` is built on the same and in maintenance: new code is
+    advised to write this.)
+    """
+
+    def everywhere(params: Any, *arrays: Any) -> Any:
+        specs = (PartitionSpec(), *(PartitionSpec(AXIS),) * len(arrays))
+        mapped = jax.shard_map(
+            function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False
+        )
+        return mapped(params, *arrays)
+
+    return everywhere
+
+
+def free_memory(device: jax.Device) -> int | None:
+    """Bytes that a program on this device may take, as far as that can be known.
+
+    On CPUs that is what the system and the container have left, shared by all devices.
+    """
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        limit = stats.get("bytes_limit")
+        return None if limit is None else int(limit) - int(stats.get("bytes_in_use", 0))
+    left = [room for room in (_system_room(), _container_room()) if room is not None]
+    return min(left) if left else None
+
+
+def _system_room() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
+    except (OSError, StopIteration):
+        try:
+            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError, AttributeError):
+            return None
+
+
+def _container_room() -> int | None:
+    """What a memory limit of cgroups (version 2) leaves."""
+    try:
+        most = (CGROUP / "memory.max").read_text().strip()
+        return int(most) - int((CGROUP / "memory.current").read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,102 @@
+"""Where the time of a run goes: seconds per stage, and how long the device had work."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Meter:
+    """Counts, from any thread.
+
+    A *stage* is work of the host; its seconds are summed over threads. The device counts as busy
+    from the moment a program is handed to it until its result is known, and the spans of several
+    programs count once where they overlap. The *steady state* lies between the first time that
+    all slots are taken and the last time that one is refilled: start and end of a run, when there
+    is too little to do, are left out.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._start = time.perf_counter()
+        self._stages: Counter[str] = Counter()
+        self._programs = 0
+        self._since = 0.0
+        self._busy = 0.0
+        self._lanes: Counter[str] = Counter()
+        self._steady: tuple[tuple[float, float], tuple[float, float]] | None = None
+
+    def start(self) -> None:
+        """The run proper begins: loading and compilation are over."""
+        with self._lock:
+            self._start = time.perf_counter()
+            self._busy = 0.0
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the seconds of the block as this stage's."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._stages[name] += time.perf_counter() - begin  # type: ignore[assignment]
+
+    def begin(self) -> None:
+        """A program goes to the device."""
+        with self._lock:
+            if not self._programs:
+                self._since = time.perf_counter()
+            self._programs += 1
+
+    def end(self) -> None:
+        """Its result is known."""
+        with self._lock:
+            self._programs -= 1
+            if not self._programs:
+                self._busy += time.perf_counter() - self._since
+
+    @contextmanager
+    def device(self) -> Iterator[None]:
+        """`begin` and `end` around a block."""
+        self.begin()
+        try:
+            yield
+        finally:
+            self.end()
+
+    def chunk(self, taken: int, slots: int) -> None:
+        """A chunk of steps starts, with so many of the slots holding an image."""
+        with self._lock:
+            self._lanes.update(taken=taken, all=slots)
+
+    def steady(self) -> None:
+        """All slots are taken, now."""
+        with self._lock:
+            now = time.perf_counter()
+            busy = self._busy + (now - self._since if self._programs else 0)
+            first = self._steady[0] if self._steady else (now, busy)
+            self._steady = first, (now, busy)
+
+    def report(self) -> dict[str, Any]:
+        """Shares and seconds; None where there was nothing to measure."""
+        with self._lock:
+            span = None
+            if self._steady is not None:
+                (start, before), (stop, after) = self._steady
+                span = (after - before) / (stop - start) if stop > start else None
+            total = time.perf_counter() - self._start
+            return {
+                "device_busy": _share(self._busy, total),
+                "device_busy_steady": None if span is None else round(span, 4),
+                "slots_taken": _share(self._lanes["taken"], self._lanes["all"]),
+                "host_seconds": {name: round(s, 3) for name, s in sorted(self._stages.items())},
+            }
+
+
+def _share(part: float, whole: float) -> float | None:
+    return round(part / whole, 4) if whole > 0 else None
