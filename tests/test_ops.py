@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxanon.classifiers import depthwise, ops
+from jaxanon.classifiers import depthwise, lowerings, ops, stem, windows, winograd
 
 
 @pytest.mark.parametrize("padding", ["same", 0, 1, 2])
@@ -16,15 +16,15 @@ from jaxanon.classifiers import depthwise, ops
 def test_depthwise_equals_the_library_in_value_and_gradient(rng, padding, stride, side, size):
     x = jnp.asarray(rng.normal(size=(2, *size, 6)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(side, side, 6)), jnp.float32)
-    around = ops.pads(padding, size, (side, side), stride)
+    around = windows.pads(padding, size, (side, side), stride)
 
     @partial(jax.jit, static_argnums=0)
     def value_and_gradient(operation, x):
         y, vjp = jax.vjp(lambda x: operation(x, kernel, stride, around), x)
         return y, vjp(jnp.sin(jnp.arange(y.size, dtype=y.dtype)).reshape(y.shape))[0]
 
-    ours = value_and_gradient(depthwise._depthwise_shifted, x)
-    theirs = value_and_gradient(depthwise._depthwise_library, x)
+    ours = value_and_gradient(depthwise.by_shifts, x)
+    theirs = value_and_gradient(depthwise.by_library, x)
     for mine, reference in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(mine, reference, atol=1e-5)
 
@@ -38,10 +38,10 @@ def test_depthwise_under_vmap(rng):
 
 
 def test_same_padding_is_tensorflows_rule():
-    assert ops.pads("same", (224, 224), (3, 3), 2) == ((0, 1), (0, 1))
-    assert ops.pads("same", (225, 7), (3, 3), 2) == ((1, 1), (1, 1))
-    assert ops.pads("same", (7, 7), (5, 5), 1) == ((2, 2), (2, 2))
-    assert ops.pads(3, (7, 7), (7, 7), 2) == ((3, 3), (3, 3))
+    assert windows.pads("same", (224, 224), (3, 3), 2) == ((0, 1), (0, 1))
+    assert windows.pads("same", (225, 7), (3, 3), 2) == ((1, 1), (1, 1))
+    assert windows.pads("same", (7, 7), (5, 5), 1) == ((2, 2), (2, 2))
+    assert windows.pads(3, (7, 7), (7, 7), 2) == ((3, 3), (3, 3))
 
 
 def test_pointwise_is_a_1x1_convolution(rng):
@@ -56,7 +56,7 @@ def test_no_gradient_by_the_kernel_is_computed(rng):
     """The custom gradient returns none, so asking for it gives zeros, by design."""
     x = jnp.asarray(rng.normal(size=(1, 6, 6, 2)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 3, 2)), jnp.float32)
-    by_kernel = jax.grad(lambda k: depthwise._depthwise_shifted(x, k, 1, ((1, 1), (1, 1))).sum())(
+    by_kernel = jax.grad(lambda k: depthwise.by_shifts(x, k, 1, ((1, 1), (1, 1))).sum())(
         kernel
     )
     assert not np.asarray(by_kernel).any()
@@ -71,14 +71,12 @@ def value_and_gradient(operation, x):
 def test_max_pool_equals_the_library_in_value_and_gradient(rng, side, stride, padding):
     x = jnp.asarray(rng.normal(size=(2, 9, 12, 4)), jnp.float32)
 
-    def library(x):
-        return lax.reduce_window(
-            x, -jnp.inf, lax.max, (1, side, side, 1), (1, stride, stride, 1),
-            ((0, 0), (padding, padding), (padding, padding), (0, 0)),
-        )  # fmt: skip
-
-    ours = value_and_gradient(lambda x: ops.max_pool(x, side, stride, padding), x)
-    for mine, reference in zip(ours, value_and_gradient(library, x), strict=True):
+    around = ((padding, padding), (padding, padding))
+    ours, library = (
+        value_and_gradient(lambda x, form=form: form(x, side, stride, around), x)
+        for form in (ops.max_pool_shifted, ops.max_pool_library)
+    )
+    for mine, reference in zip(ours, library, strict=True):
         np.testing.assert_allclose(mine, reference, atol=1e-6)
 
 
@@ -120,3 +118,69 @@ def test_windows_without_overlap_are_a_convolution(rng, size, side, stride):
     )
     for mine, reference in zip(ours, library, strict=True):
         np.testing.assert_allclose(mine, reference, atol=1e-4)
+
+
+@pytest.mark.parametrize(("side", "padding"), [(3, "same"), (3, 1), (7, 3), (4, 0)])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [(15, 18), (16, 13)])
+def test_every_form_of_the_stem_equals_the_library(rng, padding, stride, side, size):
+    x = jnp.asarray(rng.normal(size=(2, *size, 3)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(side, side, 3, 5)), jnp.float32)
+    around = windows.pads(padding, size, (side, side), stride)
+
+    @jax.jit
+    def everything(x):
+        value, gradient = value_and_gradient(
+            lambda x: windows.convolve(x, kernel, stride, around), x
+        )
+        g = jnp.sin(jnp.arange(value.size, dtype=value.dtype)).reshape(value.shape)
+        ours = value_and_gradient(lambda x: ops.conv(x, kernel, stride, padding), x)
+        values = [form(x, kernel, stride, around) for form in stem.FORWARD.values()]
+        gradients = [form(g, kernel, stride, around, size) for form in stem.GRADIENT.values()]
+        return value, gradient, [*values, ours[0]], [*gradients, ours[1]]
+
+    value, gradient, values, gradients = everything(x)
+    for found in values:
+        np.testing.assert_allclose(found, value, atol=1e-4)
+    for found in gradients:
+        np.testing.assert_allclose(found, gradient, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(8, 8), (7, 10), (15, 15), (2, 3)])
+def test_winograds_form_equals_the_library(rng, size):
+    x = jnp.asarray(rng.normal(size=(2, *size, 5)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(3, 3, 5, 4)), jnp.float32)
+    library = value_and_gradient(
+        lambda x: windows.convolve(x, kernel, 1, winograd.AROUND), x
+    )
+    for mine, reference in zip(
+        value_and_gradient(lambda x: winograd.conv(x, kernel), x), library, strict=True
+    ):
+        np.testing.assert_allclose(mine, reference, atol=2e-5)
+
+
+def test_winograds_form_rounds_like_the_direct_sum(rng):
+    """Against float64, on a layer of VGG: no digits are lost."""
+    x = rng.normal(size=(1, 14, 14, 512))
+    kernel = rng.normal(size=(3, 3, 512, 64)) / 68
+    with jax.enable_x64(True):
+        exact = windows.convolve(jnp.asarray(x), jnp.asarray(kernel), 1, winograd.AROUND)
+        exact = np.asarray(exact)
+    x, kernel = (jnp.asarray(v, jnp.float32) for v in (x, kernel))
+    direct, ours = windows.convolve(x, kernel, 1, winograd.AROUND), winograd.conv(x, kernel)
+    error = [np.abs(np.asarray(found) - exact).max() for found in (ours, direct)]
+    assert error[0] < 4 * max(error[1], 1e-6)
+
+
+def test_forms_by_backend_and_shape():
+    form, shape = lowerings.form, lowerings.Shape
+    assert form("stem_gradient", shape(7, 2, 3, 224), "cpu") == "blocks"
+    assert form("stem_gradient", shape(3, 2, 3, 224), "cpu") == "library"
+    assert form("conv", shape(3, 1, 256, 56), "cpu") == "winograd"
+    assert form("conv", shape(3, 1, 64, 224), "cpu") == "library"
+    assert form("depthwise", shape(3, 1, 64, 56), "gpu") == "library", "not measured"
+    forms = {"conv": {"winograd"}, "depthwise": {"shifted"}, "max_pool": {"shifted"},
+             "stem": set(stem.FORWARD), "stem_gradient": set(stem.GRADIENT)}  # fmt: skip
+    for rules in lowerings.TABLE.values():
+        for operation, chosen in rules.items():
+            assert {rule.form for rule in chosen} <= forms[operation]

@@ -6,33 +6,28 @@ the kernel.
 
 from __future__ import annotations
 
-from functools import partial
+from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
-from jaxanon.classifiers.ops import Padding, Pads, barrier, pads
+from jaxanon.classifiers.lowerings import form
+from jaxanon.classifiers.windows import Padding, Pads, barrier, convolve, pad, pads, shape_of, shifts
 
 
 def depthwise(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
     """Depthwise convolution: `x` (n, h, w, c), `kernel` (k, k, c) -> (n, h', w', c)."""
     side = kernel.shape[0]
     around = pads(padding, (x.shape[1], x.shape[2]), (side, side), stride)
-    if jax.default_backend() == "cpu":
-        return _depthwise_shifted(x, kernel, stride, around)
-    return _depthwise_library(x, kernel, stride, around)
+    if form("depthwise", shape_of(x, side, stride, x.shape[3])) == "shifted":
+        return by_shifts(x, kernel, stride, around)
+    return by_library(x, kernel, stride, around)
 
 
-def _depthwise_library(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    return lax.conv_general_dilated(
-        x,
-        kernel[:, :, None, :],
-        (stride, stride),
-        around,
-        dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        feature_group_count=x.shape[3],
-    )
+def by_library(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
+    """XLA's grouped convolution."""
+    return convolve(x, kernel[:, :, None, :], stride, around, groups=x.shape[3])
 
 
 # XLA's grouped convolution on CPUs is many times slower than its arithmetic and memory traffic
@@ -41,14 +36,15 @@ def _depthwise_library(x: Array, kernel: Array, stride: int, around: Pads) -> Ar
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
-def _depthwise_shifted(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    return _correlate(_pad(x, around), kernel, stride)
+def by_shifts(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
+    """A sum of shifted, scaled copies."""
+    return _correlate(pad(x, around), kernel, stride)
 
 
 def _depthwise_forward(
     x: Array, kernel: Array, stride: int, around: Pads
 ) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
-    return _depthwise_shifted(x, kernel, stride, around), (kernel, x.shape)
+    return by_shifts(x, kernel, stride, around), (kernel, x.shape)
 
 
 def _depthwise_backward(
@@ -58,35 +54,15 @@ def _depthwise_backward(
     return _input_gradient(g, kernel, stride, around, shape), None
 
 
-_depthwise_shifted.defvjp(_depthwise_forward, _depthwise_backward)
-
-
-def _pad(x: Array, around: Pads) -> Array:
-    return barrier(jnp.pad(x, ((0, 0), *around, (0, 0))))
+by_shifts.defvjp(_depthwise_forward, _depthwise_backward)
 
 
 def _correlate(x: Array, kernel: Array, stride: int) -> Array:
     """Valid correlation as a sum of shifted copies."""
-    rows = (x.shape[1] - kernel.shape[0]) // stride + 1
-    columns = (x.shape[2] - kernel.shape[1]) // stride + 1
-    total: Array | None = None
-    for i in range(kernel.shape[0]):
-        for j in range(kernel.shape[1]):
-            piece = lax.slice(
-                x,
-                (0, i, j, 0),
-                (
-                    x.shape[0],
-                    i + (rows - 1) * stride + 1,
-                    j + (columns - 1) * stride + 1,
-                    x.shape[3],
-                ),
-                (1, stride, stride, 1),
-            )
-            term = piece * kernel[i, j][None, None, None]
-            total = term if total is None else total + term
-    assert total is not None
-    return barrier(total)
+    rows, columns = kernel.shape[:2]
+    factors = kernel.reshape(rows * columns, 1, 1, 1, -1)
+    places = shifts(x, (rows, columns), stride)
+    return barrier(reduce(jnp.add, (x * factor for x, factor in zip(places, factors, strict=True))))
 
 
 def _input_gradient(
@@ -102,7 +78,7 @@ def _input_gradient(
     flipped = kernel[::-1, ::-1]
     if stride == 1:
         reach = kernel.shape[0] - 1
-        whole = _correlate(_pad(g, ((reach, reach), (reach, reach))), flipped, 1)
+        whole = _correlate(pad(g, ((reach, reach), (reach, reach))), flipped, 1)
     else:
         rows, columns = -(-height // stride), -(-width // stride)
         phases = []
@@ -110,7 +86,7 @@ def _input_gradient(
             for b in range(stride):
                 sub = kernel[a::stride, b::stride][::-1, ::-1]
                 above, left = sub.shape[0] - 1, sub.shape[1] - 1
-                padded = _pad(
+                padded = pad(
                     g,
                     (
                         (above, max(rows - g.shape[1], 0)),

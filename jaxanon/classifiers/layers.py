@@ -11,6 +11,7 @@ from jaxanon.classifiers import ops
 from jaxanon.classifiers.depthwise import depthwise
 from jaxanon.classifiers.leaf import Keys, Leaf, Reader, abstract
 from jaxanon.classifiers.norms import BatchNorm, norm_keys, scale_and_shift
+from jaxanon.classifiers.windows import Padding, Side
 
 
 class Layer(Leaf):
@@ -79,10 +80,10 @@ class Conv(Layer):
         self,
         inputs: int,
         outputs: int,
-        side: int | ops.Side,
+        side: int | Side,
         *,
         stride: int = 1,
-        padding: ops.Padding = 0,
+        padding: Padding = 0,
         norm: BatchNorm | None = None,
         bias: bool | None = None,
     ) -> None:
@@ -131,7 +132,7 @@ class Depthwise(Layer):
         side: int,
         *,
         stride: int = 1,
-        padding: ops.Padding = 0,
+        padding: Padding = 0,
         norm: BatchNorm | None = None,
     ) -> None:
         self.stride = stride

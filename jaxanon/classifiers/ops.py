@@ -1,4 +1,4 @@
-"""Convolutions and pools of the classifiers, with lowerings chosen per backend.
+"""Convolutions and pools of the classifiers, each in the form that suits backend and shape.
 
 Every operation is a pure function on `(batch, height, width, channels)` arrays.
 """
@@ -6,41 +6,12 @@ Every operation is a pure function on `(batch, height, width, channels)` arrays.
 from __future__ import annotations
 
 from functools import reduce
-from typing import Literal
-
-import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
-Side = tuple[int, int]
-Pads = tuple[Side, Side]
-Padding = Literal["same"] | int | Side
-
-
-def pads(padding: Padding, size: Side, kernel: Side, stride: int) -> Pads:
-    """Zeros to add around an image of `size` (height, width).
-
-    Args:
-        padding: `"same"` is TensorFlow's rule (output side = ceil(side / stride), the odd zero at
-            the end), which depends on the image's size; a number, or one per axis, is PyTorch's
-            symmetric padding.
-        size: height and width of the input, in pixels.
-        kernel: height and width of the kernel.
-        stride: step of the kernel.
-
-    Returns:
-        `((top, bottom), (left, right))`.
-    """
-    if padding != "same":
-        rows, columns = (padding, padding) if isinstance(padding, int) else padding
-        return ((rows, rows), (columns, columns))
-
-    def one(side: int, reach: int) -> Side:
-        total = max((-(-side // stride) - 1) * stride + reach - side, 0)
-        return total // 2, total - total // 2
-
-    return one(size[0], kernel[0]), one(size[1], kernel[1])
-
+from jaxanon.classifiers import stem, winograd
+from jaxanon.classifiers.lowerings import form
+from jaxanon.classifiers.windows import Padding, Pads, Side, convolve, pad, pads, shape_of, shifts
 
 def conv(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
     """Dense convolution: `x` (n, h, w, c), `kernel` (k, l, c, d) -> (n, h', w', d)."""
@@ -51,9 +22,12 @@ def conv(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
             return _patches(x, kernel, reach)
         if reach == (stride, stride) and not (size[0] % stride or size[1] % stride):
             return _patches(x, kernel, reach)
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), around, dimension_numbers=("NHWC", "HWIO", "NHWC")
-    )
+    if kernel.shape[2] <= stem.CHANNELS:
+        return stem.conv(x, kernel, stride, around)
+    shape = shape_of(x, reach[0], stride, kernel.shape[3])
+    if around == winograd.AROUND and reach == (3, 3) and form("conv", shape) == "winograd":
+        return winograd.conv(x, kernel)
+    return convolve(x, kernel, stride, around)
 
 
 def _patches(x: Array, kernel: Array, side: Side) -> Array:
@@ -72,35 +46,37 @@ def pointwise(x: Array, kernel: Array, stride: int = 1) -> Array:
     return x[:, ::stride, ::stride] @ kernel
 
 
-def barrier(x: Array) -> Array:
-    """`x`, which XLA then computes once instead of once per use."""
-    kept: Array = lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
-    return kept
-
-
 def max_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
     """Largest value in each window: (n, h, w, c) -> (n, h', w', c).
 
     Among equals the first, row by row, has the gradient, as in PyTorch: photos have flat places,
     so it matters.
     """
-    around = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-    if jax.default_backend() != "cpu":
-        largest: Array = lax.reduce_window(
-            x, -jnp.inf, lax.max, (1, side, side, 1), (1, stride, stride, 1), around
-        )
-        return largest
-    # XLA's gradient of `reduce_window` on CPUs is some forty times slower than that of this form.
-    if padding:
-        x = jnp.pad(x, around, constant_values=-jnp.inf)
-    return reduce(lambda a, b: jnp.where(b > a, b, a), _shifts(barrier(x), side, stride))
+    around = ((padding, padding), (padding, padding))
+    if form("max_pool", shape_of(x, side, stride, x.shape[3])) == "shifted":
+        return max_pool_shifted(x, side, stride, around)
+    return max_pool_library(x, side, stride, around)
+
+
+def max_pool_library(x: Array, side: int, stride: int, around: Pads) -> Array:
+    """XLA's `reduce_window`."""
+    largest: Array = lax.reduce_window(
+        x, -jnp.inf, lax.max, (1, side, side, 1), (1, stride, stride, 1), ((0, 0), *around, (0, 0))
+    )
+    return largest
+
+
+def max_pool_shifted(x: Array, side: int, stride: int, around: Pads) -> Array:
+    """The largest of shifted slices: XLA's gradient of `reduce_window` is slow on CPUs."""
+    places = shifts(pad(x, around, -jnp.inf), (side, side), stride)
+    return reduce(lambda a, b: jnp.where(b > a, b, a), places)
 
 
 def average_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
     """Mean of each window, zeros of the padding counted in: (n, h, w, c) -> (n, h', w', c)."""
     if padding:
         x = jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    return reduce(jnp.add, _shifts(x, side, stride)) / side**2
+    return reduce(jnp.add, shifts(x, (side, side), stride)) / side**2
 
 
 def halve(x: Array) -> Array:
@@ -109,17 +85,6 @@ def halve(x: Array) -> Array:
     if rows or columns:
         x = jnp.pad(x, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="edge")
     return average_pool(x, 2, 2)
-
-
-def _shifts(x: Array, side: int, stride: int) -> list[Array]:
-    """The windows' values, one array per place in the window."""
-    n, height, width, c = x.shape
-    rows, columns = ((length - side) // stride * stride + 1 for length in (height, width))
-    return [
-        lax.slice(x, (0, i, j, 0), (n, i + rows, j + columns, c), (1, stride, stride, 1))
-        for i in range(side)
-        for j in range(side)
-    ]
 
 
 def resize_mean(x: Array, side: int) -> Array:

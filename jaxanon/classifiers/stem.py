@@ -1,0 +1,121 @@
+"""The first convolution, from three channels to many, for CPUs.
+
+XLA's CPU convolution is laid out for many channels. With three it takes several times what its
+arithmetic calls for: forward where the stride is 2, and above all in the gradient by the pixels.
+The forms below are matrix products with moves of pixels around them; which shape takes which is
+measured (`lowerings`). The weights are constants, so no gradient by the kernel is given.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+
+from jaxanon.classifiers.lowerings import Shape, form
+from jaxanon.classifiers.windows import Pads, Side, barrier, convolve, pad, shape_of, shifts
+
+CHANNELS = 4
+"""The most input channels that are a stem's."""
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def conv(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
+    """Convolution as `windows.convolve`, in the form that was measured best."""
+    shape = shape_of(x, kernel.shape[0], stride, kernel.shape[3])
+    return FORWARD[form("stem", shape)](x, kernel, stride, around)
+
+
+def _forward(
+    x: Array, kernel: Array, stride: int, around: Pads
+) -> tuple[Array, tuple[Array, tuple[int, ...]]]:
+    return conv(x, kernel, stride, around), (kernel, x.shape)
+
+
+def _backward(
+    stride: int, around: Pads, residual: tuple[Array, tuple[int, ...]], g: Array
+) -> tuple[Array, None]:
+    kernel, shape = residual
+    whole = Shape(kernel.shape[0], stride, kernel.shape[2], max(shape[1:3]))
+    gradient = GRADIENT[form("stem_gradient", whole)]
+    return gradient(g, kernel, stride, around, (shape[1], shape[2])), None
+
+
+conv.defvjp(_forward, _backward)
+
+
+def by_patches(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
+    """The windows side by side as one matrix, times the kernel (im2col)."""
+    places = shifts(pad(x, around), (kernel.shape[0], kernel.shape[1]), stride)
+    return barrier(jnp.concatenate(places, axis=-1)) @ kernel.reshape(-1, kernel.shape[3])
+
+
+def gradient_by_library(
+    g: Array, kernel: Array, stride: int, around: Pads, size: Side
+) -> Array:
+    """XLA's own gradient."""
+    x = jnp.zeros((g.shape[0], *size, kernel.shape[2]), g.dtype)
+    _, pull = jax.vjp(lambda x: convolve(x, kernel, stride, around), x)
+    gradient: Array = pull(g)[0]
+    return gradient
+
+
+def gradient_by_columns(
+    g: Array, kernel: Array, stride: int, around: Pads, size: Side
+) -> Array:
+    """One matrix product for all places of the window, then their sum, each shifted (col2im)."""
+    rows, columns, channels = kernel.shape[:3]
+    height, width = (side + sum(ends) for side, ends in zip(size, around, strict=True))
+    parts = barrier(g @ kernel.reshape(-1, kernel.shape[3]).T)
+    zero = jnp.zeros((), g.dtype)
+    total: Array | None = None
+    for place in range(rows * columns):
+        i, j = divmod(place, columns)
+        part = lax.slice_in_dim(parts, place * channels, (place + 1) * channels, axis=3)
+        below = height - i - (g.shape[1] - 1) * stride - 1
+        right = width - j - (g.shape[2] - 1) * stride - 1
+        moved = lax.pad(
+            part, zero, ((0, 0, 0), (i, below, stride - 1), (j, right, stride - 1), (0, 0, 0))
+        )
+        total = moved if total is None else total + moved
+    assert total is not None
+    top, left = around[0][0], around[1][0]
+    return total[:, top : top + size[0], left : left + size[1]]
+
+
+def gradient_by_blocks(
+    g: Array, kernel: Array, stride: int, around: Pads, size: Side
+) -> Array:
+    """A convolution without stride that makes blocks of `stride` by `stride` pixels at once.
+
+    The kernel, filled up to a multiple of the stride, is a smaller one from blocks of pixels, laid
+    into channels, to the outputs; the gradient is its transpose, and the blocks are laid out again.
+    """
+    rows, columns, channels, outputs = kernel.shape
+    tall, wide = -(-rows // stride), -(-columns // stride)
+    filled = jnp.pad(
+        kernel, ((0, tall * stride - rows), (0, wide * stride - columns), (0, 0), (0, 0))
+    )
+    blocks = filled.reshape(tall, stride, wide, stride, channels, outputs)
+    blocks = blocks.transpose(0, 2, 5, 1, 3, 4).reshape(tall, wide, outputs, -1)
+    y = barrier(
+        convolve(g, blocks[::-1, ::-1], 1, ((tall - 1, tall - 1), (wide - 1, wide - 1)))
+    )
+    n, height, width, _ = y.shape
+    y = y.reshape(n, height, width, stride, stride, channels).transpose(0, 1, 3, 2, 4, 5)
+    y = y.reshape(n, height * stride, width * stride, channels)
+    (top, _), (left, _) = around
+    missing = [max(first + side - have, 0) for first, side, have in zip(
+        (top, left), size, y.shape[1:3], strict=True)]
+    y = jnp.pad(y, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
+    return y[:, top : top + size[0], left : left + size[1]]
+
+
+FORWARD = {"library": convolve, "patches": by_patches}
+GRADIENT = {
+    "library": gradient_by_library,
+    "columns": gradient_by_columns,
+    "blocks": gradient_by_blocks,
+}
