@@ -9,7 +9,7 @@ from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 
-from jaxanon import __version__
+from jaxanon import __version__, memory
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
 
 # Imported when asked for, so that `jaxanon --help` answers at once.
@@ -237,6 +237,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(stream, TextIOWrapper):  # a file name may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     args = parser().parse_args(argv)
+    if argv is None:  # a process of its own, whose memory is ours to manage
+        memory.keep_freed()
     module, name = _HOMES[args.command]
     try:
         command = getattr(import_module(f"jaxanon.commands.{module}"), name)

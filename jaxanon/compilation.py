@@ -26,7 +26,7 @@ def keep() -> Path | None:
     Returns:
         The folder in use, or None.
     """
-    chosen = jax.config.jax_compilation_cache_dir
+    chosen = jax.config.values["jax_compilation_cache_dir"]
     if chosen is not None:
         return Path(chosen)
     folder = root() / "compiled"

@@ -121,7 +121,8 @@ class Ensemble:
         for slot, seen in zip(pixels, views, strict=False):
             slot[:] = seen[i]
         placed = jax.device_put(pixels, devices.split(self.mesh))
-        return forward(self.networks[i], self.mesh, self.params[i], placed)
+        result: jax.Array = forward(self.networks[i], self.mesh, self.params[i], placed)
+        return result
 
     def compile(self, i: int) -> None:
         """Compile the forward pass of classifier `i` ahead of its use."""

@@ -134,7 +134,7 @@ def compare(architecture: str) -> dict[str, Any]:
     _, exact = theirs(model, config, images.astype(np.float64))
     _, my_exact = ours(architecture, state, images.astype(np.float64))
     largest = float(np.abs(logits).max())
-    jax.clear_caches()  # type: ignore[no-untyped-call]
+    jax.clear_caches()
     gc.collect()
     return {
         "architecture": architecture,

@@ -56,9 +56,7 @@ def test_no_gradient_by_the_kernel_is_computed(rng):
     """The custom gradient returns none, so asking for it gives zeros, by design."""
     x = jnp.asarray(rng.normal(size=(1, 6, 6, 2)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 3, 2)), jnp.float32)
-    by_kernel = jax.grad(lambda k: depthwise.by_shifts(x, k, 1, ((1, 1), (1, 1))).sum())(
-        kernel
-    )
+    by_kernel = jax.grad(lambda k: depthwise.by_shifts(x, k, 1, ((1, 1), (1, 1))).sum())(kernel)
     assert not np.asarray(by_kernel).any()
 
 
@@ -150,9 +148,7 @@ def test_every_form_of_the_stem_equals_the_library(rng, padding, stride, side, s
 def test_winograds_form_equals_the_library(rng, size):
     x = jnp.asarray(rng.normal(size=(2, *size, 5)), jnp.float32)
     kernel = jnp.asarray(rng.normal(size=(3, 3, 5, 4)), jnp.float32)
-    library = value_and_gradient(
-        lambda x: windows.convolve(x, kernel, 1, winograd.AROUND), x
-    )
+    library = value_and_gradient(lambda x: windows.convolve(x, kernel, 1, winograd.AROUND), x)
     for mine, reference in zip(
         value_and_gradient(lambda x: winograd.conv(x, kernel), x), library, strict=True
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -27,33 +28,21 @@ def loss(name: str, logits: Array, decision: Array) -> Array:
     return -jax.nn.log_softmax(logits)[decision]
 
 
-def objective(
-    networks: tuple[Network, ...],
-    settings: Settings,
-    params: tuple[Any, ...],
-    delta: Array,
-    problem: Problem,
-    steps: Array,
-) -> tuple[Array, Array]:
-    """Loss and leads for one image.
+def views(
+    sources: int, settings: Settings, delta: Array, problem: Problem, steps: Array
+) -> tuple[Array, ...]:
+    """What each of the sources sees of one perturbed image, `(size, size, 3)` each.
 
     Args:
-        networks: of the sources, in a Python loop (stacked under `vmap`, every convolution would
-            turn into a grouped one).
-        settings: loss, diversity and precision.
-        params: the networks' parameters, in that precision.
+        sources: their number.
+        settings: diversity and precision.
         delta: `(canvas, canvas, 3)` perturbation.
         problem: the image.
         steps: made so far; with the image's seed it determines the random views.
-
-    Returns:
-        The loss, summed over the sources that are not yet convinced, and the leads `(M,)`.
     """
     key = jax.random.fold_in(jax.random.key(problem.seed), steps)
-    total = jnp.float32(0)
-    decisions = jnp.asarray(problem.decisions)
-    leads = []
-    for i, network in enumerate(networks):
+    seen = []
+    for i in range(sources):
         with jax.default_matmul_precision("float32"):
             change = jnp.einsum(
                 "ij,jkc,lk->ilc", problem.rows[i], delta, problem.columns[i], optimize=True
@@ -61,10 +50,56 @@ def objective(
         view = unit(jnp.asarray(problem.views[i])) + change
         if settings.diversity > 0:
             view = resized_diverse_inputs(view, jax.random.fold_in(key, i), settings.diversity)
-        view = view.astype(settings.precision)
-        logits = network.apply(params[i], view[None])[0].astype(jnp.float32)
-        ahead = lead(logits, decisions[i])
+        seen.append(view.astype(settings.precision))
+    return tuple(seen)
+
+
+def score(settings: Settings, logits: tuple[Array, ...], problem: Problem) -> tuple[Array, Array]:
+    """Loss of one image, summed over the sources not yet convinced, and the leads `(sources,)`."""
+    total = jnp.float32(0)
+    leads = []
+    for scores, decision in zip(logits, jnp.asarray(problem.decisions), strict=True):
+        ahead = lead(scores, decision)
         leads.append(ahead)
-        wanting = ahead < problem.margin
-        total += jnp.where(wanting, loss(settings.loss, logits, decisions[i]), 0)
+        total += jnp.where(ahead < problem.margin, loss(settings.loss, scores, decision), 0)
     return total, jnp.stack(leads)
+
+
+def gradients(
+    networks: tuple[Network, ...],
+    settings: Settings,
+    params: tuple[Any, ...],
+    deltas: Array,
+    problems: Problem,
+    steps: Array,
+) -> tuple[Array, Array]:
+    """Gradients of the losses by the perturbations, and the leads, for a batch of images.
+
+    The networks stand in a Python loop (stacked under `vmap`, every convolution would turn into a
+    grouped one) and take the batch as it is. Images do not mix, so the gradient of the sum of
+    losses holds each image's own.
+
+    Args:
+        networks: of the sources.
+        settings: loss, diversity and precision.
+        params: the networks' parameters, in that precision.
+        deltas: `(slots, canvas, canvas, 3)`.
+        problems: stacked along the first axis, like `steps`.
+        steps: made so far.
+
+    Returns:
+        Gradients, shaped like `deltas`, and leads `(slots, sources)`.
+    """
+
+    def total(deltas: Array) -> tuple[Array, Array]:
+        look = partial(views, len(networks), settings)
+        seen = jax.vmap(look)(deltas, problems, steps)
+        logits = tuple(
+            network.apply(arrays, view).astype(jnp.float32)
+            for network, arrays, view in zip(networks, params, seen, strict=True)
+        )
+        losses, leads = jax.vmap(partial(score, settings))(logits, problems)
+        return losses.sum(), leads
+
+    gradient, leads = jax.grad(total, has_aux=True)(deltas)
+    return gradient, leads

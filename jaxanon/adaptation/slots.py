@@ -22,6 +22,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxanon import devices
+from jaxanon.adaptation.objective import gradients
 from jaxanon.adaptation.problem import Job, Problem, blank
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State, init, levels, step
@@ -98,6 +99,8 @@ class Slots:
             chunk = 4 if kind != "cpu" and settings.margin == float("inf") else 1
         self.lag = int(kind != "cpu") if lag is None else lag
         self.sources, self.settings, self.chunk = sources, settings, chunk
+        self._problems: Problem
+        self._states: State
         self._params = jax.tree.map(
             lambda leaf: (
                 leaf.astype(settings.precision)
@@ -202,10 +205,11 @@ class Slots:
         self._each = each
         self._held: list[Attempt | None] = [None] * (each * mesh.size)
         self._flights: deque[tuple[Array, Sequence[Attempt | None]]] = deque()
-        self._problems, self._states = jax.tree.map(
+        empty: tuple[Problem, State] = jax.tree.map(
             lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), devices.split(mesh)),
             self._shapes(each),
         )
+        self._problems, self._states = empty
 
     def _shapes(self, each: int) -> tuple[Problem, State]:
         """Shapes, types and layout of the slots' arrays."""
@@ -251,14 +255,14 @@ def chunk_of_steps(
     """`length` masked steps over one device's slots: the new states, and which are done."""
 
     def advance(_: Any, states: State) -> State:
-        return jax.vmap(partial(step, networks, settings, params))(problems, states)
+        gradient, leads = gradients(
+            networks, settings, params, states.delta, problems, states.steps
+        )
+        moved: State = jax.vmap(partial(step, settings))(problems, states, gradient, leads)
+        return moved
 
-    moved: State
-    if length == 1:
-        moved = advance(0, states)
-    else:
-        moved = jax.lax.fori_loop(0, length, advance, states)
-    return moved, jnp.copy(moved.done)  # the state itself is given away with the next chunk
+    states = advance(0, states) if length == 1 else jax.lax.fori_loop(0, length, advance, states)
+    return states, jnp.copy(states.done)  # the state itself is given away with the next chunk
 
 
 # Compiled once per set of networks, settings and devices, however many batches run with them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -11,10 +10,8 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxanon.adaptation.objective import objective
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.classifier import Network
 
 
 class State(NamedTuple):
@@ -68,20 +65,13 @@ def terminate(problem: Problem, leads: Array, steps: Array) -> Array:
 
 
 def step(
-    networks: tuple[Network, ...],
-    settings: Settings,
-    params: tuple[Any, ...],
-    problem: Problem,
-    state: State,
+    settings: Settings, problem: Problem, state: State, gradient: Array, leads: Array
 ) -> State:
-    """Look at the present perturbation; stop there, or move by one gradient step.
+    """Stop at the present perturbation, or move by one gradient step.
 
-    The same forward pass tells whether to stop and gives the gradient, so an image that arrives
+    The forward pass that gave the gradient also tells whether to stop, so an image that arrives
     already convinced is left as it is. A state that is done passes unchanged.
     """
-    gradient, leads = jax.grad(partial(objective, networks, settings, params), has_aux=True)(
-        state.delta, problem, state.steps
-    )
     done = state.done | terminate(problem, leads, state.steps)
     updates, optimizer = update_rule(settings).update(gradient, state.optimizer)
     lower, upper = levels(problem.below) * -1, levels(problem.above)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import jax
 import numpy as np
@@ -87,7 +88,7 @@ def stream(batches: Iterable[Sequence[Job]], slots: Slots, check: Check) -> Iter
                 ]
                 checking = threads.submit(_checked, part, check)
             if not slots.busy and not ready:
-                pending = [future for future in (incoming, checking) if future]
+                pending: list[Future[Any]] = [f for f in (incoming, checking) if f]
                 if not pending:
                     return
                 wait(pending, return_when=FIRST_COMPLETED)

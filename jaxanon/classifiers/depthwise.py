@@ -10,10 +10,19 @@ from functools import partial, reduce
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 
 from jaxanon.classifiers.lowerings import form
-from jaxanon.classifiers.windows import Padding, Pads, barrier, convolve, pad, pads, shape_of, shifts
+from jaxanon.classifiers.windows import (
+    Padding,
+    Pads,
+    barrier,
+    convolve,
+    pad,
+    pads,
+    shape_of,
+    shifts,
+)
 
 
 def depthwise(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
@@ -59,10 +68,14 @@ by_shifts.defvjp(_depthwise_forward, _depthwise_backward)
 
 def _correlate(x: Array, kernel: Array, stride: int) -> Array:
     """Valid correlation as a sum of shifted copies."""
-    rows, columns = kernel.shape[:2]
-    factors = kernel.reshape(rows * columns, 1, 1, 1, -1)
-    places = shifts(x, (rows, columns), stride)
-    return barrier(reduce(jnp.add, (x * factor for x, factor in zip(places, factors, strict=True))))
+    # `lax` in place of operators: each of those is a traced call of its own, and there are many.
+    rows, columns, channels = kernel.shape
+    factors = kernel.reshape(rows * columns, channels)
+    terms = []
+    for place, piece in enumerate(shifts(x, (rows, columns), stride)):
+        factor = lax.index_in_dim(factors, place, 0, keepdims=False)
+        terms.append(lax.mul(piece, lax.broadcast_in_dim(factor, piece.shape, (3,))))
+    return barrier(reduce(lax.add, terms))
 
 
 def _input_gradient(

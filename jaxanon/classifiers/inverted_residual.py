@@ -15,7 +15,7 @@ from jax import Array
 
 from jaxanon.classifiers.layers import Conv, Depthwise, Linear, Pointwise
 from jaxanon.classifiers.norms import BatchNorm
-from jaxanon.classifiers.ops import Padding
+from jaxanon.classifiers.windows import Padding
 
 Activation = Callable[[Array], Array]
 

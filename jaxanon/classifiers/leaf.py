@@ -44,7 +44,7 @@ class Leaf(nnx.Module):
 
 def abstract(*shape: int) -> nnx.Param[Any]:
     """A parameter of this shape, to be filled by the port."""
-    return nnx.Param(jax.ShapeDtypeStruct(shape, jnp.float32))  # type: ignore[no-untyped-call]
+    return nnx.Param(jax.ShapeDtypeStruct(shape, jnp.float32))
 
 
 class Parameter(Leaf):

@@ -6,12 +6,14 @@ Every operation is a pure function on `(batch, height, width, channels)` arrays.
 from __future__ import annotations
 
 from functools import reduce
+
 import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxanon.classifiers import stem, winograd
 from jaxanon.classifiers.lowerings import form
 from jaxanon.classifiers.windows import Padding, Pads, Side, convolve, pad, pads, shape_of, shifts
+
 
 def conv(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
     """Dense convolution: `x` (n, h, w, c), `kernel` (k, l, c, d) -> (n, h', w', d)."""

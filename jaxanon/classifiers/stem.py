@@ -52,9 +52,7 @@ def by_patches(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
     return barrier(jnp.concatenate(places, axis=-1)) @ kernel.reshape(-1, kernel.shape[3])
 
 
-def gradient_by_library(
-    g: Array, kernel: Array, stride: int, around: Pads, size: Side
-) -> Array:
+def gradient_by_library(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
     """XLA's own gradient."""
     x = jnp.zeros((g.shape[0], *size, kernel.shape[2]), g.dtype)
     _, pull = jax.vjp(lambda x: convolve(x, kernel, stride, around), x)
@@ -62,9 +60,7 @@ def gradient_by_library(
     return gradient
 
 
-def gradient_by_columns(
-    g: Array, kernel: Array, stride: int, around: Pads, size: Side
-) -> Array:
+def gradient_by_columns(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
     """One matrix product for all places of the window, then their sum, each shifted (col2im)."""
     rows, columns, channels = kernel.shape[:3]
     height, width = (side + sum(ends) for side, ends in zip(size, around, strict=True))
@@ -85,9 +81,7 @@ def gradient_by_columns(
     return total[:, top : top + size[0], left : left + size[1]]
 
 
-def gradient_by_blocks(
-    g: Array, kernel: Array, stride: int, around: Pads, size: Side
-) -> Array:
+def gradient_by_blocks(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
     """A convolution without stride that makes blocks of `stride` by `stride` pixels at once.
 
     The kernel, filled up to a multiple of the stride, is a smaller one from blocks of pixels, laid
@@ -100,15 +94,15 @@ def gradient_by_blocks(
     )
     blocks = filled.reshape(tall, stride, wide, stride, channels, outputs)
     blocks = blocks.transpose(0, 2, 5, 1, 3, 4).reshape(tall, wide, outputs, -1)
-    y = barrier(
-        convolve(g, blocks[::-1, ::-1], 1, ((tall - 1, tall - 1), (wide - 1, wide - 1)))
-    )
+    y = barrier(convolve(g, blocks[::-1, ::-1], 1, ((tall - 1, tall - 1), (wide - 1, wide - 1))))
     n, height, width, _ = y.shape
     y = y.reshape(n, height, width, stride, stride, channels).transpose(0, 1, 3, 2, 4, 5)
     y = y.reshape(n, height * stride, width * stride, channels)
     (top, _), (left, _) = around
-    missing = [max(first + side - have, 0) for first, side, have in zip(
-        (top, left), size, y.shape[1:3], strict=True)]
+    missing = [
+        max(first + side - have, 0)
+        for first, side, have in zip((top, left), size, y.shape[1:3], strict=True)
+    ]
     y = jnp.pad(y, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
     return y[:, top : top + size[0], left : left + size[1]]
 

@@ -46,7 +46,7 @@ def shape_of(x: Array, side: int, stride: int, outputs: int) -> Shape:
 
 def barrier(x: Array) -> Array:
     """`x`, which XLA then computes once instead of once per use."""
-    kept: Array = lax.optimization_barrier(x)  # type: ignore[no-untyped-call]
+    kept: Array = lax.optimization_barrier(x)
     return kept
 
 

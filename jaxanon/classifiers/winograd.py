@@ -24,6 +24,7 @@ AROUND: Pads = ((1, 1), (1, 1))
 @partial(jax.custom_vjp)
 def conv(x: Array, kernel: Array) -> Array:
     """Convolution with stride 1 and `AROUND`: `x` (n, h, w, c), `kernel` (3, 3, c, d)."""
+    # `lax` in place of operators: each of those is a traced call of its own, and there are many.
     n, height, width, _ = x.shape
     rows, columns = -(-height // 2), -(-width // 2)
     odd = ((1, 2 * rows - height + 1), (1, 2 * columns - width + 1))
@@ -31,10 +32,12 @@ def conv(x: Array, kernel: Array) -> Array:
         [_every_second(part, j, columns, 2) for j in range(4)]
         for part in _tile([_every_second(pad(x, odd), i, rows, 1) for i in range(4)])
     ]
-    seen = [barrier(value) for row in tiles for value in _tile(row)]
-    weights = _kernel(kernel)
-    products = [barrier(a @ b) for a, b in zip(seen, weights, strict=True)]
-    halves = [_outputs([products[4 * i + j] for i in range(4)]) for j in range(4)]
+    seen = [value for row in tiles for value in _tile(row)]
+    products = [
+        barrier(lax.dot_general(a, b, (((3,), (0,)), ((), ()))))
+        for a, b in zip(seen, _kernel(kernel), strict=True)
+    ]
+    halves = [_outputs(products[j::4]) for j in range(4)]
     upper, lower = (_outputs([half[i] for half in halves]) for i in range(2))
     pixels = jnp.stack([jnp.stack(upper, 3), jnp.stack(lower, 3)], 2)
     whole = pixels.reshape(n, 2 * rows, 2 * columns, kernel.shape[3])
@@ -59,20 +62,24 @@ def _every_second(x: Array, start: int, count: int, axis: int) -> Array:
 
 def _tile(a: list[Array]) -> list[Array]:
     """The transform of four neighbours along one axis."""
-    return [barrier(v) for v in (a[0] - a[2], a[1] + a[2], a[2] - a[1], a[1] - a[3])]
+    made = lax.sub(a[0], a[2]), lax.add(a[1], a[2]), lax.sub(a[2], a[1]), lax.sub(a[1], a[3])
+    return [barrier(value) for value in made]
 
 
 def _outputs(a: list[Array]) -> list[Array]:
     """Two outputs from four products along one axis."""
-    return [barrier(v) for v in (a[0] + a[1] + a[2], a[1] - a[2] - a[3])]
+    made = lax.add(lax.add(a[0], a[1]), a[2]), lax.sub(lax.sub(a[1], a[2]), a[3])
+    return [barrier(value) for value in made]
 
 
 def _kernel(kernel: Array) -> list[Array]:
     """The 16 matrices `(c, d)` of a kernel."""
 
     def one(a: list[Array]) -> list[Array]:
-        even, odd = (a[0] + a[2]) / 2, a[1] / 2
-        return [a[0], even + odd, even - odd, a[2]]
+        half = lax.full_like(a[0], 0.5)
+        even, odd = lax.mul(lax.add(a[0], a[2]), half), lax.mul(a[1], half)
+        return [a[0], lax.add(even, odd), lax.sub(even, odd), a[2]]
 
-    columns = [one([kernel[i, j] for i in range(3)]) for j in range(3)]
-    return [v for i in range(4) for v in one([column[i] for column in columns])]
+    rows = [lax.index_in_dim(kernel, i, 0, keepdims=False) for i in range(3)]
+    columns = [one([lax.index_in_dim(row, j, 0, keepdims=False) for row in rows]) for j in range(3)]
+    return [value for i in range(4) for value in one([column[i] for column in columns])]

@@ -14,7 +14,8 @@ from jax.nn import relu
 from jaxanon.classifiers.family import INCEPTION, Family, Weights
 from jaxanon.classifiers.layers import Conv, Linear, Pointwise
 from jaxanon.classifiers.norms import BatchNorm
-from jaxanon.classifiers.ops import Side, average_pool, max_pool
+from jaxanon.classifiers.ops import average_pool, max_pool
+from jaxanon.classifiers.windows import Side
 
 EPS = 1e-3
 Maps = list[Array]

@@ -1,0 +1,308 @@
+"""Devices, slots and the running batch: the same files whatever the hardware."""
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from samples import picture
+
+from jaxanon import devices, workers
+from jaxanon.adaptation import slots as slots_module
+from jaxanon.adaptation.problem import prepare
+from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.adaptation.slots import Slots
+from jaxanon.adaptation.stream import stream
+from jaxanon.ensemble import Ensemble
+from jaxanon.errors import UsageError
+from jaxanon.meter import Meter
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import jax
+import numpy as np
+from samples import picture, tiny
+from jaxanon.adaptation.settings import preset
+from jaxanon.devices import mesh
+from jaxanon.manifest import Journal
+from jaxanon.run import Item, Loaded, Run
+
+assert jax.device_count() == 8
+out, count = Path(sys.argv[1]), int(sys.argv[2])
+images = [picture(i, 40 + i, 60 + 2 * i) for i in range(13)]
+items = [
+    Item(Path(f"{i}.png"), out / f"{i}.png", lambda i=i: Loaded(picture(90 + i, 40, 60), images[i], None))
+    for i in range(13)
+]
+classifiers = [tiny("a", 1), tiny("b", 2, size=40)]
+run = Run(items, classifiers, [], preset("transfer", steps=9, seed=3, rounds=1), "png", {}, Journal(out, {}),
+          mesh=mesh(count), slots=2, quiet=True)
+report = run.execute({})
+assert report["summary"]["done"] == 13
+"""  # noqa: E501
+
+
+def run_on(count, out):
+    """The program on so many of eight simulated devices, in a process of its own."""
+    environment = {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(Path(__file__).parent),
+        "PATH": "/usr/bin:/bin",
+    }
+    command = [sys.executable, "-c", PROGRAM, str(out), str(count)]
+    subprocess.run(command, check=True, env=environment, timeout=300)
+    return {path.name: path.read_bytes() for path in out.glob("*.png")}
+
+
+def test_one_two_and_eight_devices_write_identical_files(tmp_path):
+    """13 images: a number that neither the slots nor the batches divide."""
+    files = [run_on(count, tmp_path / str(count)) for count in (1, 2, 8)]
+    assert len(files[0]) == 13
+    assert files[0] == files[1] == files[2]
+
+
+def test_pmap_of_the_chunk_gives_the_same_result(tmp_path):
+    """`jax.pmap` is built on what we use; it must not matter."""
+    program = """
+import jax, numpy as np
+from functools import partial
+from samples import picture, tiny
+from jaxanon import devices
+from jaxanon.adaptation.problem import prepare
+from jaxanon.adaptation.settings import preset
+from jaxanon.adaptation.slots import Attempt, Slots, chunk_of_steps
+from jaxanon.ensemble import Ensemble
+
+ensemble = Ensemble([tiny("a", 1), tiny("b", 2, size=40)], mesh=devices.mesh(4))
+settings = preset("fast", eps=24)
+slots = Slots(ensemble, settings, slots=2)
+for i in range(8):
+    job = prepare(i, picture(i, 50, 70), np.array([1, 2]), ensemble, settings)
+    slots.put(Attempt(job, job.problem))
+by_device = jax.tree.map(lambda a: np.asarray(a).reshape(4, 2, *a.shape[1:]),
+                         (slots._problems, slots._states))
+chunk = partial(chunk_of_steps, ensemble.networks, settings, 1)
+mapped = jax.pmap(chunk, in_axes=(None, 0, 0), devices=jax.devices()[:4])
+states, done = mapped(tuple(c.params for c in ensemble.classifiers), *by_device)
+slots.advance()
+for ours, theirs in zip(jax.tree.leaves(slots._states), jax.tree.leaves(states), strict=True):
+    np.testing.assert_array_equal(ours, np.asarray(theirs).reshape(ours.shape))
+assert np.asarray(slots._states.delta).any()
+"""
+    environment = {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(Path(__file__).parent),
+        "PATH": "/usr/bin:/bin",
+    }
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=300)
+
+
+def test_more_devices_than_there_are_is_said():
+    with pytest.raises(UsageError, match=r"devices is 4096; \d+ of kind .* can be used here"):
+        devices.mesh(4096)
+    with pytest.raises(UsageError, match="devices is 0"):
+        devices.mesh(0)
+
+
+@pytest.fixture
+def sources(tinies):
+    return Ensemble(tinies[:2])
+
+
+def jobs(sources, settings, count=6):
+    return [
+        prepare(i, picture(i, 50 + i, 70), np.array([i % 10, i % 7]), sources, settings)
+        for i in range(count)
+    ]
+
+
+def test_running_out_of_memory_halves_the_slots_and_loses_nothing(sources, monkeypatch, caplog):
+    settings = preset("fast", eps=24)
+    everything = jobs(sources, settings)
+    whole = {a.job.key: a for a in stream([everything], Slots(sources, settings, 2), fine)}
+    real, sizes = slots_module._advance, []
+
+    def advance(*arguments):
+        sizes.append(arguments[-1].done.shape[0])
+        if sizes[-1] > 2:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating ...")
+        return real(*arguments)
+
+    advance.lower = real.lower
+    monkeypatch.setattr(slots_module, "_advance", advance)
+    with caplog.at_level("WARNING", logger="jaxanon"):
+        out = {a.job.key: a for a in stream([everything], Slots(sources, settings, 8), fine)}
+    assert sizes[:2] == [8, 4]
+    assert sizes[2] == 2
+    assert "out of memory with 8 slots; going on with half of them" in caplog.text
+    assert sorted(out) == sorted(whole)
+    for key in whole:
+        np.testing.assert_array_equal(out[key].image, whole[key].image)
+
+
+def fine(items):
+    return [True] * len(items)
+
+
+def test_other_errors_of_the_device_are_not_swallowed(sources, monkeypatch):
+    def advance(*_):
+        raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+
+    settings = preset("fast", eps=24)
+    slots = Slots(sources, settings, 2)
+    monkeypatch.setattr(slots_module, "_advance", advance)
+    with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
+        list(stream([jobs(sources, settings)], slots, fine))
+
+
+def test_memory_for_one_image_is_the_least(sources, monkeypatch):
+    slots = Slots(sources, preset("fast"), 1)
+    with pytest.raises(MemoryError, match="does not hold one image"):
+        slots.halve()
+
+
+def test_the_number_of_slots_follows_the_memory(sources, monkeypatch, caplog):
+    settings = preset("fast", eps=21)
+    eight = Slots(sources, settings, 8)
+    assert eight.total == 8
+    monkeypatch.setattr(devices, "free_memory", lambda _: int(eight.memory * 0.7))
+    with caplog.at_level("WARNING", logger="jaxanon"):
+        fewer = Slots(sources, settings, 8)
+    assert fewer.total == 4
+    assert fewer.memory < 0.9 * 0.7 * eight.memory
+    assert "4 slots per device instead of 8" in caplog.text
+    monkeypatch.setattr(devices, "free_memory", lambda _: 1)
+    assert Slots(sources, settings, 8).total == 1
+    monkeypatch.setattr(devices, "free_memory", lambda _: None)
+    assert Slots(sources, settings, 8).total == 8
+
+
+def test_free_memory_is_known_here(tmp_path, monkeypatch):
+    whole = devices.free_memory(jax.devices()[0])
+    assert whole is not None
+    assert 10**7 < whole < 10**14
+    (tmp_path / "memory.max").write_text("5000000\n")
+    (tmp_path / "memory.current").write_text("1000000\n")
+    monkeypatch.setattr(devices, "CGROUP", tmp_path)
+    assert devices.free_memory(jax.devices()[0]) == 4_000_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert devices.free_memory(jax.devices()[0]) > 10**7
+
+
+def test_errors_of_jobs_and_checks_reach_the_caller(sources):
+    settings = preset("fast", eps=24)
+
+    def broken():
+        yield jobs(sources, settings, 2)
+        raise RuntimeError("the disk is gone")
+
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        list(stream(broken(), Slots(sources, settings, 2), fine))
+
+    def check(_):
+        raise RuntimeError("the judge is gone")
+
+    with pytest.raises(RuntimeError, match="the judge is gone"):
+        list(stream([jobs(sources, settings)], Slots(sources, settings, 2), check))
+
+
+def test_no_transfer_happens_unasked(sources):
+    """All that moves between host and device is put or fetched explicitly."""
+    settings = preset("fast", eps=24)
+    everything = jobs(sources, settings)
+    slots = Slots(sources, settings, 4)
+    with jax.transfer_guard("disallow"):
+        assert len(list(stream([everything], slots, fine))) == len(everything)
+        sources.decide_on([sources.look(job.pixels) for job in everything])
+
+
+def shapes_of_products(text):
+    """The result shapes of all convolutions and matrix products in a program's text."""
+    import re
+
+    return {
+        tuple(int(n) for n in shape.split("x")[:-1])
+        for line in text.splitlines()
+        if "stablehlo.convolution" in line or "stablehlo.dot_general" in line
+        for shape in re.findall(r"-> tensor<([0-9x]+x)f32>", line)
+    }
+
+
+def test_no_gradient_by_a_weight_is_in_the_program(tinies):
+    """The result of a convolution or product never has a weight's shape."""
+    tiny = tinies[0]
+    sources = Ensemble([tiny])
+    slots = Slots(sources, preset("fast"), 3)
+    kernels = {leaf.shape for leaf in jax.tree.leaves(tiny.params) if leaf.ndim >= 2}
+    text = slots_module._advance.lower(
+        sources.networks, slots.settings, 1, sources.mesh, slots._params,
+        slots._problems, slots._states,
+    ).as_text()  # fmt: skip
+    found = shapes_of_products(text)
+    assert found
+    assert not found & kernels
+
+    def loss(params):
+        return tiny.network.apply(params, jnp.zeros((3, 32, 32, 3))).sum()
+
+    control = shapes_of_products(jax.jit(jax.grad(loss)).lower(tiny.params).as_text())
+    assert control & kernels, "the test would notice"
+
+
+def test_results_ahead_are_in_order_bounded_and_within_the_budget():
+    running, peak, drawn = set(), [], []
+
+    def work(i):
+        running.add(i)
+        peak.append(sum(10 if j == 5 else 1 for j in running))
+        running.discard(i)
+        return i * i
+
+    def items():
+        for i in range(12):
+            drawn.append(i)
+            yield i
+
+    with ThreadPoolExecutor(3) as threads:
+        out = workers.ahead(work, items(), threads, 4, lambda i: 10 if i == 5 else 1, 3)
+        assert next(out) == 0
+        assert len(drawn) <= 5
+        assert list(out) == [i * i for i in range(1, 12)]
+    assert max(peak) <= 10, "the dear one ran alone"
+
+
+def test_the_meter_counts_overlapping_programs_once(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
+    meter = Meter()  # 0
+    meter.begin()  # 1
+    meter.steady()  # 2
+    meter.begin()
+    meter.end()
+    meter.end()  # 3: busy from 1 to 3
+    with meter.stage("work"):  # 4, 5
+        pass
+    meter.steady()  # 6: of 2 to 6, 1 second busy
+    report = meter.report()  # 7
+    assert report["device_busy_steady"] == 0.25
+    assert report["device_busy"] == round(2 / 7, 4)
+    assert report["host_seconds"] == {"work": 1.0}
+    assert report["slots_taken"] is None
+
+
+def test_bfloat16_gradients_reach_the_goal_too(sources, pictures):
+    import jaxanon
+
+    wishes = np.stack([(sources.decide(pictures)[0] + 1) % 10, sources.decide(pictures)[1]])
+    result = jaxanon.adapt(pictures, wishes, sources, eps=24, precision="bfloat16")
+    assert result.status == ["kept"] * len(pictures)
+    np.testing.assert_array_equal(sources.decide(result.images), wishes)
+    with pytest.raises(UsageError, match="near matches: bfloat16"):
+        Settings(precision="bfloat")
