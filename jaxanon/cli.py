@@ -19,6 +19,7 @@ _HOMES = {
     "adapt": ("anonymize", "adapt"),
     "transfer": ("transfer", "evaluate"),
     "models": ("models", "models"),
+    "bench": ("bench", "bench"),
 }
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
@@ -64,6 +65,14 @@ def parser() -> argparse.ArgumentParser:
             "models",
             "what can be loaded, from where, under which licence",
             "jaxanon models 'tf_*'; jaxanon models pull resnet50 vgg16",
+        )
+    )
+    _bench(
+        _command(
+            commands,
+            "bench",
+            "throughput on this hardware",
+            "jaxanon bench --classifiers tf_efficientnet_lite0 --json bench.json",
         )
     )
     return top
@@ -229,6 +238,27 @@ def _models(command: argparse.ArgumentParser) -> None:
         "NAME@hf-hub:OWNER/REPOSITORY[@REVISION], ahead of an offline run",
     )
     command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _bench(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add(
+        "--classifiers",
+        default=DEFAULT_SOURCES,
+        metavar="A,B,...",
+        help="each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY (default: %(default)s)",
+    )
+    _hardware(command)
+    add("--batch", type=int, default=8, metavar="N", help="images per call (default: 8)")
+    add("--repeats", type=int, default=9, metavar="N", help="calls per figure (default: 9)")
+    add(
+        "--precision",
+        metavar="NAME",
+        choices=("float32", "bfloat16"),
+        help="float32 or bfloat16, of the gradient steps (default: float32)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the figures here too")
+    add("--overwrite", action="store_true", help="replace FILE")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
