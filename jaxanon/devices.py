@@ -13,6 +13,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxanon.errors import UsageError
 
 AXIS = "slots"
+AT_ONCE = {"cpu": 4}
+"""Images per device and call, by kind of device: on a CPU more bring nothing, and fewer of them
+wait for company (`docs/performance.md`)."""
+AT_ONCE_ELSEWHERE = 32
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -29,6 +33,11 @@ def mesh(count: int | None = None) -> Mesh:
             f"devices is {count}; {len(found)} of kind {found[0].device_kind} can be used here"
         )
     return jax.make_mesh((wanted,), (AXIS,), axis_types=(AxisType.Auto,), devices=found[:wanted])
+
+
+def at_once(mesh: Mesh) -> int:
+    """Images that each device takes at once, unless told otherwise."""
+    return AT_ONCE.get(mesh.devices.flat[0].platform, AT_ONCE_ELSEWHERE)
 
 
 def shared(mesh: Mesh) -> NamedSharding:

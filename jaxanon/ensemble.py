@@ -15,7 +15,6 @@ from jaxanon.errors import UsageError, WeightsError
 from jaxanon.meter import Meter
 from jaxanon.view import look
 
-BATCH = 8
 PIXELS_AT_ONCE = 64_000_000
 """A batch of full-resolution images ends early at so many pixels, to bound the memory."""
 
@@ -38,7 +37,7 @@ class Ensemble:
 
     Args:
         classifiers: at least one, with distinct names.
-        batch: images per compiled forward pass and device.
+        batch: images per compiled forward pass and device; by default what suits the device.
         mesh: the devices to compute on, see `jaxanon.devices.mesh`; all by default.
         meter: told when the device works.
 
@@ -49,7 +48,7 @@ class Ensemble:
     def __init__(
         self,
         classifiers: Sequence[Classifier],
-        batch: int = BATCH,
+        batch: int | None = None,
         mesh: Mesh | None = None,
         meter: Meter | None = None,
     ) -> None:
@@ -59,7 +58,7 @@ class Ensemble:
             raise UsageError("an ensemble needs at least one classifier")
         if twice:
             raise UsageError(f"classifiers named twice: {', '.join(sorted(twice))}")
-        if batch < 1:
+        if batch is not None and batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
         self.mesh = devices.mesh() if mesh is None else mesh
         self.meter = meter or Meter()
@@ -69,7 +68,7 @@ class Ensemble:
             jax.device_put(classifier.params, devices.shared(self.mesh))
             for classifier in classifiers
         )
-        self.batch = batch * self.mesh.size
+        self.batch = (batch or devices.at_once(self.mesh)) * self.mesh.size
 
     @property
     def names(self) -> list[str]:

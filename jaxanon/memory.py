@@ -23,13 +23,16 @@ def keep_freed() -> bool:
     Returns:
         Whether it could be done.
     """
+    # One arena, so that a block freed by one thread serves the next; no mappings of their own for
+    # large blocks; nothing given back.
+    return _set({_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1})
+
+
+def _set(options: dict[int, int]) -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return False
-    # One arena, so that a block freed by one thread serves the next; no mappings of their own for
-    # large blocks; nothing given back.
-    wanted = ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1))
-    return all(mallopt(option, value) == 1 for option, value in wanted)
+    return all(mallopt(option, value) == 1 for option, value in options.items())

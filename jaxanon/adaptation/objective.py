@@ -36,7 +36,7 @@ def views(
     Args:
         sources: their number.
         settings: diversity and precision.
-        delta: `(canvas, canvas, 3)` perturbation.
+        delta: `(canvas, 3, canvas)` perturbation.
         problem: the image.
         steps: made so far; with the image's seed it determines the random views.
     """
@@ -44,10 +44,9 @@ def views(
     seen = []
     for i in range(sources):
         with jax.default_matmul_precision("float32"):
-            change = jnp.einsum(
-                "ij,jkc,lk->ilc", problem.rows[i], delta, problem.columns[i], optimize=True
-            )
-        view = unit(jnp.asarray(problem.views[i])) + change
+            part = jnp.einsum("jck,lk->jcl", delta, problem.columns[i])
+            change = jnp.einsum("ij,jcl->icl", problem.rows[i], part)
+        view = unit(jnp.asarray(problem.views[i])) + change.swapaxes(1, 2)
         if settings.diversity > 0:
             view = resized_diverse_inputs(view, jax.random.fold_in(key, i), settings.diversity)
         seen.append(view.astype(settings.precision))
@@ -83,7 +82,7 @@ def gradients(
         networks: of the sources.
         settings: loss, diversity and precision.
         params: the networks' parameters, in that precision.
-        deltas: `(slots, canvas, canvas, 3)`.
+        deltas: `(slots, canvas, 3, canvas)`.
         problems: stacked along the first axis, like `steps`.
         steps: made so far.
 

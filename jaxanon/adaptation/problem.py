@@ -14,16 +14,21 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.ensemble import Ensemble, Views
 from jaxanon.view import CANVAS, Canvas
 
+LAYOUT = (CANVAS, 3, CANVAS)
+"""Of arrays on the canvas, on the device: rows, channels, columns."""
+
 
 class Problem(NamedTuple):
     """What the loop knows of one image. Shapes depend on the classifiers alone; `M` sources.
 
-    Pixels and bounds are bytes, since this is what travels to the device for each image.
+    Pixels and bounds are bytes, since this is what travels to the device for each image. On the
+    device the canvas is laid out as rows, channels, columns: so both of its products with the
+    matrices are plain ones.
 
     Attributes:
         views: M arrays `(size, size, 3)` uint8, of the image without perturbation.
         rows, columns: M matrices each, `(size, canvas)`; see `jaxanon.view`.
-        below, above: `(canvas, canvas, 3)` uint8, how far each cell can move, in levels.
+        below, above: `(canvas, 3, canvas)` uint8, how far each cell can move, in levels.
         decisions: `(M,)` int32.
         margin: logit distance at which a source counts as convinced; scalar.
         steps: most steps from here on; int32 scalar.
@@ -86,8 +91,8 @@ def prepare(
         views=sources.look(pixels) if views is None else views,
         rows=tuple(rows for rows, _ in matrices),
         columns=tuple(columns for _, columns in matrices),
-        below=below,
-        above=above,
+        below=below.swapaxes(1, 2),
+        above=above.swapaxes(1, 2),
         decisions=np.asarray(decisions, np.int32),
         margin=np.float32(settings.margin),
         steps=np.int32(settings.steps),
@@ -100,7 +105,7 @@ def blank(sources: Ensemble) -> Problem:
     """A problem of zeros, for a slot that holds no image."""
     sizes = [classifier.config.input_size for classifier in sources.classifiers]
     matrices = tuple(np.zeros((size, CANVAS), np.float32) for size in sizes)
-    room = np.zeros((CANVAS, CANVAS, 3), np.uint8)
+    room = np.zeros(LAYOUT, np.uint8)
     return Problem(
         views=tuple(np.zeros((size, size, 3), np.uint8) for size in sizes),
         rows=matrices,

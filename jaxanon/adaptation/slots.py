@@ -23,17 +23,13 @@ from jax.sharding import Mesh
 
 from jaxanon import devices
 from jaxanon.adaptation.objective import gradients
-from jaxanon.adaptation.problem import Job, Problem, blank
+from jaxanon.adaptation.problem import LAYOUT, Job, Problem, blank
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State, init, levels, step
 from jaxanon.classifiers.classifier import Network
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.view import CANVAS
 
-SLOTS = {"cpu": 8}
-"""Images per device: on a CPU more bring nothing (`docs/performance.md`)."""
-SLOTS_ELSEWHERE = 32
 RESERVE = 0.9
 """Share of the free memory that the program may take."""
 log = logging.getLogger("jaxanon")
@@ -46,7 +42,7 @@ class Attempt:
     Attributes:
         job: the image.
         problem: with the margin to reach and the steps left.
-        start: perturbation to begin with, `(canvas, canvas, 3)` int16 levels; None is no change.
+        start: perturbation to begin with, `(canvas, 3, canvas)` int16 levels; None is no change.
         steps: made in earlier rounds.
         rounds: times that it has been put back.
     """
@@ -92,7 +88,7 @@ class Slots:
         lag: int | None = None,
     ) -> None:
         kind = sources.mesh.devices.flat[0].platform
-        wanted = SLOTS.get(kind, SLOTS_ELSEWHERE) if slots is None else slots
+        wanted = devices.at_once(sources.mesh) if slots is None else slots
         if wanted < 1:
             raise UsageError(f"slots is {slots}; it must be at least 1")
         if chunk is None:
@@ -134,7 +130,7 @@ class Slots:
         )
         start = attempt.start
         if start is None:
-            start = np.zeros((CANVAS, CANVAS, 3), np.int16)
+            start = np.zeros(LAYOUT, np.int16)
         mesh = self.sources.mesh
         new = jax.device_put((attempt.problem, start, np.int32(index)), devices.shared(mesh))
         slots = (self._problems, self._states)
@@ -219,7 +215,7 @@ class Slots:
             shape = (each * self.sources.mesh.size, *leaf.shape)
             return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=layout)
 
-        empty = init(self.settings, jnp.zeros((CANVAS, CANVAS, 3), jnp.float32))
+        empty = init(self.settings, jnp.zeros(LAYOUT, jnp.float32))
         shapes: tuple[Problem, State] = jax.tree.map(stacked, (blank(self.sources), empty))
         return shapes
 

@@ -18,7 +18,7 @@ class State(NamedTuple):
     """Where one image stands.
 
     Attributes:
-        delta: `(canvas, canvas, 3)` perturbation, in units of one.
+        delta: `(canvas, 3, canvas)` perturbation, in units of one.
         optimizer: optax's state.
         steps: made so far; int32 scalar.
         done: no further step is wanted; bool scalar.

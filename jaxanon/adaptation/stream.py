@@ -26,7 +26,7 @@ class Adapted:
 
     Attributes:
         job: what went in.
-        levels: the perturbation on the canvas, `(canvas, canvas, 3)` int16.
+        levels: the perturbation on the canvas, `(canvas, 3, canvas)` int16.
         steps: gradient steps made, over all rounds.
         rounds: times it had been put back.
     """
@@ -39,7 +39,7 @@ class Adapted:
     @cached_property
     def image(self) -> np.ndarray:
         """The adapted image, `(H, W, 3)` uint8."""
-        return self.job.canvas.add(self.job.pixels, self.levels)
+        return self.job.canvas.add(self.job.pixels, self.levels.swapaxes(1, 2))
 
 
 Check = Callable[[Sequence[Adapted]], Sequence[bool]]
