@@ -19,6 +19,7 @@ import numpy as np
 from jax import Array
 
 from jaxanon.classifiers.classifier import Classifier, Network
+from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.drawn import pixels
 
 
@@ -55,17 +56,16 @@ def forward_pass(classifiers: Sequence[Classifier], batch: int) -> Program:
     return _program(partial(_logits, networks), classifiers, batch, "float32")
 
 
-def inputs(classifier: Classifier, batch: int) -> tuple[np.ndarray, np.ndarray]:
+def inputs_for(config: Config, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Random pixels `(batch, size, size, 3)` and classes `(batch,)`, the same for every peer."""
-    size = classifier.config.input_size
-    labels = np.arange(batch) * 7919 % classifier.config.classes
-    return pixels((batch, size, size, 3)), labels
+    labels = np.arange(batch) * 7919 % config.classes
+    return pixels((batch, config.input_size, config.input_size, 3)), labels
 
 
 def _program(
     function: Callable[..., Any], classifiers: Sequence[Classifier], batch: int, precision: str
 ) -> Program:
-    made = [inputs(classifier, batch) for classifier in classifiers]
+    made = [inputs_for(classifier.config, batch) for classifier in classifiers]
     params = tuple(
         jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), classifier.params)
         for classifier in classifiers

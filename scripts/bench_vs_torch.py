@@ -1,21 +1,24 @@
-"""Throughput against PyTorch, side by side in one process: same weights, images and update rule.
+"""Throughput against PyTorch, side by side in one run: same weights, images and update rule.
 
     python scripts/bench_vs_torch.py --json FILE [--photos DIR ...] [options]
 
+PyTorch runs in a process of its own, as its users run it, and the two take turns, call by call, so
+that a drift of the machine's speed hits both; medians are reported, and the first call, compilation
+included, apart.
+
 Gradient steps, per classifier and per ensemble: the gradient of the summed cross-entropy by the
 pixels, against timm's models in eager mode with channels last, and the same through
-`torch.compile`. Ours and theirs are run in turn, so that a drift of the machine's speed hits both,
-with a short rest before each call, so that neither meets the other's threads still spinning;
-medians are reported, and the first call, compilation included, apart.
+`torch.compile`.
 
 End to end: from files to files, on photos blurred alike, until every source keeps its decision in
 the saved file. `timm-eager` is our loop written in PyTorch on fixed batches, which go on until
-their last image is done; its variant `dropping` leaves out images as they are done. `foolbox` is
-its targeted projected gradient descent with default settings, 40 steps; how many images it keeps
-is in the row. Reading, blurring and writing are the same code for all, in a pool of threads.
+their last image is done; its variant `dropping` leaves out images as they are done, and `fixed
+steps` makes ten, whatever the images have reached, and more for those that fail. `foolbox` is its
+targeted projected gradient descent with default settings, 40 steps. How many images each keeps is
+in the row. Reading, blurring and writing are the same code for all, in a pool of threads.
 
-On CPUs our commands tell the C library to keep freed memory (`jaxanon.memory`). Here that holds for
-the whole process, so PyTorch gains from it as well; `--default-memory` leaves it out for both.
+On CPUs our commands tell the C library to keep freed memory (`jaxanon.memory`). PyTorch would gain
+from that too: `--peer-keeps-memory` gives it the same setting.
 
 Classifiers without installed weights get random ones: a step costs the same.
 
@@ -35,14 +38,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import torch_peers as peers
 from compare_with_timm import timm_model
 from PIL import Image
+from torch_peers import Peer, blurred
 
 from jaxanon import benchmark, memory
 from jaxanon.adaptation.settings import preset
-from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.loading import load_classifier
@@ -50,13 +51,13 @@ from jaxanon.classifiers.port import port
 from jaxanon.commands.demo import photos
 from jaxanon.images import decode
 from jaxanon.manifest import Journal, write_json
-from jaxanon.regions import Region
 from jaxanon.run import Item, Loaded, Run
 
 LITE = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 SINGLE = f"{LITE},mobilenetv2_100,mobilenetv3_large_100,resnet50,vgg16,xception65"
+WHO = ("ours", "timm-eager", "timm-eager, dropping", "timm-eager, fixed steps", "foolbox")
 REST = 0.05
-"""Seconds before each call: OpenMP's threads go on spinning for a while."""
+"""Seconds before each call: the other's threads go on spinning for a while."""
 SIDE = 256
 """Of the photos end to end: PyTorch's batches need images of one size."""
 
@@ -72,54 +73,46 @@ def ours_of(name: str) -> Classifier:
     return Classifier.of(f"{entry.architecture} (random weights)", entry.config, model)
 
 
-def interleaved(
-    ours: Callable[[], Any], theirs: Callable[[], Any], repeats: int
-) -> tuple[list[float], list[float]]:
+def in_turn(
+    ours: Callable[[], Any], theirs: Callable[[], float], repeats: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Seconds of each call, ours and theirs in turn."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
-        for call, seconds in zip((ours, theirs), times, strict=True):
-            time.sleep(REST)
-            begin = time.perf_counter()
-            call()
-            seconds.append(time.perf_counter() - begin)
-    return times
+        time.sleep(REST)
+        begin = time.perf_counter()
+        ours()
+        times[0].append(time.perf_counter() - begin)
+        time.sleep(REST)
+        times[1].append(theirs())
+    return np.asarray(times[0]), np.asarray(times[1])
 
 
 def gradient_rows(
-    name: str, batch: int, repeats: int, precision: str, *, compiled: bool
+    peer: Peer, name: str, batch: int, repeats: int, precision: str, *, compiled: bool
 ) -> list[dict[str, Any]]:
     """One row per peer for a classifier, or for several joined by `+`."""
     names = name.split("+")
     classifiers = [ours_of(each) for each in names]
-    made = [benchmark.inputs(classifier, batch) for classifier in classifiers]
     begin = time.perf_counter()
     program = benchmark.gradient_step(classifiers, batch, precision)
     program.call()
     cold = time.perf_counter() - begin
-    models = [peers.model_of(each) for each in names]
-    configs = [classifier.config for classifier in classifiers]
     rows = []
-    for peer in ("timm-eager", "torch-compile")[: 1 + compiled]:
-        if peer == "torch-compile":
-            models = [torch.compile(model) for model in models]
-        theirs = peers.gradient_step(models, configs, made, precision)
-        begin = time.perf_counter()
-        theirs()
-        their_cold = time.perf_counter() - begin
-        program.call()
-        a, b = (np.asarray(v) for v in interleaved(program.call, theirs, repeats))
-        mine = statistics.median(a)
+    for who in ("timm-eager", "torch-compile")[: 1 + compiled]:
+        their_cold = peer.prepare(names, batch, precision, compiled=who == "torch-compile")
+        a, b = in_turn(program.call, peer.step, repeats)
+        mine, theirs = float(np.median(a)), float(np.median(b))
         rows.append(
             {
                 "what": "gradient_step",
                 "name": "+".join(classifier.name for classifier in classifiers),
                 "batch": batch,
                 "precision": precision,
-                "peer": peer,
+                "peer": who,
                 "ours_seconds": mine,
-                "peer_seconds": statistics.median(b),
-                "ratio": statistics.median(b) / mine,
+                "peer_seconds": theirs,
+                "ratio": theirs / mine,
                 "ratio_quartiles": [float(q) for q in np.quantile(b / a, (0.25, 0.75))],
                 "ours_cold_seconds": cold,
                 "peer_cold_seconds": their_cold,
@@ -146,20 +139,13 @@ def square(paths: Sequence[Path], folder: Path) -> list[Path]:
     return out
 
 
-def blurred(original: np.ndarray) -> np.ndarray:
-    """The anonymizer of the comparison."""
-    return anonymize(original, Region(), "blur", DEFAULT_STRENGTH["blur"])
-
-
 def end_to_end_rows(
-    name: str, paths: Sequence[Path], what: str, batch: int, rounds: int
+    peer: Peer, name: str, paths: Sequence[Path], what: str, batch: int, rounds: int
 ) -> list[dict[str, Any]]:
     """Rows for our run against each peer's, in turn, `rounds` times after one to warm up."""
     names = name.split("+")
     classifiers = [ours_of(each) for each in names]
     settings = preset("fast")
-    models = [peers.model_of(each) for each in names]
-    judge = peers.Judge(models, [classifier.config for classifier in classifiers], batch)
 
     def load(path: Path) -> Loaded:
         original = decode(path)
@@ -183,28 +169,25 @@ def end_to_end_rows(
                 "timing": report["timing"],
             }
 
-        everyone: dict[str, Callable[[], dict[str, Any]]] = {
-            "ours": ours,
-            "timm-eager": lambda: peers.run(judge, files, blurred, out / "a", settings),
-            "timm-eager, dropping": lambda: peers.run(
-                judge, files, blurred, out / "b", settings, drop=True
-            ),
-            "foolbox": lambda: peers.run_foolbox(judge, files, blurred, out / "c", settings),
-        }
-        seconds: dict[str, list[float]] = {who: [] for who in everyone}
+        seconds: dict[str, list[float]] = {who: [] for who in WHO}
         results: dict[str, dict[str, Any]] = {}
         for _ in range(rounds + 1):
-            for who, call in everyone.items():
-                if who == "foolbox" and len(seconds[who]) == 2:
+            for who in WHO:
+                if who == "foolbox" and seconds[who]:
                     continue  # it takes many times as long as the others
+                time.sleep(REST)
                 begin = time.perf_counter()
-                results[who] = call()
-                seconds[who].append(time.perf_counter() - begin)
+                if who == "ours":
+                    results[who] = ours()
+                    seconds[who].append(time.perf_counter() - begin)
+                else:
+                    results[who] = peer.end_to_end(who, names, batch, files, out / who)
+                    seconds[who].append(results[who]["seconds"])
     mine = statistics.median(seconds["ours"][1:])
     rows = []
-    for who in list(everyone)[1:]:
-        theirs = statistics.median(seconds[who][1:])
-        peer, _, variant = who.partition(", ")
+    for who in WHO[1:]:
+        theirs = statistics.median(seconds[who][1:] or seconds[who])
+        named, _, variant = who.partition(", ")
         rows.append(
             {
                 "what": "end_to_end",
@@ -212,7 +195,7 @@ def end_to_end_rows(
                 "images": f"{len(files)}, {what}",
                 "batch": batch,
                 "precision": "float32",
-                "peer": peer,
+                "peer": named,
                 "variant": variant or None,
                 "ours_seconds": mine,
                 "peer_seconds": theirs,
@@ -226,7 +209,7 @@ def end_to_end_rows(
                 "ours_steps": results["ours"]["steps"],
                 "peer_steps": results[who]["steps"],
                 "ours_timing": results["ours"]["timing"],
-                "repeats": len(seconds[who]) - 1,
+                "repeats": max(len(seconds[who]) - 1, 1),
             }
         )
     return rows
@@ -260,12 +243,14 @@ def main() -> None:
     add("--rounds", type=int, default=3, help="end to end")
     add("--precision", default="float32", choices=("float32", "bfloat16"))
     add("--compiled", action="store_true", help="also against torch.compile")
-    add("--default-memory", action="store_true", help="leave the C library as it is")
+    add("--peer-keeps-memory", action="store_true", help="see above")
     args = parser.parse_args()
+    memory.keep_freed()
+    peer = Peer(keep_freed=args.peer_keeps_memory)
     rows: list[dict[str, Any]] = []
     result = {
         "rows": rows,
-        "freed_memory_kept": not args.default_memory and memory.keep_freed(),
+        "peer_keeps_memory": args.peer_keeps_memory,
         "device": benchmark.hardware(),
         "versions": benchmark.versions(
             "jax", "jaxlib", "flax", "numpy", "torch", "timm", "foolbox"
@@ -277,18 +262,24 @@ def main() -> None:
         for row in made:
             say(row)
         rows.extend(made)
+        result["peer_peak_memory_mb"] = peer.memory_mb()
         result["peak_memory_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
         if args.json:
             write_json(args.json, result)
 
     for name in filter(None, args.classifiers.split(",")):
-        done(gradient_rows(name, args.batch, args.repeats, args.precision, compiled=args.compiled))
+        done(
+            gradient_rows(
+                peer, name, args.batch, args.repeats, args.precision, compiled=args.compiled
+            )
+        )
     if args.end_to_end:
         packaged = [path for path, _ in photos()]
         more = [path for folder in args.photos for path in sorted(folder.glob("*.jpg"))]
         sets = {"packaged": packaged} | ({"packaged and given": packaged + more} if more else {})
         for what, paths in sets.items():
-            done(end_to_end_rows(args.end_to_end, paths, what, args.batch, args.rounds))
+            done(end_to_end_rows(peer, args.end_to_end, paths, what, args.batch, args.rounds))
+    peer.close()
 
 
 if __name__ == "__main__":

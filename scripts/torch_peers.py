@@ -6,8 +6,12 @@ encoder writes the files, in the same pool of threads.
 
 from __future__ import annotations
 
+import multiprocessing
+import resource
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +20,17 @@ import torch
 from compare_with_timm import timm_filled, timm_model
 from torch.nn.functional import cross_entropy, interpolate
 
-from jaxanon.adaptation.settings import Settings
+from jaxanon import benchmark, memory
+from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.config import Config
 from jaxanon.images import decode, encode
+from jaxanon.regions import Region
 from jaxanon.view import crop_start, look, resized
 
+FIXED = 10
+"""Steps of the loop that does not look: foolbox's default for the basic iterative method."""
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 Pixels = Sequence[np.ndarray]
 
@@ -131,6 +140,7 @@ def adapt(
     margin: float,
     *,
     drop: bool,
+    fixed: int | None,
 ) -> tuple[list[np.ndarray], list[int]]:
     """Our update rule on a fixed batch, until all of its images are convinced.
 
@@ -142,6 +152,7 @@ def adapt(
         starts: the images to begin with, if not `anonymized`.
         margin: by which each source has to lead.
         drop: leave out the images that are convinced, as they become so.
+        fixed: make so many steps with all images, whatever they have reached.
 
     Returns:
         The images, and the steps that each took.
@@ -154,7 +165,7 @@ def adapt(
     momentum = torch.zeros_like(base)
     steps = np.zeros(len(anonymized), int)
     active = np.arange(len(anonymized))
-    for _ in range(settings.steps + 1):
+    for count in range(settings.steps + 1):
         at = torch.tensor(active, device=DEVICE)
         images = now[at].clone().requires_grad_(True)
         total = torch.zeros((), device=DEVICE)
@@ -164,9 +175,13 @@ def adapt(
             others = logits.scatter(1, label[:, None], -torch.inf).amax(1)
             ahead = logits.gather(1, label[:, None])[:, 0] - others >= margin
             losses = cross_entropy(logits, label, reduction="none")
-            total = total + losses.masked_fill(ahead, 0).sum()
+            if fixed is None:
+                losses = losses.masked_fill(ahead, 0)
+            total = total + losses.sum()
             convinced &= ahead
         going = ~convinced.cpu().numpy() & (steps[active] < settings.steps)
+        if fixed is not None:
+            going = np.full(len(active), count < fixed)
         if not going.any():
             break
         total.backward()  # type: ignore[no-untyped-call]
@@ -185,14 +200,19 @@ def adapt(
     return to_levels(now), steps.tolist()
 
 
+def blurred(original: np.ndarray) -> np.ndarray:
+    """The anonymizer of the comparison."""
+    return anonymize(original, Region(), "blur", DEFAULT_STRENGTH["blur"])
+
+
 def run(
     judge: Judge,
     paths: Sequence[Path],
-    anonymize: Callable[[np.ndarray], np.ndarray],
     out: Path,
     settings: Settings,
     *,
     drop: bool = False,
+    fixed: int | None = None,
 ) -> dict[str, Any]:
     """Files to verified files, batch by batch; what fails is put back with a larger margin."""
     out.mkdir(parents=True, exist_ok=True)
@@ -201,7 +221,7 @@ def run(
         for start in range(0, len(paths), judge.batch):
             part = list(paths[start : start + judge.batch])
             originals = list(threads.map(decode, part))
-            anonymized = list(threads.map(anonymize, originals))
+            anonymized = list(threads.map(blurred, originals))
             wanted = judge.decide(originals)
             judge.decide(anonymized)
             made: dict[int, np.ndarray] = {}
@@ -216,6 +236,7 @@ def run(
                     [made[i] for i in todo] if round_ else None,
                     settings.margin + settings.margin_step * round_,
                     drop=drop,
+                    fixed=fixed,
                 )
                 for i, image, count in zip(todo, images, took, strict=True):
                     made[i] = image
@@ -277,7 +298,6 @@ class Joint(torch.nn.Module):
 def run_foolbox(
     judge: Judge,
     paths: Sequence[Path],
-    anonymize: Callable[[np.ndarray], np.ndarray],
     out: Path,
     settings: Settings,
 ) -> dict[str, Any]:
@@ -293,7 +313,7 @@ def run_foolbox(
         for start in range(0, len(paths), judge.batch):
             part = list(paths[start : start + judge.batch])
             originals = list(threads.map(decode, part))
-            anonymized = list(threads.map(anonymize, originals))
+            anonymized = list(threads.map(blurred, originals))
             wanted = judge.decide(originals)
             judge.decide(anonymized)
             joint.wanted = torch.tensor(wanted, device=DEVICE)
@@ -304,3 +324,97 @@ def run_foolbox(
             fine = saved_well(judge, part, made, wanted, range(len(part)), out, threads)
             kept += sum(fine.values())
     return {"kept": kept, "steps": 40.0}
+
+
+class Peer:
+    """PyTorch in a process of its own, as its users run it; it works only while it is asked to.
+
+    Args:
+        keep_freed: give it the setting of the C library's memory that our commands use.
+    """
+
+    def __init__(self, *, keep_freed: bool = False) -> None:
+        ours, theirs = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        self._process = context.Process(target=_serve, args=(theirs, keep_freed), daemon=True)
+        self._process.start()
+        self._connection = ours
+
+    def prepare(self, names: Sequence[str], batch: int, precision: str, *, compiled: bool) -> float:
+        """Load models and make a gradient step of them; seconds of its first call."""
+        return float(self._ask("prepare", names, batch, precision, compiled))
+
+    def step(self) -> float:
+        """Seconds of a gradient step."""
+        return float(self._ask("step"))
+
+    def end_to_end(
+        self, who: str, names: Sequence[str], batch: int, files: Sequence[Path], out: Path
+    ) -> dict[str, Any]:
+        """What a run of `who` made of the files, and its seconds."""
+        answer: dict[str, Any] = self._ask("end_to_end", who, names, batch, files, out)
+        return answer
+
+    def memory_mb(self) -> float:
+        """Its largest memory so far."""
+        return float(self._ask("memory_mb"))
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.send(None)
+        self._process.join()
+
+    def _ask(self, what: str, *arguments: Any) -> Any:
+        self._connection.send((what, arguments))
+        return self._connection.recv()
+
+
+class _Server:
+    """The other side of `Peer`."""
+
+    def __init__(self) -> None:
+        self._step: Callable[[], Any] = lambda: None
+        self._judges: dict[tuple[str, ...], Judge] = {}
+
+    def prepare(self, names: Sequence[str], batch: int, precision: str, compiled: bool) -> float:
+        configs = [registry.find(name).config for name in names]
+        models = [model_of(name) for name in names]
+        if compiled:
+            models = [torch.compile(model) for model in models]
+        made = [benchmark.inputs_for(config, batch) for config in configs]
+        self._step = gradient_step(models, configs, made, precision)
+        return self.step()
+
+    def step(self) -> float:
+        begin = time.perf_counter()
+        self._step()
+        return time.perf_counter() - begin
+
+    def end_to_end(
+        self, who: str, names: Sequence[str], batch: int, files: Sequence[Path], out: Path
+    ) -> dict[str, Any]:
+        key = tuple(names)
+        if key not in self._judges:
+            configs = [registry.find(name).config for name in names]
+            self._judges[key] = Judge([model_of(name) for name in names], configs, batch)
+        judge, settings = self._judges[key], preset("fast")
+        begin = time.perf_counter()
+        if who == "foolbox":
+            result = run_foolbox(judge, files, out, settings)
+        else:
+            fixed = FIXED if who.endswith("fixed steps") else None
+            drop = who.endswith("dropping")
+            result = run(judge, files, out, settings, drop=drop, fixed=fixed)
+        return {**result, "seconds": time.perf_counter() - begin}
+
+    def memory_mb(self) -> float:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+
+
+def _serve(connection: Connection, keep_freed: bool) -> None:
+    if keep_freed:
+        memory.keep_freed()
+    server = _Server()
+    while (message := connection.recv()) is not None:
+        what, arguments = message
+        connection.send(getattr(server, what)(*arguments))
