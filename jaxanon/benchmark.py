@@ -105,7 +105,7 @@ def _gradient(
     params: tuple[Any, ...],
 ) -> tuple[Array, ...]:
     def loss(images: tuple[Array, ...]) -> Array:
-        total = jnp.float32(0)
+        total: Array = jnp.float32(0)
         logits = _logits(networks, images, labels, params)
         for scores, label in zip(logits, labels, strict=True):
             odds = jax.nn.log_softmax(scores.astype(jnp.float32))

@@ -77,7 +77,7 @@ def gradient_step(
                     models, images, wanted, fixed, strict=True
                 )
             )
-        total.backward()  # type: ignore[union-attr]
+        total.backward()
         if DEVICE == "cuda":
             torch.cuda.synchronize()
         return [image.grad for image in images]
@@ -184,7 +184,7 @@ def adapt(
             going = np.full(len(active), count < fixed)
         if not going.any():
             break
-        total.backward()  # type: ignore[no-untyped-call]
+        total.backward()
         gradient = images.grad
         assert gradient is not None
         norm = gradient.flatten(1).norm(dim=1).clamp(min=1e-20).view(-1, 1, 1, 1)
@@ -279,7 +279,7 @@ class Joint(torch.nn.Module):
     """
 
     def __init__(self, judge: Judge) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.judge = judge
         self.wanted = torch.zeros(0, dtype=torch.long)
 
