@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import jax.numpy as jnp
@@ -123,8 +124,12 @@ class Ensemble:
         result: jax.Array = forward(self.networks[i], self.mesh, self.params[i], placed)
         return result
 
-    def compile(self, i: int) -> None:
-        """Compile the forward pass of classifier `i` ahead of its use."""
+    def compile(self) -> None:
+        """Compile all forward passes ahead of their use, side by side."""
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(self._compile, range(len(self.classifiers))))
+
+    def _compile(self, i: int) -> None:
         size = self.classifiers[i].config.input_size
         shape = (self.batch, size, size, 3)
         pixels = jax.ShapeDtypeStruct(shape, jnp.uint8, sharding=devices.split(self.mesh))

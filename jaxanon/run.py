@@ -8,11 +8,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -28,41 +27,12 @@ from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.files import commit, discard_part, refuse_existing, write, write_part
 from jaxanon.images import count_pixels, decode, encode
+from jaxanon.items import Item
 from jaxanon.manifest import Decisions, Journal, Record, difference, report
 from jaxanon.meter import Meter
 from jaxanon.progress import Progress
 
 log = logging.getLogger("jaxanon")
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """An image ready to be adapted: original, anonymized, and where pixels may change."""
-
-    original: np.ndarray
-    anonymized: np.ndarray
-    mask: np.ndarray | None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One image of a run.
-
-    Attributes:
-        input: path of the original.
-        output: path of the file to write.
-        load: reads and anonymizes; raises ImageError.
-        anonymized_output: where to save the anonymized image, if wanted.
-        overwrite: whether `output` may replace an existing file.
-        overwrite_anonymized: the same for `anonymized_output`.
-    """
-
-    input: Path
-    output: Path
-    load: Callable[[], Loaded]
-    anonymized_output: Path | None = None
-    overwrite: bool = False
-    overwrite_anonymized: bool = False
 
 
 class _Seen(NamedTuple):
@@ -133,9 +103,9 @@ class Run:
         """Handle every image that is not `done` (by input); returns the report."""
         inputs = [str(item.input) for item in self.items]
         self.records = {name: done[name] for name in inputs if name in done}
-        self.journal.start()
         todo = [item for item in self.items if str(item.input) not in self.records]
         slots = self.compile() if todo else None
+        self.journal.start()
         self._progress = Progress(len(todo), quiet=self.quiet)
         begin = time.perf_counter()
         if slots:
@@ -163,11 +133,10 @@ class Run:
         log.info(
             "compiling: the adaptation to %d, %d forward passes", len(self.sources.names), count
         )
-        with self.meter.stage("compile"), workers.pool() as threads:
-            forwards = [threads.submit(self.everyone.compile, i) for i in range(count)]
+        with self.meter.stage("compile"), ThreadPoolExecutor(1) as beside:
+            forwards = beside.submit(self.everyone.compile)
             slots = Slots(self.sources, self.settings, self.slots)
-            for done in forwards:
-                done.result()
+            forwards.result()
         text = "compiled in %.0f s; %d images at once, %.1f GB on each of %d devices"
         seconds = time.perf_counter() - begin
         log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)

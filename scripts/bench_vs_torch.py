@@ -50,8 +50,9 @@ from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.port import port
 from jaxanon.commands.demo import photos
 from jaxanon.images import decode
+from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal, write_json
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.run import Run
 
 LITE = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 SINGLE = f"{LITE},mobilenetv2_100,mobilenetv3_large_100,resnet50,vgg16,xception65"
@@ -228,7 +229,7 @@ def say(row: dict[str, Any]) -> None:
     )
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     """Measure, print a line per row, write the JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -241,10 +242,11 @@ def main() -> None:
     add("--batch", type=int, default=8)
     add("--repeats", type=int, default=15)
     add("--rounds", type=int, default=3, help="end to end")
+    add("--images", type=int, help="of the photos, the first so many")
     add("--precision", default="float32", choices=("float32", "bfloat16"))
     add("--compiled", action="store_true", help="also against torch.compile")
     add("--peer-keeps-memory", action="store_true", help="see above")
-    args = parser.parse_args()
+    args = parser.parse_args(words)
     memory.keep_freed()
     peer = Peer(keep_freed=args.peer_keeps_memory)
     rows: list[dict[str, Any]] = []
@@ -277,6 +279,7 @@ def main() -> None:
         packaged = [path for path, _ in photos()]
         more = [path for folder in args.photos for path in sorted(folder.glob("*.jpg"))]
         sets = {"packaged": packaged} | ({"packaged and given": packaged + more} if more else {})
+        sets = {what: paths[: args.images] for what, paths in sets.items()}
         for what, paths in sets.items():
             done(end_to_end_rows(peer, args.end_to_end, paths, what, args.batch, args.rounds))
     peer.close()

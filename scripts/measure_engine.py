@@ -46,9 +46,10 @@ from jaxanon.classifiers.drawn import draw
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.port import expected, port
 from jaxanon.commands.demo import photos
+from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal, write_json
 from jaxanon.regions import Region
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.run import Run
 
 LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 STUDY = (

@@ -32,9 +32,10 @@ from jaxanon.classifiers.port import expected, port
 from jaxanon.commands.common import announce, keep_apart
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
 from jaxanon.images import decode
+from jaxanon.items import Item, Loaded
 from jaxanon.manifest import REPORT, Journal, write_json
 from jaxanon.regions import Region
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.run import Run
 from jaxanon.tables import percent, table
 
 RANDOM = "random-weights"

@@ -165,12 +165,12 @@ def test_one_compiled_program_serves_all_runs(sources, tinies, pictures, wishes,
     assert compilations == []
 
 
-@pytest.mark.parametrize(("chunk", "lag"), [(3, 0), (1, 1), (2, 2)])
-def test_chunks_and_late_flags_give_the_same_result(sources, pictures, wishes, chunk, lag):
+@pytest.mark.parametrize(("length", "lag"), [(3, 0), (1, 1), (2, 2)])
+def test_chunks_and_late_flags_give_the_same_result(sources, pictures, wishes, length, lag):
     images = []
     settings = Settings(eps=24)
     jobs = jobs_of(pictures, wishes, sources, settings)
-    for options in ({"chunk": 1, "lag": 0}, {"chunk": chunk, "lag": lag, "slots": 3}):
+    for options in ({"length": 1, "lag": 0}, {"length": length, "lag": lag, "slots": 3}):
         running = Slots(sources, settings, **options)
         out = stream([jobs[:4], jobs[4:]], running, lambda items: [True] * len(items))
         images.append({a.job.key: a for a in out})

@@ -476,17 +476,16 @@ def test_adapt_takes_pairs_of_any_other_anonymizer(zoo, photos_dir, tmp_path, ca
 
 
 def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
-    zoo, photos_dir, tmp_path, capsys
+    zoo, photos_dir, tmp_path, capsys, compilations
 ):
-    from jaxanon.classifiers.classifier import forward
-
     out, plain = tmp_path / "out", tmp_path / "plain"
     assert anonymize(zoo, photos_dir, out, "--save-anonymized", plain, "--quiet") == 0
     report = json.loads((out / "report.json").read_text())
-    before = forward._cache_size()
+    assert compilations
+    compilations.clear()
     words = ["transfer", photos_dir, out, "--anonymized", plain, "--classifiers", ",".join(zoo)]
     assert jaxanon(*words, "--json", tmp_path / "t.json") == 0
-    assert forward._cache_size() == before
+    assert compilations == []
     rows = json.loads((tmp_path / "t.json").read_text())["classifiers"]
     assert [row["name"] for row in rows] == list(NAMES)
     for row in rows:
@@ -557,3 +556,53 @@ def test_a_run_killed_before_its_first_image_is_resumed(zoo, photos_dir, tmp_pat
         assert anonymize(zoo, photos_dir, out, "--quiet") == 130
     assert anonymize(zoo, photos_dir, out, "--quiet", "--resume") == 0
     assert json.loads((out / "report.json").read_text())["summary"]["done"] == 5
+
+
+@pytest.mark.parametrize("option", ["--devices", "--slots"])
+def test_devices_and_slots_are_checked(zoo, photos_dir, tmp_path, capsys, option):
+    assert anonymize(zoo, photos_dir, tmp_path / "out", option, 0) == 2
+    assert f"{option[2:]} is 0" in capsys.readouterr().err
+    assert anonymize(zoo, photos_dir, tmp_path / "out", "--devices", 99) == 2
+    assert "devices is 99" in capsys.readouterr().err
+
+
+def test_where_the_time_went_is_in_the_report(zoo, photos_dir, tmp_path):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--slots", 2, "--quiet") == 0
+    timing = json.loads((out / "report.json").read_text())["timing"]
+    for share in ("device_busy", "slots_taken"):
+        assert 0 < timing[share] <= 1
+    assert {"compile", "encode and write", "read and anonymize"} <= set(timing["host_seconds"])
+    assert all(seconds > 0 for seconds in timing["host_seconds"].values())
+
+
+def test_the_number_of_slots_does_not_change_what_is_kept(zoo, photos_dir, tmp_path):
+    statuses = []
+    for slots in (1, 3):
+        out = tmp_path / str(slots)
+        assert anonymize(zoo, photos_dir, out, "--slots", slots, "--quiet") == 0
+        images = json.loads((out / "report.json").read_text())["images"]
+        statuses.append([image["status"] for image in images])
+    assert statuses[0] == statuses[1]
+
+
+def test_bench(zoo, photos_dir, tmp_path, capsys, monkeypatch):
+    from jaxanon.commands import bench
+
+    monkeypatch.setattr(bench, "photos", lambda: [(path, 0) for path in photos_dir.glob("*.png")])
+    file = tmp_path / "bench.json"
+    words = ["bench", "--classifiers", ",".join(zoo), "--batch", 2, "--repeats", 2, "--json", file]
+    assert jaxanon(*words) == 0
+    printed = capsys.readouterr().out
+    assert "all 3 together" in printed
+    assert "the device was busy" in printed
+    result = json.loads(file.read_text())
+    assert [row["name"] for row in result["gradient_steps"][:3]] == list(NAMES)
+    for row in result["gradient_steps"]:
+        assert 0 < row["forward_seconds"] < row["seconds"] * 3
+        assert row["gflop_per_image"] > 0
+        assert row["images_per_second"] == pytest.approx(2 / row["seconds"])
+    assert result["end_to_end"]["images"] == len(list(photos_dir.glob("*.png")))
+    assert jaxanon(*words) == 2, "an existing file is not overwritten"
+    assert jaxanon("bench", "--classifiers", ",") == 2
+    assert jaxanon("bench", "--batch", 0) == 2

@@ -12,7 +12,7 @@ import pytest
 from samples import picture
 
 from jaxanon import devices, workers
-from jaxanon.adaptation import slots as slots_module
+from jaxanon.adaptation import chunk
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
@@ -30,7 +30,8 @@ from samples import picture, tiny
 from jaxanon.adaptation.settings import preset
 from jaxanon.devices import mesh
 from jaxanon.manifest import Journal
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.items import Item, Loaded
+from jaxanon.run import Run
 
 assert jax.device_count() == 8
 out, count = Path(sys.argv[1]), int(sys.argv[2])
@@ -76,7 +77,8 @@ from samples import picture, tiny
 from jaxanon import devices
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
-from jaxanon.adaptation.slots import Attempt, Slots, chunk_of_steps
+from jaxanon.adaptation.chunk import chunk_of_steps
+from jaxanon.adaptation.slots import Attempt, Slots
 from jaxanon.ensemble import Ensemble
 
 ensemble = Ensemble([tiny("a", 1), tiny("b", 2, size=40)], mesh=devices.mesh(4))
@@ -87,8 +89,8 @@ for i in range(8):
     slots.put(Attempt(job, job.problem))
 by_device = jax.tree.map(lambda a: np.asarray(a).reshape(4, 2, *a.shape[1:]),
                          (slots._problems, slots._states))
-chunk = partial(chunk_of_steps, ensemble.networks, settings, 1)
-mapped = jax.pmap(chunk, in_axes=(None, 0, 0), devices=jax.devices()[:4])
+steps = partial(chunk_of_steps, ensemble.networks, settings, 1)
+mapped = jax.pmap(steps, in_axes=(None, 0, 0), devices=jax.devices()[:4])
 states, done = mapped(tuple(c.params for c in ensemble.classifiers), *by_device)
 slots.advance()
 for ours, theirs in zip(jax.tree.leaves(slots._states), jax.tree.leaves(states), strict=True):
@@ -127,7 +129,7 @@ def test_running_out_of_memory_halves_the_slots_and_loses_nothing(sources, monke
     settings = preset("fast", eps=24)
     everything = jobs(sources, settings)
     whole = {a.job.key: a for a in stream([everything], Slots(sources, settings, 2), fine)}
-    real, sizes = slots_module._advance, []
+    real, sizes = chunk.advance, []
 
     def advance(*arguments):
         sizes.append(arguments[-1].done.shape[0])
@@ -136,7 +138,7 @@ def test_running_out_of_memory_halves_the_slots_and_loses_nothing(sources, monke
         return real(*arguments)
 
     advance.lower = real.lower
-    monkeypatch.setattr(slots_module, "_advance", advance)
+    monkeypatch.setattr(chunk, "advance", advance)
     with caplog.at_level("WARNING", logger="jaxanon"):
         out = {a.job.key: a for a in stream([everything], Slots(sources, settings, 8), fine)}
     assert sizes[:2] == [8, 4]
@@ -157,7 +159,7 @@ def test_other_errors_of_the_device_are_not_swallowed(sources, monkeypatch):
 
     settings = preset("fast", eps=24)
     slots = Slots(sources, settings, 2)
-    monkeypatch.setattr(slots_module, "_advance", advance)
+    monkeypatch.setattr(chunk, "advance", advance)
     with pytest.raises(jax.errors.JaxRuntimeError, match="something else"):
         list(stream([jobs(sources, settings)], slots, fine))
 
@@ -241,7 +243,7 @@ def test_no_gradient_by_a_weight_is_in_the_program(tinies):
     sources = Ensemble([tiny])
     slots = Slots(sources, preset("fast"), 3)
     kernels = {leaf.shape for leaf in jax.tree.leaves(tiny.params) if leaf.ndim >= 2}
-    text = slots_module._advance.lower(
+    text = chunk.advance.lower(
         sources.networks, slots.settings, 1, sources.mesh, slots._params,
         slots._problems, slots._states,
     ).as_text()  # fmt: skip

@@ -16,9 +16,10 @@ from jaxanon import adaptation, workers
 from jaxanon.adaptation.settings import preset
 from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
+from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal
 from jaxanon.progress import Progress
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.run import Run
 
 PACKAGE = Path(adaptation.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))

@@ -12,21 +12,17 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.sharding import Mesh
 
 from jaxanon import devices
-from jaxanon.adaptation.objective import gradients
-from jaxanon.adaptation.problem import LAYOUT, Job, Problem, blank
+from jaxanon.adaptation import chunk
+from jaxanon.adaptation.problem import LAYOUT, Job, Problem
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.step import State, init, levels, step
-from jaxanon.classifiers.classifier import Network
+from jaxanon.adaptation.step import State
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 
@@ -71,7 +67,7 @@ class Slots:
         settings: options of the loop.
         slots: images per device; by default what the kind of device likes. Either is halved until
             the compiled program fits into the memory.
-        chunk: steps per call of the compiled program; by default 1 where images stop as soon as
+        length: steps per call of the compiled program; by default 1 where images stop as soon as
             they are done (masked steps are wasted) and on CPUs (XLA runs convolutions inside a
             compiled loop on one core there), else 4.
         lag: chunks handed to the device before the flags of the first are read, less one. By
@@ -84,17 +80,17 @@ class Slots:
         sources: Ensemble,
         settings: Settings,
         slots: int | None = None,
-        chunk: int | None = None,
+        length: int | None = None,
         lag: int | None = None,
     ) -> None:
         kind = sources.mesh.devices.flat[0].platform
         wanted = devices.at_once(sources.mesh) if slots is None else slots
         if wanted < 1:
             raise UsageError(f"slots is {slots}; it must be at least 1")
-        if chunk is None:
-            chunk = 4 if kind != "cpu" and settings.margin == float("inf") else 1
+        if length is None:
+            length = 4 if kind != "cpu" and settings.margin == float("inf") else 1
         self.lag = int(kind != "cpu") if lag is None else lag
-        self.sources, self.settings, self.chunk = sources, settings, chunk
+        self.sources, self.settings, self.length = sources, settings, length
         self._problems: Problem
         self._states: State
         self._params = jax.tree.map(
@@ -134,7 +130,7 @@ class Slots:
         mesh = self.sources.mesh
         new = jax.device_put((attempt.problem, start, np.int32(index)), devices.shared(mesh))
         slots = (self._problems, self._states)
-        self._problems, self._states = _put(self.settings, self._each, mesh, slots, new)
+        self._problems, self._states = chunk.put(self.settings, self._each, mesh, slots, new)
         self._held[index] = attempt
 
     def advance(self) -> list[Finished]:
@@ -142,10 +138,10 @@ class Slots:
         if self.busy:
             self.sources.meter.begin()
             self.sources.meter.chunk(self.busy, self.total)
-            self._states, done = _advance(
+            self._states, done = chunk.advance(
                 self.sources.networks,
                 self.settings,
-                self.chunk,
+                self.length,
                 self.sources.mesh,
                 self._params,
                 self._problems,
@@ -162,7 +158,7 @@ class Slots:
         for index, attempt in enumerate(held):
             if attempt is not None and flags[index] and self._held[index] is attempt:
                 at = jax.device_put(np.int32(index), devices.shared(self.sources.mesh))
-                change, steps = _take(self._states, at)
+                change, steps = chunk.take(self._states, at)
                 finished.append(Finished(attempt, change, steps))
                 self._held[index] = None
         return finished
@@ -203,96 +199,9 @@ class Slots:
         self._flights: deque[tuple[Array, Sequence[Attempt | None]]] = deque()
         empty: tuple[Problem, State] = jax.tree.map(
             lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), devices.split(mesh)),
-            self._shapes(each),
+            chunk.shapes(self.sources, self.settings, each),
         )
         self._problems, self._states = empty
 
-    def _shapes(self, each: int) -> tuple[Problem, State]:
-        """Shapes, types and layout of the slots' arrays."""
-        layout = devices.split(self.sources.mesh)
-
-        def stacked(leaf: Any) -> jax.ShapeDtypeStruct:
-            shape = (each * self.sources.mesh.size, *leaf.shape)
-            return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=layout)
-
-        empty = init(self.settings, jnp.zeros(LAYOUT, jnp.float32))
-        shapes: tuple[Problem, State] = jax.tree.map(stacked, (blank(self.sources), empty))
-        return shapes
-
     def _need(self, each: int) -> int:
-        """Bytes per device that the program takes with so many slots; compiles it."""
-        program = _advance.lower(
-            self.sources.networks,
-            self.settings,
-            self.chunk,
-            self.sources.mesh,
-            self._params,
-            *self._shapes(each),
-        ).compile()
-        use = program.memory_analysis()
-        if use is None:
-            return 0
-        return int(
-            use.argument_size_in_bytes
-            + use.output_size_in_bytes
-            + use.temp_size_in_bytes
-            - use.alias_size_in_bytes
-        )
-
-
-def chunk_of_steps(
-    networks: tuple[Network, ...],
-    settings: Settings,
-    length: int,
-    params: tuple[Any, ...],
-    problems: Problem,
-    states: State,
-) -> tuple[State, Array]:
-    """`length` masked steps over one device's slots: the new states, and which are done."""
-
-    def advance(_: Any, states: State) -> State:
-        gradient, leads = gradients(
-            networks, settings, params, states.delta, problems, states.steps
-        )
-        moved: State = jax.vmap(partial(step, settings))(problems, states, gradient, leads)
-        return moved
-
-    states = advance(0, states) if length == 1 else jax.lax.fori_loop(0, length, advance, states)
-    return states, jnp.copy(states.done)  # the state itself is given away with the next chunk
-
-
-# Compiled once per set of networks, settings and devices, however many batches run with them.
-@partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=6)
-def _advance(
-    networks: tuple[Network, ...],
-    settings: Settings,
-    length: int,
-    mesh: Mesh,
-    params: tuple[Any, ...],
-    problems: Problem,
-    states: State,
-) -> tuple[State, Array]:
-    function = partial(chunk_of_steps, networks, settings, length)
-    result: tuple[State, Array] = devices.on_each(function, mesh)(params, problems, states)
-    return result
-
-
-@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
-def _put(settings: Settings, each: int, mesh: Mesh, slots: Any, new: Any) -> Any:
-    """Write (problem, start, index) into a slot; only the device that holds it changes anything."""
-
-    def write(new: tuple[Problem, Array, Array], slots: Any) -> Any:
-        problem, start, index = new
-        here = index - each * jax.lax.axis_index(devices.AXIS)
-        here = jnp.where((here >= 0) & (here < each), here, each)  # beyond the end is dropped
-        fresh = (problem, init(settings, levels(start)))
-        return jax.tree.map(lambda all_, one: all_.at[here].set(one, mode="drop"), slots, fresh)
-
-    return devices.on_each(write, mesh)(new, slots)
-
-
-@jax.jit
-def _take(states: State, index: jax.Array) -> tuple[Array, Array]:
-    """A slot's perturbation in whole levels, and the steps made."""
-    change = jnp.rint(states.delta[index] * 255).astype(jnp.int16)
-    return change, states.steps[index]
+        return chunk.need(self.sources, self.settings, self.length, self._params, each)

@@ -25,10 +25,11 @@ from jaxanon.commands.common import (
 )
 from jaxanon.devices import mesh
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.items import Item, Loaded
 from jaxanon.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
 from jaxanon.pairs import Partners, decode_together
 from jaxanon.regions import Region, regions
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.run import Run
 
 
 def anonymize(args: Namespace) -> int:

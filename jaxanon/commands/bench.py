@@ -20,9 +20,10 @@ from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.commands.demo import photos
 from jaxanon.devices import mesh
 from jaxanon.errors import UsageError
+from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal, write_json
 from jaxanon.regions import Region
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.run import Run
 
 HEAD = (
     "gradient step of",

@@ -18,7 +18,7 @@ from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.run import Item
+from jaxanon.items import Item
 
 
 def split_names(text: str | None) -> list[str]:

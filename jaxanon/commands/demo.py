@@ -15,9 +15,10 @@ from jaxanon.classifiers.checkpoint import package_folder
 from jaxanon.commands.common import keep_apart, load_all, write_sheet
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
+from jaxanon.items import Item, Loaded
 from jaxanon.manifest import REPORT, Journal, write_json
 from jaxanon.regions import Region
-from jaxanon.run import Item, Loaded, Run
+from jaxanon.run import Run
 
 SOURCES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
 TARGET = "tf_efficientnet_lite2"

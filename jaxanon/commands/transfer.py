@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
-from jaxanon import compilation, files, tables
+from jaxanon import compilation, files, tables, workers
 from jaxanon.classifiers import registry
 from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.devices import mesh
-from jaxanon.ensemble import Ensemble
+from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.transfer import as_json, decide_all, transfer
+from jaxanon.images import count_pixels
 from jaxanon.manifest import write_json
 from jaxanon.pairs import Partners, decode_together
 from jaxanon.progress import Progress
@@ -40,20 +40,29 @@ def evaluate(args: Namespace) -> int:
     on = mesh(args.devices)
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
     chosen = ensemble.names[at]
+    ensemble.compile()
     failed: list[str] = []
     progress = Progress(len(originals), quiet=args.quiet)
 
-    def groups() -> Iterator[tuple[np.ndarray, ...]]:
-        for original in originals:
-            try:
-                partners = [folder.of(original) for folder in folders]
-                yield decode_together(original, *partners)
-            except ImageError as error:
-                failed.append(str(error))
-                progress.error(str(error))
+    def look(original: files.Source) -> tuple[Views, ...] | ImageError:
+        try:
+            partners = [folder.of(original) for folder in folders]
+            return tuple(map(ensemble.look, decode_together(original, *partners)))
+        except ImageError as error:
+            return error
+
+    def groups(threads: ThreadPoolExecutor) -> Iterator[tuple[Views, ...]]:
+        most = 2 * ensemble.batch
+        for seen in workers.ahead(look, originals, threads, most, _pixels, PIXELS_AT_ONCE):
+            if isinstance(seen, ImageError):
+                failed.append(str(seen))
+                progress.error(str(seen))
+            else:
+                yield seen
             progress.advance()
 
-    decided = decide_all(ensemble, groups())
+    with workers.pool() as threads:
+        decided = decide_all(ensemble, groups(threads))
     progress.close()
     if not decided:
         raise ImageError(f"no image of {args.originals} could be compared")
@@ -72,6 +81,10 @@ def evaluate(args: Namespace) -> int:
         print(tables.transfers(rows, chosen))
         print(f"{decided[0].shape[1]} images compared, {len(failed)} failed")
     return 1 if failed else 0
+
+
+def _pixels(original: files.Source) -> int:
+    return count_pixels(original.path)
 
 
 def _same(source: str, name: str) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
+from jaxanon.ensemble import Ensemble, Views
 from jaxanon.evaluate.concordance import repair_rate
 
 
@@ -84,30 +85,15 @@ def transfer(
     return rows
 
 
-def decide_all(
-    ensemble: Ensemble, groups: Iterator[tuple[np.ndarray, ...]]
-) -> tuple[np.ndarray, ...]:
-    """Decisions on streams of images: an iterator of tuples -> one `(C, images)` array per place.
+def decide_all(ensemble: Ensemble, groups: Iterable[tuple[Views, ...]]) -> tuple[np.ndarray, ...]:
+    """Decisions on streams of images: tuples of views -> one `(C, images)` array per place.
 
-    Images are decided on in the ensemble's batches, through its compiled forward passes, and
-    dropped.
+    Images are decided on in the ensemble's batches, through its compiled forward passes.
     """
     parts: list[tuple[np.ndarray, ...]] = []
-    batch: list[tuple[np.ndarray, ...]] = []
-    pixels = 0
-
-    def flush() -> None:
-        if batch:
-            parts.append(tuple(ensemble.decide(images) for images in zip(*batch, strict=True)))
-            batch.clear()
-
-    for group in groups:
-        batch.append(group)
-        pixels += sum(image.shape[0] * image.shape[1] for image in group)
-        if len(batch) == ensemble.batch or pixels >= PIXELS_AT_ONCE:
-            flush()
-            pixels = 0
-    flush()
+    source = iter(groups)
+    while batch := list(islice(source, ensemble.batch)):
+        parts.append(tuple(ensemble.decide_on(views) for views in zip(*batch, strict=True)))
     return tuple(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
 
 
