@@ -1,4 +1,6 @@
+import json
 from functools import partial
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -7,6 +9,8 @@ import pytest
 from jax import lax
 
 from jaxanon.classifiers import depthwise, lowerings, ops, stem, windows, winograd
+
+BENCHMARKS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
 
 @pytest.mark.parametrize("padding", ["same", 0, 1, 2])
@@ -180,3 +184,23 @@ def test_forms_by_backend_and_shape():
     for rules in lowerings.TABLE.values():
         for operation, chosen in rules.items():
             assert {rule.form for rule in chosen} <= forms[operation]
+
+
+@pytest.mark.parametrize("file", sorted(BENCHMARKS.glob("lowerings-*.json")))
+def test_the_table_of_forms_follows_the_measurements(file):
+    """`scripts/compare_lowerings.py` wrote the file; no form is chosen that it found slower."""
+    backend = file.stem.partition("-")[2]
+    rows = json.loads(file.read_text())["rows"]
+    assert {row["operation"] for row in rows} == set(lowerings.TABLE[backend])
+    for row in rows:
+        chosen = lowerings.form(row["operation"], lowerings.Shape(**row["shape"]), backend)
+        seconds = row["seconds"]
+        assert seconds[chosen] <= 1.1 * seconds["library"], row
+        if (row["operation"], row["whose"]) != ("conv", "ResNet"):  # see the table
+            assert seconds[chosen] <= 1.25 * min(seconds.values()), row
+
+
+def test_every_measured_backend_has_its_measurements():
+    assert {path.stem.partition("-")[2] for path in BENCHMARKS.glob("lowerings-*.json")} == set(
+        lowerings.TABLE
+    )
