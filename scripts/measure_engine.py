@@ -4,10 +4,11 @@
     python scripts/measure_engine.py start   [--json FILE] [--slots 16]
     python scripts/measure_engine.py memory  [--json FILE] [--slots 16] [--images 2000] [--side 64]
 
-refill: the demo's photos, half of them blurred (easy), half pixelated (hard), mixed, through the
-whole run from files to verified files: images per second with finished images leaving and new ones
-entering, against the same loop whose slots are filled only when all are empty; in turn, medians.
-And the share of the steady state in which the device had work (see `jaxanon.meter`).
+refill: the demo's photos, each once blurred a little (easy) and once pixelated coarsely (hard),
+shuffled, through the whole run from files to verified files: images per second with finished
+images leaving and new ones entering, against the same loop whose slots are filled only when all are
+empty; in turn, medians. And the share of the steady state in which the device had work (see
+`jaxanon.meter`).
 
 start: seconds until the programs of the study's seven sources are ready, in a new process, first
 with an empty cache of compiled programs, then with it; and the memory of one step. Random weights.
@@ -39,7 +40,7 @@ from jaxanon import run as run_module
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
-from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
+from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.drawn import draw
@@ -52,6 +53,7 @@ from jaxanon.regions import Region
 from jaxanon.run import Run
 
 LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
+EASY, HARD = ("blur", 3.0), ("pixelate", 16.0)
 STUDY = (
     "mobilenetv2_100",
     "mobilenetv2_140",
@@ -102,17 +104,17 @@ def resident_mb() -> float:
 def refill(args: argparse.Namespace) -> dict[str, Any]:
     """Images per second with and without refill."""
     classifiers = [load_classifier(name) for name in LITE]
-    cases = [(path, method) for path, _ in photos() for method in ("blur", "pixelate")]
+    cases = [(path, *how) for path, _ in photos() for how in (EASY, HARD)]
     order = np.random.default_rng(0).permutation(len(cases))
     cases = [cases[i] for i in order]
 
-    def load(path: Path, method: str) -> Loaded:
+    def load(path: Path, method: str, strength: float) -> Loaded:
         original = images.decode(path)
-        hidden = anonymize(original, Region(), method, DEFAULT_STRENGTH[method])
+        hidden = anonymize(original, Region(), method, strength)
         return Loaded(original, hidden, None)
 
     figures: dict[str, list[dict[str, Any]]] = {"with": [], "without": []}
-    for _ in range(args.rounds):
+    for round_ in range(args.rounds + 1):
         for kind, made in figures.items():
             setattr(run_module, "Slots", Slots if kind == "with" else WithoutRefill)  # noqa: B010
             with tempfile.TemporaryDirectory() as folder:
@@ -137,12 +139,16 @@ def refill(args: argparse.Namespace) -> dict[str, Any]:
                 }
             )
             print(kind, made[-1], flush=True)
+            if not round_:
+                made.clear()  # to warm up
     medians = {
         kind: statistics.median(row["images_per_second"] for row in made)
         for kind, made in figures.items()
     }
     return {
         "images": len(cases),
+        "easy": EASY,
+        "hard": HARD,
         "sources": [classifier.name for classifier in classifiers],
         "images_per_second": medians,
         "gain": medians["with"] / medians["without"],

@@ -197,7 +197,7 @@ def test_the_table_of_forms_follows_the_measurements(file):
         seconds = row["seconds"]
         assert seconds[chosen] <= 1.1 * seconds["library"], row
         if (row["operation"], row["whose"]) != ("conv", "ResNet"):  # see the table
-            assert seconds[chosen] <= 1.25 * min(seconds.values()), row
+            assert seconds[chosen] <= 1.25 * min(seconds.values()) + 0.002, row
 
 
 def test_every_measured_backend_has_its_measurements():
