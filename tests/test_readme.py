@@ -1,9 +1,11 @@
 """What the README shows works."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 
+import bench_table
 import list_classifiers
 import pytest
 
@@ -24,7 +26,7 @@ def test_the_python_example_runs(photos, capsys):
 def test_the_commands_parse():
     lines = README.replace("\\\n", " ")
     commands = re.findall(
-        r"(?:^|`)jaxanon ((?:anonymize|adapt|transfer|models) ?[^`\n]*)", lines, re.M
+        r"(?:^|`)jaxanon ((?:anonymize|adapt|transfer|models|bench) ?[^`\n]*)", lines, re.M
     )
     whole = [command for command in commands if " " in command or command == "models"]
     assert len(whole) >= 4
@@ -45,3 +47,14 @@ def test_links_lead_somewhere(document):
 
 def test_the_table_of_classifiers_is_current():
     assert (ROOT / "docs" / "classifiers.md").read_text() == list_classifiers.page()
+
+
+def test_the_figures_against_pytorch_are_those_of_the_file():
+    """Every row of the page, and each of those that the README picks."""
+    rows = json.loads((ROOT / "docs/benchmarks/cpu-2core.json").read_text())["rows"]
+    table = bench_table.lines(rows)
+    page = (ROOT / "docs" / "performance.md").read_text().splitlines()
+    assert [line for line in table if line not in page] == []
+    picked = [line for line in README.splitlines() if re.match(r"\| (step of|end to end)", line)]
+    assert len(picked) >= 6
+    assert [line for line in picked if line not in table] == []
