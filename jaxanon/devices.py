@@ -68,17 +68,18 @@ def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
     return everywhere
 
 
-def free_memory(device: jax.Device) -> int | None:
-    """Bytes that a program on this device may take, as far as that can be known.
+def free_memory(mesh: Mesh) -> int | None:
+    """Bytes that a program may take on each device, as far as that can be known.
 
-    On CPUs that is what the system and the container have left, shared by all devices.
+    On CPUs that is what the system and the container have left, shared among the devices.
     """
+    device = mesh.devices.flat[0]
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
         limit = stats.get("bytes_limit")
         return None if limit is None else int(limit) - int(stats.get("bytes_in_use", 0))
     left = [room for room in (_system_room(), _container_room()) if room is not None]
-    return min(left) if left else None
+    return min(left) // mesh.size if left else None
 
 
 def _system_room() -> int | None:

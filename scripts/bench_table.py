@@ -1,6 +1,6 @@
 """The figures of `bench_vs_torch.py` as a Markdown table.
 
-    python scripts/bench_table.py docs/benchmarks/cpu-2core.json
+python scripts/bench_table.py docs/benchmarks/cpu-2core.json
 """
 
 from __future__ import annotations

@@ -136,8 +136,27 @@ class Slots:
     def advance(self) -> list[Finished]:
         """Hand a chunk to the device, and take out what an earlier one (`lag`) has finished."""
         if self.busy:
-            self.sources.meter.begin()
-            self.sources.meter.chunk(self.busy, self.total)
+            self._launch()
+        if not self._flights or (self.busy and len(self._flights) <= self.lag):
+            return []
+        done, held = self._flights.popleft()
+        try:
+            flags = jax.device_get(done)
+        finally:
+            self.sources.meter.end()
+        finished = []
+        for index, attempt in enumerate(held):
+            if attempt is not None and flags[index] and self._held[index] is attempt:
+                at = jax.device_put(np.int32(index), devices.shared(self.sources.mesh))
+                change, steps = chunk.take(self._states, at)
+                finished.append(Finished(attempt, change, steps))
+                self._held[index] = None
+        return finished
+
+    def _launch(self) -> None:
+        self.sources.meter.chunk(self.busy, self.total)
+        self.sources.meter.begin()
+        try:
             self._states, done = chunk.advance(
                 self.sources.networks,
                 self.settings,
@@ -147,21 +166,11 @@ class Slots:
                 self._problems,
                 self._states,
             )
-            done.copy_to_host_async()
-            self._flights.append((done, tuple(self._held)))
-        if not self._flights or (self.busy and len(self._flights) <= self.lag):
-            return []
-        done, held = self._flights.popleft()
-        flags = jax.device_get(done)
-        self.sources.meter.end()
-        finished = []
-        for index, attempt in enumerate(held):
-            if attempt is not None and flags[index] and self._held[index] is attempt:
-                at = jax.device_put(np.int32(index), devices.shared(self.sources.mesh))
-                change, steps = chunk.take(self._states, at)
-                finished.append(Finished(attempt, change, steps))
-                self._held[index] = None
-        return finished
+        except BaseException:
+            self.sources.meter.end()
+            raise
+        done.copy_to_host_async()
+        self._flights.append((done, tuple(self._held)))
 
     def halve(self) -> list[Attempt]:
         """Begin anew with half of the slots; returns the attempts that were under way.
@@ -182,17 +191,18 @@ class Slots:
     def _arrange(self, wanted: int) -> None:
         """Empty slots, as many of the wanted ones as fit; compiles the program for them."""
         mesh = self.sources.mesh
-        room = devices.free_memory(mesh.devices.flat[0])
+        room = devices.free_memory(mesh)
+        weights = sum(leaf.nbytes for leaf in jax.tree.leaves(self._params))  # there already
         each, need = wanted, self._need(wanted)
-        while room is not None and each > 1 and need > RESERVE * room:
+        while room is not None and each > 1 and need - weights > RESERVE * room:
             each //= 2
-            if need / 2 <= RESERVE * room or each == 1:
-                need = self._need(each)
-            else:
-                need //= 2
+            halved = (need - weights) // 2 + weights
+            # Compiled again only where it may fit: that takes long.
+            fits = halved - weights <= RESERVE * room
+            need = self._need(each) if fits or each == 1 else halved
         if each < wanted:
             text = "%d slots per device instead of %d: they take %.1f of %.1f GB that are free"
-            log.warning(text, each, wanted, need / 1e9, (room or 0) / 1e9)
+            log.warning(text, each, wanted, (need - weights) / 1e9, (room or 0) / 1e9)
         self.memory = need
         self._each = each
         self._held: list[Attempt | None] = [None] * (each * mesh.size)
