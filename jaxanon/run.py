@@ -23,6 +23,7 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.compilation import undisturbed
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.files import commit, discard_part, refuse_existing, write, write_part
@@ -133,7 +134,7 @@ class Run:
         log.info(
             "compiling: the adaptation to %d, %d forward passes", len(self.sources.names), count
         )
-        with self.meter.stage("compile"), ThreadPoolExecutor(1) as beside:
+        with self.meter.stage("compile"), undisturbed(), ThreadPoolExecutor(1) as beside:
             forwards = beside.submit(self.everyone.compile)
             slots = Slots(self.sources, self.settings, self.slots)
             forwards.result()

@@ -40,7 +40,8 @@ def evaluate(args: Namespace) -> int:
     on = mesh(args.devices)
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
     chosen = ensemble.names[at]
-    ensemble.compile()
+    with compilation.undisturbed():
+        ensemble.compile()
     failed: list[str] = []
     progress = Progress(len(originals), quiet=args.quiet)
 
