@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,8 @@ from jaxanon.view import look
 
 PIXELS_AT_ONCE = 64_000_000
 """A batch of full-resolution images ends early at so many pixels, to bound the memory."""
+
+NONE = "an ensemble needs at least one classifier"
 
 Views = tuple[np.ndarray, ...]
 """What each classifier sees of one image, `(size, size, 3)` uint8."""
@@ -56,7 +59,7 @@ class Ensemble:
         names = [classifier.name for classifier in classifiers]
         twice = {name for name in names if names.count(name) > 1}
         if not names:
-            raise UsageError("an ensemble needs at least one classifier")
+            raise UsageError(NONE)
         if twice:
             raise UsageError(f"classifiers named twice: {', '.join(sorted(twice))}")
         if batch is not None and batch < 1:
@@ -75,6 +78,19 @@ class Ensemble:
     def names(self) -> list[str]:
         """The classifiers' names, in order."""
         return [classifier.name for classifier in self.classifiers]
+
+    def first(self, count: int) -> Ensemble:
+        """The first `count` classifiers alone; their arrays on the devices are shared.
+
+        Raises:
+            UsageError: when that is none.
+        """
+        if not count:
+            raise UsageError(NONE)
+        part = copy(self)
+        part.classifiers = self.classifiers[:count]
+        part.networks, part.params = self.networks[:count], self.params[:count]
+        return part
 
     def look(self, image: np.ndarray) -> Views:
         """Each classifier's view of an image `(H, W, 3)` uint8: the host's part of deciding."""

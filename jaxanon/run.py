@@ -88,8 +88,8 @@ class Run:
     ) -> None:
         self.slots, self.meter = slots, Meter()
         self.items, self.settings, self.form, self.options = items, settings, form, options
-        self.sources = Ensemble(sources, mesh=mesh, meter=self.meter)
         self.everyone = Ensemble([*sources, *targets], mesh=mesh, meter=self.meter)
+        self.sources = self.everyone.first(len(sources))
         self.roles = {
             **{classifier.name: "source" for classifier in sources},
             **{classifier.name: "target" for classifier in targets},

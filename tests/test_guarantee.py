@@ -24,7 +24,6 @@ from jaxanon.run import Run
 PACKAGE = Path(adaptation.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 ALLOWED = {
-    "jaxanon",
     "jaxanon.devices",
     "jaxanon.errors",
     "jaxanon.meter",

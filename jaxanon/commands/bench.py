@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import statistics
 import tempfile
 import time
@@ -50,7 +49,6 @@ def bench(args: Namespace) -> int:
     compilation.keep()
     on = mesh(args.devices)
     classifiers = load_all(names, quiet=True)
-    logging.getLogger("jaxanon").setLevel(logging.WARNING)
     peak = benchmark.matrix_rate(args.precision or "float32")
     print(f"{benchmark.hardware()}; a matrix product runs at {peak / 1e9:,.0f} GFLOP/s")
     groups = [[classifier] for classifier in classifiers]
