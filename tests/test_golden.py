@@ -11,6 +11,7 @@ from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.drawn import digest, draw, pixels
 from jaxanon.classifiers.families import FAMILIES
 from jaxanon.classifiers.port import expected, port
+from jaxanon.devices import mesh
 
 GOLDEN = {
     path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("golden/*.json")
@@ -33,7 +34,7 @@ def test_logits(family, name):
     port(model, draw(shapes, data["seed"]), name)
     images = pixels((2, row["size"], row["size"], 3), data["seed"])
     ours = Classifier.of(name, entry.config, model)
-    mine = np.asarray(forward(ours.network, ours.params, images))
+    mine = np.asarray(forward(ours.network, mesh(1), ours.params, images))
     theirs = np.array(row["logits"])
     assert np.ptp(theirs) > 0.1 * np.abs(theirs).max(), "the logits say something"
     assert np.abs(mine - theirs).max() <= 1e-5 * np.abs(theirs).max()
