@@ -9,7 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -35,10 +35,10 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 Pixels = Sequence[np.ndarray]
 
 
-def model_of(name: str, *, random: bool = False) -> Any:
+def model_of(name: str) -> Any:
     """Timm's model, channels last, frozen; with the installed weights, or drawn ones."""
     entry = registry.find(name)
-    if random or entry.installed is None:
+    if entry.installed is None:
         model, _ = timm_model(entry.architecture)
     else:
         model = timm_filled(name, entry.installed)
@@ -205,6 +205,19 @@ def blurred(original: np.ndarray) -> np.ndarray:
     return anonymize(original, Region(), "blur", DEFAULT_STRENGTH["blur"])
 
 
+def batches(
+    judge: Judge, paths: Sequence[Path], threads: ThreadPoolExecutor
+) -> Iterator[tuple[list[Path], list[np.ndarray], np.ndarray]]:
+    """Files, their anonymized images and the reference decisions; the anonymized are judged too."""
+    for start in range(0, len(paths), judge.batch):
+        part = list(paths[start : start + judge.batch])
+        originals = list(threads.map(decode, part))
+        anonymized = list(threads.map(blurred, originals))
+        wanted = judge.decide(originals)
+        judge.decide(anonymized)
+        yield part, anonymized, wanted
+
+
 def run(
     judge: Judge,
     paths: Sequence[Path],
@@ -218,12 +231,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     kept, steps = 0, []
     with ThreadPoolExecutor() as threads:
-        for start in range(0, len(paths), judge.batch):
-            part = list(paths[start : start + judge.batch])
-            originals = list(threads.map(decode, part))
-            anonymized = list(threads.map(blurred, originals))
-            wanted = judge.decide(originals)
-            judge.decide(anonymized)
+        for part, anonymized, wanted in batches(judge, paths, threads):
             made: dict[int, np.ndarray] = {}
             spent = dict.fromkeys(range(len(part)), 0)
             todo = list(range(len(part)))
@@ -310,12 +318,7 @@ def run_foolbox(
     attack = foolbox.attacks.LinfPGD()
     kept = 0
     with ThreadPoolExecutor() as threads:
-        for start in range(0, len(paths), judge.batch):
-            part = list(paths[start : start + judge.batch])
-            originals = list(threads.map(decode, part))
-            anonymized = list(threads.map(blurred, originals))
-            wanted = judge.decide(originals)
-            judge.decide(anonymized)
+        for part, anonymized, wanted in batches(judge, paths, threads):
             joint.wanted = torch.tensor(wanted, device=DEVICE)
             first = torch.zeros(len(part), dtype=torch.long, device=DEVICE)
             goal = foolbox.criteria.TargetedMisclassification(first)

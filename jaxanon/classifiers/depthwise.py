@@ -22,6 +22,7 @@ from jaxanon.classifiers.windows import (
     pads,
     shape_of,
     shifts,
+    unpad,
 )
 
 
@@ -110,11 +111,4 @@ def _input_gradient(
         n, c = g.shape[0], g.shape[3]
         grid = jnp.stack(phases).reshape(stride, stride, n, rows, columns, c)
         whole = grid.transpose(2, 3, 0, 4, 1, 5).reshape(n, rows * stride, columns * stride, c)
-    top, left = around[0][0], around[1][0]
-    missing = (
-        max(top + shape[1] - whole.shape[1], 0),
-        max(left + shape[2] - whole.shape[2], 0),
-    )
-    if any(missing):
-        whole = jnp.pad(whole, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
-    return whole[:, top : top + shape[1], left : left + shape[2]]
+    return unpad(whole, around, (shape[1], shape[2]))

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxanon.classifiers.lowerings import Shape, form
-from jaxanon.classifiers.windows import Pads, Side, barrier, convolve, pad, shape_of, shifts
+from jaxanon.classifiers.windows import Pads, Side, barrier, convolve, pad, shape_of, shifts, unpad
 
 CHANNELS = 4
 """The most input channels that are a stem's."""
@@ -77,8 +77,7 @@ def gradient_by_columns(g: Array, kernel: Array, stride: int, around: Pads, size
         )
         total = moved if total is None else total + moved
     assert total is not None
-    top, left = around[0][0], around[1][0]
-    return total[:, top : top + size[0], left : left + size[1]]
+    return unpad(total, around, size)
 
 
 def gradient_by_blocks(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
@@ -98,13 +97,7 @@ def gradient_by_blocks(g: Array, kernel: Array, stride: int, around: Pads, size:
     n, height, width, _ = y.shape
     y = y.reshape(n, height, width, stride, stride, channels).transpose(0, 1, 3, 2, 4, 5)
     y = y.reshape(n, height * stride, width * stride, channels)
-    (top, _), (left, _) = around
-    missing = [
-        max(first + side - have, 0)
-        for first, side, have in zip((top, left), size, y.shape[1:3], strict=True)
-    ]
-    y = jnp.pad(y, ((0, 0), (0, missing[0]), (0, missing[1]), (0, 0)))
-    return y[:, top : top + size[0], left : left + size[1]]
+    return unpad(y, around, size)
 
 
 FORWARD = {"library": convolve, "patches": by_patches}

@@ -55,6 +55,15 @@ def pad(x: Array, around: Pads, value: float = 0.0) -> Array:
     return barrier(jnp.pad(x, ((0, 0), *around, (0, 0)), constant_values=value))
 
 
+def unpad(x: Array, around: Pads, size: Side) -> Array:
+    """The image of `size` inside a border; what `x` lacks of it at the end is zero."""
+    top, left = around[0][0], around[1][0]
+    below, right = max(top + size[0] - x.shape[1], 0), max(left + size[1] - x.shape[2], 0)
+    if below or right:
+        x = jnp.pad(x, ((0, 0), (0, below), (0, right), (0, 0)))
+    return x[:, top : top + size[0], left : left + size[1]]
+
+
 def shifts(x: Array, kernel: Side, stride: int) -> list[Array]:
     """The windows' values, one array (n, h', w', c) per place in the window, row by row."""
     n, height, width, c = x.shape
