@@ -21,6 +21,7 @@ from jax import Array
 from jaxanon.classifiers.classifier import Classifier, Network
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.drawn import pixels
+from jaxanon.devices import program_memory
 
 
 @dataclass(frozen=True)
@@ -75,16 +76,13 @@ def _program(
     begin = time.perf_counter()
     compiled = jax.jit(function).lower(images, labels, params).compile()
     seconds = time.perf_counter() - begin
-    cost, use = compiled.cost_analysis() or {}, compiled.memory_analysis()
-    memory = 0
-    if use is not None:
-        memory = use.argument_size_in_bytes + use.output_size_in_bytes + use.temp_size_in_bytes
+    cost = compiled.cost_analysis() or {}
     return Program(
         call=lambda: jax.block_until_ready(compiled(images, labels, params)),
         compile_seconds=seconds,
         flops=float(cost.get("flops", 0)),
         bytes=float(cost.get("bytes accessed", 0)),
-        memory=int(memory),
+        memory=program_memory(compiled),
     )
 
 

@@ -68,6 +68,19 @@ def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
     return everywhere
 
 
+def program_memory(program: jax.stages.Compiled) -> int:
+    """Bytes that a compiled program takes on each device, arguments included; 0 where unknown."""
+    use = program.memory_analysis()
+    if use is None:
+        return 0
+    return int(
+        use.argument_size_in_bytes
+        + use.output_size_in_bytes
+        + use.temp_size_in_bytes
+        - use.alias_size_in_bytes
+    )
+
+
 def free_memory(mesh: Mesh) -> int | None:
     """Bytes that a program may take on each device, as far as that can be known.
 

@@ -104,12 +104,4 @@ def need(
     program = advance.lower(
         sources.networks, settings, length, sources.mesh, params, *made
     ).compile()
-    use = program.memory_analysis()
-    if use is None:
-        return 0
-    return int(
-        use.argument_size_in_bytes
-        + use.output_size_in_bytes
-        + use.temp_size_in_bytes
-        - use.alias_size_in_bytes
-    )
+    return devices.program_memory(program)
