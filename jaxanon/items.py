@@ -8,6 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxanon.anonymizers import anonymize
+from jaxanon.images import decode
+from jaxanon.regions import Region
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -16,6 +20,21 @@ class Loaded:
     original: np.ndarray
     anonymized: np.ndarray
     mask: np.ndarray | None
+
+
+def load_whole(path: Path, method: str, strength: float | None = None) -> Loaded:
+    """Read a photo and anonymize all of it.
+
+    Args:
+        path: of an image file.
+        method: an anonymizer's name.
+        strength: of it; by default its own.
+
+    Raises:
+        ImageError: when the photo cannot be read.
+    """
+    original = decode(path)
+    return Loaded(original, anonymize(original, Region(), method, strength), None)
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,8 @@ from typing import Any
 
 import numpy as np
 from compare_with_timm import timm_model
+from peer_process import Peer
 from PIL import Image
-from torch_peers import Peer, blurred
 
 from jaxanon import benchmark, memory
 from jaxanon.adaptation.settings import preset
@@ -50,7 +50,7 @@ from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.port import port
 from jaxanon.commands.demo import photos
 from jaxanon.images import decode
-from jaxanon.items import Item, Loaded
+from jaxanon.items import Item, load_whole
 from jaxanon.manifest import Journal, write_json
 from jaxanon.run import Run
 
@@ -148,10 +148,6 @@ def end_to_end_rows(
     classifiers = [ours_of(each) for each in names]
     settings = preset("fast")
 
-    def load(path: Path) -> Loaded:
-        original = decode(path)
-        return Loaded(original, blurred(original), None)
-
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         (out / "in").mkdir()
@@ -160,7 +156,9 @@ def end_to_end_rows(
 
         def ours() -> dict[str, Any]:
             to = out / f"ours{next(count)}"
-            items = [Item(path, to / path.name, partial(load, path)) for path in files]
+            items = [
+                Item(path, to / path.name, partial(load_whole, path, "blur")) for path in files
+            ]
             run = Run(items, classifiers, [], settings, "png", {}, Journal(to, {}), quiet=True)
             report = run.execute({})
             images = report["images"]

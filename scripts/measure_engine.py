@@ -28,41 +28,30 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reproduce_tables import TABLES, randomly
 
-from jaxanon import benchmark, compilation, images, memory
+from jaxanon import benchmark, compilation, memory
 from jaxanon import run as run_module
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
 from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.classifier import Classifier
-from jaxanon.classifiers.drawn import draw
 from jaxanon.classifiers.loading import load_classifier
-from jaxanon.classifiers.port import expected, port
 from jaxanon.commands.demo import photos
-from jaxanon.items import Item, Loaded
+from jaxanon.items import Item, Loaded, load_whole
 from jaxanon.manifest import Journal, write_json
 from jaxanon.regions import Region
 from jaxanon.run import Run
 
 LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 EASY, HARD = ("blur", 3.0), ("pixelate", 16.0)
-STUDY = (
-    "mobilenetv2_100",
-    "mobilenetv2_140",
-    "resnet101",
-    "resnet152",
-    "vgg16",
-    "vgg19",
-    "xception65",
-)
+STUDY = [row.architecture for row in TABLES["2"].rows]
 
 
 class WithoutRefill(Slots):
@@ -86,15 +75,6 @@ class WithoutRefill(Slots):
         return finished
 
 
-def drawn(name: str, size: int | None = None) -> Classifier:
-    """A classifier with random weights, perhaps for another input size."""
-    entry = registry.find(name)
-    config = entry.config if size is None else replace(entry.config, input_size=size)
-    model = entry.build(config.classes, config.input_size)
-    port(model, draw(expected(model), 7), name)
-    return Classifier.of(entry.name, config, model)
-
-
 def resident_mb() -> float:
     """Memory of this process now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -107,12 +87,6 @@ def refill(args: argparse.Namespace) -> dict[str, Any]:
     cases = [(path, *how) for path, _ in photos() for how in (EASY, HARD)]
     order = np.random.default_rng(0).permutation(len(cases))
     cases = [cases[i] for i in order]
-
-    def load(path: Path, method: str, strength: float) -> Loaded:
-        original = images.decode(path)
-        hidden = anonymize(original, Region(), method, strength)
-        return Loaded(original, hidden, None)
-
     figures: dict[str, list[dict[str, Any]]] = {"with": [], "without": []}
     for round_ in range(args.rounds + 1):
         for kind, made in figures.items():
@@ -120,7 +94,7 @@ def refill(args: argparse.Namespace) -> dict[str, Any]:
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder)
                 items = [
-                    Item(Path(f"{i}"), out / f"{i}.png", partial(load, *case))
+                    Item(Path(f"{i}"), out / f"{i}.png", partial(load_whole, *case))
                     for i, case in enumerate(cases)
                 ]
                 run = Run(
@@ -163,7 +137,7 @@ def start_once(slots: int) -> dict[str, Any]:
     """In a new process: compile the seven sources' programs, make a step, say what it took."""
     memory.keep_freed()
     compilation.keep()
-    classifiers = [drawn(name) for name in STUDY]
+    classifiers = [randomly(registry.find(name)) for name in STUDY]
     before = resident_mb()
     begin = time.perf_counter()
     run = Run([], classifiers, [], preset("fast"), "png", {}, Journal(Path(), {}), slots=slots)
@@ -194,13 +168,13 @@ def start(args: argparse.Namespace) -> dict[str, Any]:
             out = subprocess.run(command, check=True, env=environment, capture_output=True)
             found.append({"kind": kind, **json.loads(out.stdout.splitlines()[-1])})
             print(found[-1], flush=True)
-    return {"sources": list(STUDY), "slots": args.slots, "starts": found}
+    return {"sources": STUDY, "slots": args.slots, "starts": found}
 
 
 def flat(args: argparse.Namespace) -> dict[str, Any]:
     """Resident memory over many small images."""
     memory.keep_freed()
-    classifiers = [drawn(name, args.side) for name in STUDY]
+    classifiers = [randomly(registry.find(name), args.side) for name in STUDY]
     generator = np.random.default_rng(0)
     marks: list[dict[str, float]] = []
 
@@ -222,7 +196,7 @@ def flat(args: argparse.Namespace) -> dict[str, Any]:
         report = run.execute({})
     marks.append({"images": args.images, "resident_mb": resident_mb()})
     return {
-        "sources": list(STUDY),
+        "sources": STUDY,
         "input_size": args.side,
         "slots": args.slots,
         "images_per_second": report["summary"]["images_per_second"],

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 from jaxanon import files
 from jaxanon.adaptation.settings import Settings, preset
-from jaxanon.anonymizers import METHODS, anonymize, strength_of
+from jaxanon.anonymizers import METHODS, strength_of
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.drawn import draw
@@ -31,10 +31,8 @@ from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.port import expected, port
 from jaxanon.commands.common import announce, keep_apart
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
-from jaxanon.images import decode
-from jaxanon.items import Item, Loaded
+from jaxanon.items import Item, load_whole
 from jaxanon.manifest import REPORT, Journal, write_json
-from jaxanon.regions import Region
 from jaxanon.run import Run
 from jaxanon.tables import percent, table
 
@@ -119,11 +117,12 @@ def local(folder: Path, entry: registry.Entry) -> Path | None:
     return None
 
 
-def randomly(entry: registry.Entry) -> Classifier:
-    """The classifier with random weights, and a name that says so."""
-    model = entry.build(entry.config.classes)
+def randomly(entry: registry.Entry, size: int | None = None) -> Classifier:
+    """The classifier with random weights, and a name that says so; for another `size` if given."""
+    size = size or entry.config.input_size
+    model = entry.build(entry.config.classes, size)
     port(model, draw(expected(model)), entry.architecture)
-    config = replace(entry.config, source="random numbers", licence="none")
+    config = replace(entry.config, source="random numbers", licence="none", input_size=size)
     return Classifier.of(f"{entry.architecture}.{RANDOM}", config, model)
 
 
@@ -172,15 +171,15 @@ def adapt(
 ) -> dict[str, Any]:
     """Anonymize, adapt, save, verify; the run's report."""
     strength = strength_of(args.method, args.strength)
-
-    def read(path: Path) -> Loaded:
-        original = decode(path)
-        return Loaded(original, anonymize(original, Region(), args.method, strength), None)
-
     found = files.find(args.photos)
     names = files.output_names(found, "png")
     items = [
-        Item(source.path, folder / name, partial(read, source.path), overwrite=True)
+        Item(
+            source.path,
+            folder / name,
+            partial(load_whole, source.path, args.method, strength),
+            overwrite=True,
+        )
         for source, name in zip(found, names, strict=True)
     ]
     options = {

@@ -11,17 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxanon import benchmark, compilation, images, tables
+from jaxanon import benchmark, compilation, tables
 from jaxanon.adaptation.settings import preset
-from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.commands.demo import photos
 from jaxanon.devices import mesh
 from jaxanon.errors import UsageError
-from jaxanon.items import Item, Loaded
+from jaxanon.items import Item, load_whole
 from jaxanon.manifest import Journal, write_json
-from jaxanon.regions import Region
 from jaxanon.run import Run
 
 HEAD = (
@@ -118,15 +116,12 @@ def _end_to_end(
     paths: Sequence[Path], classifiers: Sequence[Classifier], on: Any
 ) -> dict[str, Any]:
     """Blur, adapt, save and verify the photos; what the run says of its time."""
-
-    def load(path: Path) -> Loaded:
-        original = images.decode(path)
-        blurred = anonymize(original, Region(), "blur", DEFAULT_STRENGTH["blur"])
-        return Loaded(original, blurred, None)
-
     with tempfile.TemporaryDirectory(prefix="jaxanon-bench-") as folder:
         out = Path(folder)
-        items = [Item(path, out / f"{path.stem}.png", partial(load, path)) for path in paths]
+        items = [
+            Item(path, out / f"{path.stem}.png", partial(load_whole, path, "blur"))
+            for path in paths
+        ]
         run = Run(
             items,
             classifiers,

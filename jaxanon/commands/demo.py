@@ -10,14 +10,13 @@ from pathlib import Path
 
 from jaxanon import compilation, images, tables
 from jaxanon.adaptation.settings import preset
-from jaxanon.anonymizers import DEFAULT_STRENGTH, anonymize
+from jaxanon.anonymizers import DEFAULT_STRENGTH
 from jaxanon.classifiers.checkpoint import package_folder
 from jaxanon.commands.common import keep_apart, load_all, write_sheet
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.items import Item, Loaded
+from jaxanon.items import Item, load_whole
 from jaxanon.manifest import REPORT, Journal, write_json
-from jaxanon.regions import Region
 from jaxanon.run import Run
 
 SOURCES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
@@ -63,14 +62,14 @@ def demo(args: Namespace) -> int:
     settings, failed = preset("fast"), 0
     for method in ("blur", "pixelate"):
         strength = DEFAULT_STRENGTH[method]
-
-        def load(path: Path, method: str = method, strength: float | None = strength) -> Loaded:
-            original = images.decode(path)
-            return Loaded(original, anonymize(original, Region(), method, strength), None)
-
         folder = args.output / method
         items = [
-            Item(path, folder / f"{path.stem}.png", partial(load, path), overwrite=True)
+            Item(
+                path,
+                folder / f"{path.stem}.png",
+                partial(load_whole, path, method, strength),
+                overwrite=True,
+            )
             for path, _ in labelled
         ]
         options = {"command": "demo", "method": method, "strength": strength, **asdict(settings)}

@@ -2,7 +2,6 @@
 
 import json
 
-import bench_vs_torch
 import pytest
 
 pytestmark = pytest.mark.parity
@@ -11,6 +10,8 @@ KEYS = {"what", "name", "batch", "precision", "peer", "ours_seconds", "peer_seco
 
 def test_every_peer_keeps_what_it_promises(tmp_path):
     """On two photos: PyTorch's loop reaches what ours does, and the rows have their fields."""
+    import bench_vs_torch  # needs PyTorch, which the other tests do without
+
     file = tmp_path / "bench.json"
     name = "tf_efficientnet_lite0"
     words = ["--json", file, "--classifiers", name, "--end-to-end", name, "--images", 2]
