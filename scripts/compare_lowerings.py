@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxanon import benchmark, memory
-from jaxanon.classifiers import depthwise, ops, stem, winograd
+from jaxanon.classifiers import depthwise, ops, patches, stem, winograd
 from jaxanon.classifiers.drawn import noise
 from jaxanon.classifiers.lowerings import Shape, form
 from jaxanon.classifiers.windows import Pads, convolve, pads
@@ -83,13 +83,16 @@ def pool_forms(size: int, side: int, stride: int) -> dict[str, Form]:
     }
 
 
-def conv_forms(inputs: int, outputs: int) -> dict[str, Form]:
+def conv_forms(inputs: int, outputs: int, stride: int) -> dict[str, Form]:
     """Forms of the 3x3 convolution."""
-    kernel = normal(3, 3, inputs, outputs)
-    return {
-        "library": both(lambda x: convolve(x, kernel, 1, winograd.AROUND)),
-        "winograd": both(lambda x: winograd.conv(x, kernel)),
+    kernel, around = normal(3, 3, inputs, outputs), winograd.AROUND
+    forms = {
+        "library": both(lambda x: convolve(x, kernel, stride, around)),
+        "patches": both(lambda x: patches.conv(x, kernel, stride, around)),
     }
+    if stride == 1:
+        forms["winograd"] = both(lambda x: winograd.conv(x, kernel))
+    return forms
 
 
 def stem_forms(size: int, side: int, stride: int, outputs: int) -> dict[str, Form]:
@@ -151,22 +154,32 @@ def measure() -> list[dict[str, Any]]:
     ):
         shape, x = Shape(side, stride, channels, size), normal(BATCH, size, size, channels)
         row("max_pool", shape, pool_forms(size, side, stride), x, whose)
-    for size, inputs, outputs, whose in (
-        (224, 64, 64, "VGG"),
-        (112, 64, 128, "VGG"),
-        (112, 128, 128, "VGG"),
-        (56, 64, 64, "ResNet"),
-        (56, 128, 256, "VGG"),
-        (56, 256, 256, "VGG"),
-        (28, 128, 128, "ResNet"),
-        (28, 256, 512, "VGG"),
-        (28, 512, 512, "VGG"),
-        (14, 256, 256, "ResNet"),
-        (14, 512, 512, "VGG"),
-        (7, 512, 512, "ResNet"),
+    for size, inputs, outputs, stride, whose in (
+        (224, 64, 64, 1, "VGG"),
+        (112, 64, 128, 1, "VGG"),
+        (112, 128, 128, 1, "VGG"),
+        (56, 64, 64, 1, "ResNet"),
+        (56, 128, 128, 2, "ResNet"),
+        (56, 128, 256, 1, "VGG"),
+        (56, 256, 256, 1, "VGG"),
+        (28, 128, 128, 1, "ResNet"),
+        (28, 256, 256, 2, "ResNet"),
+        (28, 256, 512, 1, "VGG"),
+        (28, 512, 512, 1, "VGG"),
+        (14, 256, 256, 1, "ResNet"),
+        (14, 512, 512, 1, "VGG"),
+        (14, 512, 512, 2, "ResNet"),
+        (7, 512, 512, 1, "ResNet"),
+        (16, 64, 64, 1, "ResNet at 64"),
+        (8, 128, 128, 1, "ResNet at 64"),
+        (8, 128, 256, 2, "ResNet at 64"),
+        (4, 256, 256, 1, "ResNet at 64"),
+        (4, 256, 512, 2, "ResNet at 64"),
+        (2, 512, 512, 1, "ResNet at 64"),
+        (4, 512, 512, 1, "VGG at 64"),
     ):
-        shape = Shape(3, 1, min(inputs, outputs), size)
-        row("conv", shape, conv_forms(inputs, outputs), normal(BATCH, size, size, inputs), whose)
+        shape, x = Shape(3, stride, min(inputs, outputs), size), normal(BATCH, size, size, inputs)
+        row("conv", shape, conv_forms(inputs, outputs, stride), x, whose)
     for size, side, stride, outputs, whose in (
         (224, 3, 2, 32, "MobileNetV2"),
         (224, 7, 2, 64, "ResNet"),

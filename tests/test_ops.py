@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxanon.classifiers import depthwise, lowerings, ops, stem, windows, winograd
+from jaxanon.classifiers import depthwise, lowerings, ops, patches, stem, windows, winograd
 
 BENCHMARKS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -148,6 +148,18 @@ def test_every_form_of_the_stem_equals_the_library(rng, padding, stride, side, s
         np.testing.assert_allclose(found, gradient, atol=1e-4)
 
 
+@pytest.mark.parametrize(("side", "stride", "padding"), [(3, 1, 1), (3, 2, "same"), (5, 3, 2)])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (7, 6)])
+def test_the_product_of_windows_equals_the_library(rng, size, side, stride, padding):
+    x = jnp.asarray(rng.normal(size=(2, *size, 6)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(side, side, 6, 5)), jnp.float32)
+    around = windows.pads(padding, size, (side, side), stride)
+    library = value_and_gradient(lambda x: windows.convolve(x, kernel, stride, around), x)
+    ours = value_and_gradient(lambda x: patches.conv(x, kernel, stride, around), x)
+    for mine, reference in zip(ours, library, strict=True):
+        np.testing.assert_allclose(mine, reference, atol=2e-5)
+
+
 @pytest.mark.parametrize("size", [(8, 8), (7, 10), (15, 15), (2, 3)])
 def test_winograds_form_equals_the_library(rng, size):
     x = jnp.asarray(rng.normal(size=(2, *size, 5)), jnp.float32)
@@ -178,8 +190,9 @@ def test_forms_by_backend_and_shape():
     assert form("stem_gradient", shape(3, 2, 3, 224), "cpu") == "library"
     assert form("conv", shape(3, 1, 256, 56), "cpu") == "winograd"
     assert form("conv", shape(3, 1, 64, 224), "cpu") == "library"
+    assert form("conv", shape(3, 1, 512, 7), "cpu") == "patches"
     assert form("depthwise", shape(3, 1, 64, 56), "gpu") == "library", "not measured"
-    forms = {"conv": {"winograd"}, "depthwise": {"shifted"}, "max_pool": {"shifted"},
+    forms = {"conv": {"winograd", "patches"}, "depthwise": {"shifted"}, "max_pool": {"shifted"},
              "stem": set(stem.FORWARD), "stem_gradient": set(stem.GRADIENT)}  # fmt: skip
     for rules in lowerings.TABLE.values():
         for operation, chosen in rules.items():

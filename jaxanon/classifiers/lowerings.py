@@ -55,6 +55,8 @@ TABLE: dict[str, dict[str, tuple[Rule, ...]]] = {
             Rule("winograd", side=(3, 3), stride=(1, 1), channels=(128, 4096), size=(48, 64)),
             Rule("winograd", side=(3, 3), stride=(1, 1), channels=(256, 4096), size=(20, 47)),
             Rule("winograd", side=(3, 3), stride=(1, 1), channels=(384, 4096), size=(10, 19)),
+            Rule("patches", side=(3, 3), channels=(64, 4096), size=(1, 7)),
+            Rule("patches", side=(3, 3), stride=(2, 2), channels=(256, 4096), size=(8, 14)),
         ),
         "depthwise": (Rule("shifted"),),
         "max_pool": (Rule("shifted"),),

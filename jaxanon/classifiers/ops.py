@@ -10,7 +10,7 @@ from functools import reduce
 import jax.numpy as jnp
 from jax import Array, lax
 
-from jaxanon.classifiers import stem, winograd
+from jaxanon.classifiers import patches, stem, winograd
 from jaxanon.classifiers.lowerings import form
 from jaxanon.classifiers.windows import Padding, Pads, Side, convolve, pad, pads, shape_of, shifts
 
@@ -21,18 +21,21 @@ def conv(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
     around = pads(padding, size, reach, stride)
     if not any(map(any, around)):
         if size == reach:
-            return _patches(x, kernel, reach)
+            return _apart(x, kernel, reach)
         if reach == (stride, stride) and not (size[0] % stride or size[1] % stride):
-            return _patches(x, kernel, reach)
+            return _apart(x, kernel, reach)
     if kernel.shape[2] <= stem.CHANNELS:
         return stem.conv(x, kernel, stride, around)
     shape = shape_of(x, reach[0], stride, kernel.shape[3])
-    if around == winograd.AROUND and reach == (3, 3) and form("conv", shape) == "winograd":
+    chosen = form("conv", shape)
+    if chosen == "winograd" and around == winograd.AROUND and reach == (3, 3):
         return winograd.conv(x, kernel)
+    if chosen == "patches":
+        return patches.conv(x, kernel, stride, around)
     return convolve(x, kernel, stride, around)
 
 
-def _patches(x: Array, kernel: Array, side: Side) -> Array:
+def _apart(x: Array, kernel: Array, side: Side) -> Array:
     """Convolution whose windows do not overlap: a matrix product of patches, and so its gradient.
 
     Patch embeddings, and VGG's first fully connected layer, whose only window is the whole image.

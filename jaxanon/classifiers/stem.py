@@ -12,10 +12,11 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
+from jaxanon.classifiers import patches
 from jaxanon.classifiers.lowerings import Shape, form
-from jaxanon.classifiers.windows import Pads, Side, barrier, convolve, pad, shape_of, shifts, unpad
+from jaxanon.classifiers.windows import Pads, Side, barrier, convolve, shape_of, unpad
 
 CHANNELS = 4
 """The most input channels that are a stem's."""
@@ -46,38 +47,12 @@ def _backward(
 conv.defvjp(_forward, _backward)
 
 
-def by_patches(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    """The windows side by side as one matrix, times the kernel (im2col)."""
-    places = shifts(pad(x, around), (kernel.shape[0], kernel.shape[1]), stride)
-    return barrier(jnp.concatenate(places, axis=-1)) @ kernel.reshape(-1, kernel.shape[3])
-
-
 def gradient_by_library(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
     """XLA's own gradient."""
     x = jnp.zeros((g.shape[0], *size, kernel.shape[2]), g.dtype)
     _, pull = jax.vjp(lambda x: convolve(x, kernel, stride, around), x)
     gradient: Array = pull(g)[0]
     return gradient
-
-
-def gradient_by_columns(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
-    """One matrix product for all places of the window, then their sum, each shifted (col2im)."""
-    rows, columns, channels = kernel.shape[:3]
-    height, width = (side + sum(ends) for side, ends in zip(size, around, strict=True))
-    parts = barrier(g @ kernel.reshape(-1, kernel.shape[3]).T)
-    zero = jnp.zeros((), g.dtype)
-    total: Array | None = None
-    for place in range(rows * columns):
-        i, j = divmod(place, columns)
-        part = lax.slice_in_dim(parts, place * channels, (place + 1) * channels, axis=3)
-        below = height - i - (g.shape[1] - 1) * stride - 1
-        right = width - j - (g.shape[2] - 1) * stride - 1
-        moved = lax.pad(
-            part, zero, ((0, 0, 0), (i, below, stride - 1), (j, right, stride - 1), (0, 0, 0))
-        )
-        total = moved if total is None else total + moved
-    assert total is not None
-    return unpad(total, around, size)
 
 
 def gradient_by_blocks(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
@@ -100,9 +75,9 @@ def gradient_by_blocks(g: Array, kernel: Array, stride: int, around: Pads, size:
     return unpad(y, around, size)
 
 
-FORWARD = {"library": convolve, "patches": by_patches}
+FORWARD = {"library": convolve, "patches": patches.forward}
 GRADIENT = {
     "library": gradient_by_library,
-    "columns": gradient_by_columns,
+    "columns": patches.gradient,
     "blocks": gradient_by_blocks,
 }
