@@ -110,7 +110,8 @@ def _gradient(
             total -= jnp.take_along_axis(odds, label[:, None], axis=1).sum()
         return total
 
-    gradients: tuple[Array, ...] = jax.grad(loss)(images)
+    with jax.default_matmul_precision("float32"):
+        gradients: tuple[Array, ...] = jax.grad(loss)(images)
     return gradients
 
 

@@ -81,6 +81,18 @@ def program_memory(program: jax.stages.Compiled) -> int:
     )
 
 
+def out_of_memory(error: jax.errors.JaxRuntimeError) -> bool:
+    """Whether that was the reason."""
+    return "RESOURCE_EXHAUSTED" in str(error)
+
+
+def shard(array: jax.Array, device: int) -> jax.Array:
+    """The part of a divided array that the mesh's device of this number holds, and there."""
+    parts = sorted(array.addressable_shards, key=lambda part: part.index[0].start or 0)
+    held: jax.Array = parts[device].data
+    return held
+
+
 def free_memory(mesh: Mesh) -> int | None:
     """Bytes that a program may take on each device, as far as that can be known.
 
@@ -107,9 +119,11 @@ def _system_room() -> int | None:
 
 
 def _container_room() -> int | None:
-    """What a memory limit of cgroups (version 2) leaves."""
+    """What a memory limit of cgroups (version 2) leaves; files that could be dropped are free."""
     try:
         most = (CGROUP / "memory.max").read_text().strip()
-        return int(most) - int((CGROUP / "memory.current").read_text())
-    except (OSError, ValueError):
+        used = int((CGROUP / "memory.current").read_text())
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+        return int(most) - used + int(stat["inactive_file"])
+    except (OSError, ValueError, KeyError):
         return None

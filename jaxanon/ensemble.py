@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -13,10 +14,11 @@ from jax.sharding import Mesh
 
 from jaxanon import devices
 from jaxanon.classifiers.classifier import Classifier, forward
-from jaxanon.errors import UsageError, WeightsError
+from jaxanon.errors import DeviceMemoryError, UsageError, WeightsError
 from jaxanon.meter import Meter
 from jaxanon.view import look
 
+log = logging.getLogger("jaxanon")
 PIXELS_AT_ONCE = 64_000_000
 """A batch of full-resolution images ends early at so many pixels, to bound the memory."""
 
@@ -102,6 +104,7 @@ class Ensemble:
         Raises:
             UsageError: when an image is not uint8 of shape `(H, W, 3)`.
             WeightsError: when a classifier's logits are not finite.
+            DeviceMemoryError: when not one image fits into the device's memory.
         """
         check_images(images)
         return self.logits_of([self.look(image) for image in images])
@@ -120,20 +123,38 @@ class Ensemble:
             np.zeros((len(views), classifier.config.classes), np.float32)
             for classifier in self.classifiers
         ]
-        for start in range(0, len(views), self.batch):
-            part = views[start : start + self.batch]
-            with self.meter.device():
-                running = [self._launch(i, part) for i in range(len(self.classifiers))]
-                for scores, result in zip(out, running, strict=True):
-                    scores[start : start + len(part)] = jax.device_get(result)[: len(part)]
+        start, batch = 0, self.batch
+        while start < len(views):
+            part = views[start : start + batch]
+            try:
+                with self.meter.device():
+                    running = [self._launch(i, part, batch) for i in range(len(self.classifiers))]
+                    for scores, result in zip(out, running, strict=True):
+                        scores[start : start + len(part)] = jax.device_get(result)[: len(part)]
+            except jax.errors.JaxRuntimeError as error:
+                if not devices.out_of_memory(error):
+                    raise
+                batch = self._fewer(batch)
+            else:
+                start += len(part)
         for classifier, scores in zip(self.classifiers, out, strict=True):
             if not np.isfinite(scores).all():
                 raise WeightsError(f"{classifier.name}: its logits are not finite; wrong weights?")
         return out
 
-    def _launch(self, i: int, views: Sequence[Views]) -> jax.Array:
+    def _fewer(self, batch: int) -> int:
+        """Half as many images at once, from now on."""
+        if batch == self.mesh.size:
+            raise DeviceMemoryError(
+                "the device's memory does not hold one image; take fewer classifiers"
+            )
+        log.warning("out of memory with %d images; going on with half of them", batch)
+        self.batch = max(batch // self.mesh.size // 2, 1) * self.mesh.size
+        return self.batch
+
+    def _launch(self, i: int, views: Sequence[Views], batch: int) -> jax.Array:
         size = self.classifiers[i].config.input_size
-        pixels = np.zeros((self.batch, size, size, 3), np.uint8)
+        pixels = np.zeros((batch, size, size, 3), np.uint8)
         for slot, seen in zip(pixels, views, strict=False):
             slot[:] = seen[i]
         placed = jax.device_put(pixels, devices.split(self.mesh))

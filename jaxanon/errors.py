@@ -18,6 +18,10 @@ class ImageError(JaxanonError, ValueError):
     """One image (or its region) that cannot be read, processed or written."""
 
 
+class DeviceMemoryError(JaxanonError, MemoryError):
+    """The device's memory does not hold what was asked for, not even for one image at a time."""
+
+
 class WeightsError(JaxanonError, ValueError):
     """Classifier weights that are missing, unreadable, unsafe, or of another architecture."""
 

@@ -120,8 +120,13 @@ def commit(path: Path, *, overwrite: bool) -> None:
 
 def discard_part(path: Path) -> None:
     """Remove what was written beside `path`, if anything."""
+    discard(part_of(path))
+
+
+def discard(path: Path) -> None:
+    """Remove a file, if it is there and the system lets us."""
     with suppress(OSError):
-        part_of(path).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:

@@ -24,8 +24,8 @@ def keep_freed() -> bool:
         Whether it could be done.
     """
     # One arena, so that a block freed by one thread serves the next; no mappings of their own for
-    # large blocks; nothing given back.
-    return _set({_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1})
+    # large blocks; nothing given back (-1 is without limit, as `mallopt(3)` says).
+    return _set({_ARENA_MAX: 1, _MMAP_MAX: 0, _TRIM_THRESHOLD: -1})
 
 
 def _set(options: dict[int, int]) -> bool:

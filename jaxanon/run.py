@@ -20,13 +20,13 @@ from jax.sharding import Mesh
 from jaxanon import workers
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.slots import Slots
+from jaxanon.adaptation.slots import Slots, wanted_slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.compilation import undisturbed
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError
-from jaxanon.files import commit, discard_part, refuse_existing, write, write_part
+from jaxanon.files import commit, discard, discard_part, refuse_existing, write, write_part
 from jaxanon.images import count_pixels, decode, encode
 from jaxanon.items import Item
 from jaxanon.manifest import Decisions, Journal, Record, difference, report
@@ -69,7 +69,7 @@ class Run:
         quiet: no progress, no messages.
 
     Raises:
-        UsageError: when there is no source, or a classifier stands twice.
+        UsageError: when there is no source, a classifier stands twice, or `slots` is below 1.
     """
 
     def __init__(
@@ -86,10 +86,11 @@ class Run:
         slots: int | None = None,
         quiet: bool = False,
     ) -> None:
-        self.slots, self.meter = slots, Meter()
         self.items, self.settings, self.form, self.options = items, settings, form, options
+        self.meter = Meter()
         self.everyone = Ensemble([*sources, *targets], mesh=mesh, meter=self.meter)
         self.sources = self.everyone.first(len(sources))
+        self.slots = wanted_slots(slots, self.everyone.mesh)
         self.roles = {
             **{classifier.name: "source" for classifier in sources},
             **{classifier.name: "target" for classifier in targets},
@@ -154,7 +155,8 @@ class Run:
         for one in seen:
             if one is not None:
                 waiting.append(one)
-            if len(waiting) == batch:
+            pixels = sum(seen.pixels[..., 0].size for seen in waiting)
+            if len(waiting) == batch or pixels >= PIXELS_AT_ONCE:
                 yield self._decide(waiting, threads)
                 waiting = []
         if waiting:
@@ -189,20 +191,24 @@ class Run:
                 name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
                 for c, name in enumerate(self.everyone.names)
             }
-        return list(threads.map(self._prepare, batch, reference.T))
+        return [job for job in threads.map(self._prepare, batch, reference.T) if job is not None]
 
-    def _prepare(self, seen: _Seen, reference: np.ndarray) -> Job:
+    def _prepare(self, seen: _Seen, reference: np.ndarray) -> Job | None:
         count = len(self.sources.names)
-        with self.meter.stage("prepare for the loop"):
-            return prepare(
-                seen.item,
-                seen.pixels,
-                reference[:count],
-                self.sources,
-                self.settings,
-                mask=seen.mask,
-                views=seen.anonymized[:count],
-            )
+        try:
+            with self.meter.stage("prepare for the loop"):
+                return prepare(
+                    seen.item,
+                    seen.pixels,
+                    reference[:count],
+                    self.sources,
+                    self.settings,
+                    mask=seen.mask,
+                    views=seen.anonymized[:count],
+                )
+        except MemoryError as error:
+            self._fail(seen.item, error)
+            return None
 
     def _check(self, threads: ThreadPoolExecutor, adapted: Sequence[Adapted]) -> list[bool]:
         """Save each image beside its final place, read it back, and ask every classifier."""
@@ -232,7 +238,7 @@ class Run:
                 part = write_part(item.output, encode(adapted.image, self.form))
             with self.meter.stage("read back"):
                 pixels = decode(part)
-        except ImageError as error:
+        except (ImageError, MemoryError) as error:
             self._fail(item, error)
             return None
         linf, psnr = difference(pixels, adapted.job.pixels)
@@ -256,7 +262,8 @@ class Run:
         """Give a verified file its name.
 
         The journal knows of it first: a run killed in between finds no file and does it again,
-        and a file that the journal does not know is somebody else's.
+        and a file that the journal does not know is somebody else's. So an older file of the name
+        goes before that: it would be taken for the one on record.
         """
         name = str(item.input)
         if name in self.records:
@@ -264,6 +271,7 @@ class Run:
         record = self._verified.pop(name)
         try:
             refuse_existing(item.output, overwrite=item.overwrite)
+            discard(item.output)
             with self._lock:
                 self.journal.add(record)
             commit(item.output, overwrite=item.overwrite)

@@ -34,7 +34,7 @@ def ahead(
         threads: where it runs.
         most: results ahead, at most.
         cost: of working on an item, in any unit.
-        budget: what the items being worked on may cost together; a dearer one is worked on alone.
+        budget: what the results ahead may cost together, done or not; a dearer one stands alone.
     """
     under_way: deque[tuple[Future[R], int]] = deque()
     coming = ((item, cost(item)) for item in items)
@@ -43,7 +43,7 @@ def ahead(
         while under_way or upcoming:
             while upcoming and len(under_way) < most:
                 item, price = upcoming
-                spent = sum(paid for future, paid in under_way if not future.done())
+                spent = sum(paid for _, paid in under_way)
                 if spent and spent + price > budget:
                     break
                 under_way.append((threads.submit(function, item), price))

@@ -2,9 +2,9 @@
 
     python scripts/bench_vs_torch.py --json FILE [--photos DIR ...] [options]
 
-PyTorch runs in a process of its own, as its users run it, and the two take turns, call by call, so
-that a drift of the machine's speed hits both; medians are reported, and the first call, compilation
-included, apart.
+PyTorch runs in a process of its own, as its users run it, and the two take turns, a few calls each,
+so that a drift of the machine's speed hits both; medians over the turns are reported, and the first
+call, compilation included, apart.
 
 Gradient steps, per classifier and per ensemble: the gradient of the summed cross-entropy by the
 pixels, against timm's models in eager mode with channels last, and the same through
@@ -57,8 +57,10 @@ from jaxanon.run import Run
 LITE = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 SINGLE = f"{LITE},mobilenetv2_100,mobilenetv3_large_100,resnet50,vgg16,xception65"
 WHO = ("ours", "timm-eager", "timm-eager, dropping", "timm-eager, fixed steps", "foolbox")
-REST = 0.05
-"""Seconds before each call: the other's threads go on spinning for a while."""
+REST = 0.2
+"""Seconds before each turn: the other's threads go on spinning for a while."""
+BURST = 3
+"""Calls of a turn, after one that is not counted: a loop makes its steps one after the other."""
 SIDE = 256
 """Of the photos end to end: PyTorch's batches need images of one size."""
 
@@ -75,17 +77,15 @@ def ours_of(name: str) -> Classifier:
 
 
 def in_turn(
-    ours: Callable[[], Any], theirs: Callable[[], float], repeats: int
+    ours: Callable[[], Any], theirs: Callable[[int], list[float]], repeats: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Seconds of each call, ours and theirs in turn."""
+    """Seconds of a call, the mean of each turn, ours and theirs in turn."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         time.sleep(REST)
-        begin = time.perf_counter()
-        ours()
-        times[0].append(time.perf_counter() - begin)
+        times[0].append(statistics.mean(benchmark.seconds_of(ours, BURST)))
         time.sleep(REST)
-        times[1].append(theirs())
+        times[1].append(statistics.mean(theirs(BURST)))
     return np.asarray(times[0]), np.asarray(times[1])
 
 
@@ -102,7 +102,7 @@ def gradient_rows(
     rows = []
     for who in ("timm-eager", "torch-compile")[: 1 + compiled]:
         their_cold = peer.prepare(names, batch, precision, compiled=who == "torch-compile")
-        a, b = in_turn(program.call, peer.step, repeats)
+        a, b = in_turn(program.call, peer.steps, repeats)
         mine, theirs = float(np.median(a)), float(np.median(b))
         rows.append(
             {
@@ -120,6 +120,7 @@ def gradient_rows(
                 "repeats": repeats,
                 "gflop_per_image": program.flops / batch / 1e9,
                 "gflops_per_second": program.flops / mine / 1e9,
+                "matrix_product_gflops": benchmark.matrix_rate(precision) / 1e9,
                 "mb_per_image": program.bytes / batch / 1e6,
                 "ours_memory_mb": program.memory / 1e6,
             }
@@ -255,7 +256,6 @@ def main(words: Sequence[str] | None = None) -> None:
         "versions": benchmark.versions(
             "jax", "jaxlib", "flax", "numpy", "torch", "timm", "foolbox"
         ),
-        "matrix_product_gflops": benchmark.matrix_rate(args.precision) / 1e9,
     }
 
     def done(made: list[dict[str, Any]]) -> None:

@@ -4,7 +4,8 @@
 
 Per operation and shape, batch 8: the seconds of each form, forward and gradient by the input
 together (the stem's are apart), medians of calls made in turn. Written to FILE, by default
-`docs/benchmarks/lowerings-BACKEND.json`, which a test compares with the table.
+`docs/benchmarks/lowerings-BACKEND.json`, which a test compares with the table. And whole ResNets as
+the table has them against Winograd's form in all their layers, where it wins layer by layer.
 """
 
 from __future__ import annotations
@@ -20,11 +21,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from reproduce_tables import randomly
 
 from jaxanon import benchmark, memory
-from jaxanon.classifiers import depthwise, ops, patches, stem, winograd
+from jaxanon.classifiers import depthwise, ops, patches, registry, stem, winograd
 from jaxanon.classifiers.drawn import noise
-from jaxanon.classifiers.lowerings import Shape, form
+from jaxanon.classifiers.lowerings import TABLE, Rule, Shape, form
 from jaxanon.classifiers.windows import Pads, convolve, pads
 from jaxanon.manifest import write_json
 
@@ -195,6 +197,34 @@ def measure() -> list[dict[str, Any]]:
     return rows
 
 
+def networks() -> list[dict[str, Any]]:
+    """Whole gradient steps of ResNets, in turn."""
+    rows = []
+    chosen = TABLE["cpu"]["conv"]
+    winograd_everywhere = Rule("winograd", (3, 3), (1, 1), (64, 4096), (3, 64))
+    for name in ("resnet18", "resnet50"):
+        classifier = randomly(registry.find(name))
+        programs = {}
+        for kind, rules in (("chosen", chosen), ("winograd", (winograd_everywhere, *chosen))):
+            TABLE["cpu"]["conv"] = rules
+            jax.clear_caches()
+            programs[kind] = benchmark.gradient_step([classifier], BATCH)
+        TABLE["cpu"]["conv"] = chosen
+        seconds: dict[str, list[float]] = {kind: [] for kind in programs}
+        for _ in range(REPEATS):
+            for kind, program in programs.items():
+                seconds[kind] += benchmark.seconds_of(program.call, 2)
+        rows.append(
+            {
+                "name": name,
+                "seconds": {kind: statistics.median(times) for kind, times in seconds.items()},
+                "compile_seconds": {kind: p.compile_seconds for kind, p in programs.items()},
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
 def main(words: list[str]) -> int:
     """Measure, print, write the file."""
     memory.keep_freed()
@@ -206,6 +236,7 @@ def main(words: list[str]) -> int:
             "versions": benchmark.versions("jax", "jaxlib"),
             "batch": BATCH,
             "rows": measure(),
+            **({"networks": networks()} if jax.default_backend() == "cpu" else {}),
         },
     )
     return 0

@@ -36,9 +36,10 @@ class Peer:
         """Load models and make a gradient step of them; seconds of its first call."""
         return float(self._ask("prepare", names, batch, precision, compiled))
 
-    def step(self) -> float:
-        """Seconds of a gradient step."""
-        return float(self._ask("step"))
+    def steps(self, count: int) -> list[float]:
+        """Seconds of so many gradient steps, after one that is not counted."""
+        seconds: list[float] = self._ask("steps", count)
+        return seconds
 
     def end_to_end(
         self, who: str, names: Sequence[str], batch: int, files: Sequence[Path], out: Path
@@ -75,12 +76,12 @@ class _Server:
             models = [torch.compile(model) for model in models]
         made = [benchmark.inputs_for(config, batch) for config in configs]
         self._step = gradient_step(models, configs, made, precision)
-        return self.step()
-
-    def step(self) -> float:
         begin = time.perf_counter()
         self._step()
         return time.perf_counter() - begin
+
+    def steps(self, count: int) -> list[float]:
+        return benchmark.seconds_of(self._step, count)
 
     def end_to_end(
         self, who: str, names: Sequence[str], batch: int, files: Sequence[Path], out: Path

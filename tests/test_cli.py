@@ -599,7 +599,7 @@ def test_bench(zoo, photos_dir, tmp_path, capsys, monkeypatch):
     result = json.loads(file.read_text())
     assert [row["name"] for row in result["gradient_steps"][:3]] == list(NAMES)
     for row in result["gradient_steps"]:
-        assert 0 < row["forward_seconds"] < row["seconds"] * 3
+        assert row["forward_seconds"] > 0
         assert row["gflop_per_image"] > 0
         assert row["images_per_second"] == pytest.approx(2 / row["seconds"])
     assert result["end_to_end"]["images"] == len(list(photos_dir.glob("*.png")))

@@ -12,13 +12,14 @@ import pytest
 from samples import picture
 
 from jaxanon import devices, workers
+from jaxanon import ensemble as ensemble_module
 from jaxanon.adaptation import chunk
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.ensemble import Ensemble
-from jaxanon.errors import UsageError
+from jaxanon.errors import DeviceMemoryError, UsageError
 from jaxanon.meter import Meter
 
 PROGRAM = """
@@ -125,6 +126,86 @@ def jobs(sources, settings, count=6):
     ]
 
 
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED: Out of memory allocating ..."
+
+
+@pytest.mark.parametrize("place", ["put", "take"])
+@pytest.mark.parametrize("call", [2, 5])
+def test_no_image_is_lost_wherever_memory_runs_out(sources, monkeypatch, place, call):
+    """Not even those that finish together with the one whose reading fails."""
+    settings = preset("fast", eps=24)
+    everything = jobs(sources, settings)
+    whole = {a.job.key: a for a in stream([everything], Slots(sources, settings, 2), fine)}
+    real, calls = getattr(chunk, place), []
+
+    def broken(*arguments):
+        calls.append(place)
+        if len(calls) == call:
+            raise jax.errors.JaxRuntimeError(OUT_OF_MEMORY)
+        return real(*arguments)
+
+    monkeypatch.setattr(chunk, place, broken)
+    out = {a.job.key: a for a in stream([everything], Slots(sources, settings, 8), fine)}
+    assert len(calls) > call
+    assert sorted(out) == sorted(whole)
+    for key in whole:
+        np.testing.assert_array_equal(out[key].image, whole[key].image)
+
+
+def test_forward_passes_take_fewer_images_where_memory_runs_out(tinies, monkeypatch, caplog):
+    pictures = [picture(i, 50, 70) for i in range(7)]
+    whole = Ensemble(tinies[:2], batch=4).decide(pictures)
+    real, most = ensemble_module.forward, 2
+
+    def forward(network, mesh, params, pixels):
+        if len(pixels) > most:
+            raise jax.errors.JaxRuntimeError(OUT_OF_MEMORY)
+        return real(network, mesh, params, pixels)
+
+    monkeypatch.setattr(ensemble_module, "forward", forward)
+    small = Ensemble(tinies[:2], batch=4, mesh=devices.mesh(1))
+    with caplog.at_level("WARNING", logger="jaxanon"):
+        np.testing.assert_array_equal(small.decide(pictures), whole)
+    assert "out of memory with 4 images; going on with half of them" in caplog.text
+    assert small.batch == 2
+    most = 0
+    with pytest.raises(DeviceMemoryError, match="does not hold one image; take fewer classifiers"):
+        small.decide(pictures)
+
+
+def test_settings_that_are_data_share_one_program(sources, compilations):
+    everything = jobs(sources, preset("fast", eps=24))
+    list(stream([everything], Slots(sources, preset("fast", eps=24), 2), fine))
+    compilations.clear()
+    for change in ({"seed": 1}, {"eps": 9}, {"steps": 50}, {"margin": 0.7}, {"rounds": 1}):
+        list(stream([everything], Slots(sources, preset("fast", **change), 2), fine))
+    assert compilations == []
+
+
+def test_a_finished_image_is_read_where_it_is(tmp_path):
+    """Not gathered from all devices first."""
+    program = """
+import jax, numpy as np
+from samples import tiny
+from jaxanon import devices
+from jaxanon.adaptation import chunk
+from jaxanon.adaptation.settings import preset
+from jaxanon.adaptation.slots import Slots
+from jaxanon.ensemble import Ensemble
+slots = Slots(Ensemble([tiny("a", 1)], mesh=devices.mesh(4)), preset("fast"), slots=2)
+at = jax.device_put(np.int32(1), devices.shared(slots.sources.mesh))
+text = chunk.take.lower(slots.sources.mesh, slots._states, at).compile().as_text()
+assert "all-gather" not in text and "all-reduce" not in text, text
+"""
+    environment = {
+        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(Path(__file__).parent),
+        "PATH": "/usr/bin:/bin",
+    }
+    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=300)
+
+
 def test_running_out_of_memory_halves_the_slots_and_loses_nothing(sources, monkeypatch, caplog):
     settings = preset("fast", eps=24)
     everything = jobs(sources, settings)
@@ -134,7 +215,7 @@ def test_running_out_of_memory_halves_the_slots_and_loses_nothing(sources, monke
     def advance(*arguments):
         sizes.append(arguments[-1].done.shape[0])
         if sizes[-1] > 2:
-            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating ...")
+            raise jax.errors.JaxRuntimeError(OUT_OF_MEMORY)
         return real(*arguments)
 
     advance.lower = real.lower
@@ -166,7 +247,7 @@ def test_other_errors_of_the_device_are_not_swallowed(sources, monkeypatch):
 
 def test_memory_for_one_image_is_the_least(sources, monkeypatch):
     slots = Slots(sources, preset("fast"), 1)
-    with pytest.raises(MemoryError, match="does not hold one image"):
+    with pytest.raises(DeviceMemoryError, match="does not hold one image"):
         slots.halve()
 
 
@@ -193,8 +274,9 @@ def test_free_memory_is_known_here(tmp_path, monkeypatch):
     assert 10**7 < whole < 10**14
     (tmp_path / "memory.max").write_text("5000000\n")
     (tmp_path / "memory.current").write_text("1000000\n")
+    (tmp_path / "memory.stat").write_text("anon 900000\ninactive_file 50000\n")
     monkeypatch.setattr(devices, "CGROUP", tmp_path)
-    assert devices.free_memory(mesh) == 4_000_000
+    assert devices.free_memory(mesh) == 4_050_000
     (tmp_path / "memory.max").write_text("max\n")
     assert devices.free_memory(mesh) > 10**7
 
@@ -236,6 +318,20 @@ def shapes_of_products(text):
         if "stablehlo.convolution" in line or "stablehlo.dot_general" in line
         for shape in re.findall(r"-> tensor<([0-9x]+x)f32>", line)
     }
+
+
+def test_gradients_are_as_precise_as_asked(tinies):
+    """No product or convolution at the precision that accelerators would choose."""
+    sources = Ensemble(tinies[:1])
+    slots = Slots(sources, preset("fast"), 3)
+    text = chunk.advance.lower(
+        sources.networks, slots.settings, 1, sources.mesh, slots._params,
+        slots._problems, slots._states,
+    ).as_text()  # fmt: skip
+    kinds = ("stablehlo.convolution", "stablehlo.dot_general")
+    products = [line for line in text.splitlines() if any(kind in line for kind in kinds)]
+    assert len(products) > 4
+    assert [line for line in products if "HIGHEST" not in line] == []
 
 
 def test_no_gradient_by_a_weight_is_in_the_program(tinies):

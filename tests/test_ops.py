@@ -187,7 +187,8 @@ def test_winograds_form_rounds_like_the_direct_sum(rng):
 def test_forms_by_backend_and_shape():
     form, shape = lowerings.form, lowerings.Shape
     assert form("stem_gradient", shape(7, 2, 3, 224), "cpu") == "blocks"
-    assert form("stem_gradient", shape(3, 2, 3, 224), "cpu") == "library"
+    assert form("stem_gradient", shape(3, 2, 3, 224), "cpu") == "columns"
+    assert form("stem_gradient", shape(3, 2, 3, 224), "gpu") == "library"
     assert form("conv", shape(3, 1, 256, 56), "cpu") == "winograd"
     assert form("conv", shape(3, 1, 64, 224), "cpu") == "library"
     assert form("conv", shape(3, 1, 512, 7), "cpu") == "patches"
@@ -208,9 +209,19 @@ def test_the_table_of_forms_follows_the_measurements(file):
     for row in rows:
         chosen = lowerings.form(row["operation"], lowerings.Shape(**row["shape"]), backend)
         seconds = row["seconds"]
-        assert seconds[chosen] <= 1.1 * seconds["library"], row
-        if (row["operation"], row["whose"]) != ("conv", "ResNet"):  # see the table
-            assert seconds[chosen] <= 1.25 * min(seconds.values()) + 0.002, row
+        assert seconds[chosen] <= 1.1 * seconds["library"] + 2e-4, row
+        if row["operation"] == "conv" and row["whose"].startswith("ResNet"):
+            seconds = {name: s for name, s in seconds.items() if name != "winograd"}
+        assert seconds[chosen] <= 1.25 * min(seconds.values()) + 2e-4, row
+
+
+def test_winograds_form_brings_nothing_in_whole_resnets():
+    """Why the table leaves it to VGG, though it is the faster one layer by layer."""
+    measured = json.loads((BENCHMARKS / "lowerings-cpu.json").read_text())["networks"]
+    assert {row["name"] for row in measured} == {"resnet18", "resnet50"}
+    for row in measured:
+        assert row["seconds"]["chosen"] <= 1.1 * row["seconds"]["winograd"]
+        assert row["compile_seconds"]["winograd"] > 1.5 * row["compile_seconds"]["chosen"]
 
 
 def test_every_measured_backend_has_its_measurements():

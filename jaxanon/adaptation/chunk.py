@@ -76,11 +76,19 @@ def put(settings: Settings, each: int, mesh: Mesh, slots: Any, new: Any) -> Any:
     return devices.on_each(write, mesh)(new, slots)
 
 
-@jax.jit
-def take(states: State, index: jax.Array) -> tuple[Array, Array]:
-    """A slot's perturbation in whole levels, and the steps made."""
-    change = jnp.rint(states.delta[index] * 255).astype(jnp.int16)
-    return change, states.steps[index]
+@partial(jax.jit, static_argnums=0)
+def take(mesh: Mesh, states: State, place: Array) -> tuple[Array, Array]:
+    """The perturbation in whole levels, and the steps made, in slot `place` of every device.
+
+    One entry per device, each where it was: the caller reads the one that it means.
+    """
+
+    def read(place: Array, states: State) -> tuple[Array, Array]:
+        change = jnp.rint(states.delta[place] * 255).astype(jnp.int16)
+        return change[None], states.steps[place][None]
+
+    result: tuple[Array, Array] = devices.on_each(read, mesh)(place, states)
+    return result
 
 
 def shapes(sources: Ensemble, settings: Settings, each: int) -> tuple[Problem, State]:

@@ -100,5 +100,6 @@ def gradients(
         losses, leads = jax.vmap(partial(score, settings))(logits, problems)
         return losses.sum(), leads
 
-    gradient, leads = jax.grad(total, has_aux=True)(deltas)
+    with jax.default_matmul_precision("float32"):  # what goes back, too
+        gradient, leads = jax.grad(total, has_aux=True)(deltas)
     return gradient, leads

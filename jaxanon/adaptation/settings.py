@@ -46,6 +46,15 @@ class Settings:
     precision: str = "float32"
     seed: int = 0
 
+    def compiled(self) -> Settings:
+        """What the compiled program depends on; the rest, which it takes as data, at its default.
+
+        Runs that differ in bound, steps, margin, rounds or seed share one program.
+        """
+        data = ("eps", "steps", "margin", "rounds", "margin_step", "seed")
+        defaults = {field.name: field.default for field in fields(self) if field.name in data}
+        return replace(self, **defaults)  # type: ignore[arg-type]
+
     def __post_init__(self) -> None:
         if self.loss not in LOSSES:
             raise UsageError(unknown("loss", self.loss, LOSSES))

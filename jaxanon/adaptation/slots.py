@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import Mesh
 
 from jaxanon import devices
 from jaxanon.adaptation import chunk
@@ -24,7 +25,7 @@ from jaxanon.adaptation.problem import LAYOUT, Job, Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State
 from jaxanon.ensemble import Ensemble
-from jaxanon.errors import UsageError
+from jaxanon.errors import DeviceMemoryError, UsageError
 
 RESERVE = 0.9
 """Share of the free memory that the program may take."""
@@ -52,11 +53,28 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Finished:
-    """An attempt that came out; its arrays may still be on their way from the device."""
+    """An attempt that came out; its arrays may still be on their way from the device.
+
+    Attributes:
+        attempt: what went in.
+        levels: `(1, canvas, 3, canvas)` int16.
+        steps: `(1,)` int32.
+    """
 
     attempt: Attempt
     levels: Array
     steps: Array
+
+
+def wanted_slots(slots: int | None, mesh: Mesh) -> int:
+    """Images per device: the number given, or what suits the kind of device.
+
+    Raises:
+        UsageError: when it is below 1.
+    """
+    if slots is not None and slots < 1:
+        raise UsageError(f"slots is {slots}; it must be at least 1")
+    return slots or devices.at_once(mesh)
 
 
 class Slots:
@@ -84,13 +102,12 @@ class Slots:
         lag: int | None = None,
     ) -> None:
         kind = sources.mesh.devices.flat[0].platform
-        wanted = devices.at_once(sources.mesh) if slots is None else slots
-        if wanted < 1:
-            raise UsageError(f"slots is {slots}; it must be at least 1")
+        wanted = wanted_slots(slots, sources.mesh)
         if length is None:
             length = 4 if kind != "cpu" and settings.margin == float("inf") else 1
         self.lag = int(kind != "cpu") if lag is None else lag
         self.sources, self.settings, self.length = sources, settings, length
+        self._compiled = settings.compiled()
         self._problems: Problem
         self._states: State
         self._params = jax.tree.map(
@@ -130,7 +147,7 @@ class Slots:
         mesh = self.sources.mesh
         new = jax.device_put((attempt.problem, start, np.int32(index)), devices.shared(mesh))
         slots = (self._problems, self._states)
-        self._problems, self._states = chunk.put(self.settings, self._each, mesh, slots, new)
+        self._problems, self._states = chunk.put(self._compiled, self._each, mesh, slots, new)
         self._held[index] = attempt
 
     def advance(self) -> list[Finished]:
@@ -144,14 +161,23 @@ class Slots:
             flags = jax.device_get(done)
         finally:
             self.sources.meter.end()
-        finished = []
-        for index, attempt in enumerate(held):
-            if attempt is not None and flags[index] and self._held[index] is attempt:
-                at = jax.device_put(np.int32(index), devices.shared(self.sources.mesh))
-                change, steps = chunk.take(self._states, at)
-                finished.append(Finished(attempt, change, steps))
-                self._held[index] = None
+        done_now = [
+            (index, attempt)
+            for index, attempt in enumerate(held)
+            if attempt is not None and flags[index] and self._held[index] is attempt
+        ]
+        # All are read before one slot is given up: where memory runs out here, none is lost.
+        finished = [self._take(index, attempt) for index, attempt in done_now]
+        for index, _ in done_now:
+            self._held[index] = None
         return finished
+
+    def _take(self, index: int, attempt: Attempt) -> Finished:
+        device, place = divmod(index, self._each)
+        mesh = self.sources.mesh
+        at = jax.device_put(np.int32(place), devices.shared(mesh))
+        change, steps = chunk.take(mesh, self._states, at)
+        return Finished(attempt, devices.shard(change, device), devices.shard(steps, device))
 
     def _launch(self) -> None:
         self.sources.meter.chunk(self.busy, self.total)
@@ -159,7 +185,7 @@ class Slots:
         try:
             self._states, done = chunk.advance(
                 self.sources.networks,
-                self.settings,
+                self._compiled,
                 self.length,
                 self.sources.mesh,
                 self._params,
@@ -176,13 +202,16 @@ class Slots:
         """Begin anew with half of the slots; returns the attempts that were under way.
 
         Raises:
-            MemoryError: when there is one slot per device already.
+            DeviceMemoryError: when there is one slot per device already.
         """
         under_way = [attempt for attempt in self._held if attempt is not None]
         for _ in self._flights:
             self.sources.meter.end()
         if self._each == 1:
-            raise MemoryError("the device's memory does not hold one image; take fewer sources")
+            raise DeviceMemoryError(
+                "the device's memory does not hold one image; take fewer sources, or --devices of "
+                "more memory"
+            )
         log.warning("out of memory with %d slots; going on with half of them", self._each)
         del self._problems, self._states
         self._arrange(self._each // 2)
@@ -209,9 +238,9 @@ class Slots:
         self._flights: deque[tuple[Array, Sequence[Attempt | None]]] = deque()
         empty: tuple[Problem, State] = jax.tree.map(
             lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), devices.split(mesh)),
-            chunk.shapes(self.sources, self.settings, each),
+            chunk.shapes(self.sources, self._compiled, each),
         )
         self._problems, self._states = empty
 
     def _need(self, each: int) -> int:
-        return chunk.need(self.sources, self.settings, self.length, self._params, each)
+        return chunk.need(self.sources, self._compiled, self.length, self._params, each)

@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxanon import devices
 from jaxanon.adaptation.problem import Job
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
 
@@ -108,7 +109,7 @@ def _advance(slots: Slots, ready: deque[Attempt]) -> list[Finished]:
             slots.sources.meter.steady()
         return slots.advance()
     except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
+        if not devices.out_of_memory(error):
             raise
         ready.extendleft(reversed(slots.halve()))
         return []
@@ -119,7 +120,7 @@ def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool
     made = jax.device_get([(item.levels, item.steps) for item in part])
     adapted = [
         Adapted(item.attempt.job, levels, int(steps) + item.attempt.steps, item.attempt.rounds)
-        for item, (levels, steps) in zip(part, made, strict=True)
+        for item, ((levels,), (steps,)) in zip(part, made, strict=True)
     ]
     return list(zip(adapted, check(adapted), strict=True))
 
