@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-HEAD = ("what", "peer", "jaxanon", "peer's", "peer's time over ours")
+HEAD = ["what", "peer", "jaxanon", "peer's", "peer's time over ours"]
 
 
 def short(name: str) -> str:
@@ -21,13 +21,15 @@ def short(name: str) -> str:
     return names[0].split(".")[0].removesuffix(" (random weights)")
 
 
-def line(row: dict[str, Any]) -> list[str]:
+def line(row: dict[str, Any], *, keeps_memory: bool) -> list[str]:
     """The cells of a row."""
     peer = {"timm-eager": "PyTorch eager", "torch-compile": "`torch.compile`"}.get(
         row["peer"], row["peer"]
     )
     if row.get("variant"):
         peer += f", {row['variant']}"
+    if keeps_memory:
+        peer += ", memory kept"
     if row["what"] == "gradient_step":
         low, high = row["ratio_quartiles"]
         return [
@@ -47,11 +49,13 @@ def line(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def lines(rows: list[dict[str, Any]]) -> list[str]:
+def lines(result: dict[str, Any]) -> list[str]:
     """The whole table."""
-    cells = [HEAD, ["---"] * len(HEAD), *map(line, rows)]
+    keeps_memory = result["peer_keeps_memory"]
+    cells = [HEAD, ["---"] * len(HEAD)]
+    cells += [line(row, keeps_memory=keeps_memory) for row in result["rows"]]
     return ["| " + " | ".join(row) + " |" for row in cells]
 
 
 if __name__ == "__main__":
-    print("\n".join(lines(json.loads(Path(sys.argv[1]).read_text())["rows"])))
+    print("\n".join(lines(json.loads(Path(sys.argv[1]).read_text()))))

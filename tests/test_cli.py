@@ -558,6 +558,26 @@ def test_a_run_killed_before_its_first_image_is_resumed(zoo, photos_dir, tmp_pat
     assert json.loads((out / "report.json").read_text())["summary"]["done"] == 5
 
 
+def test_a_run_killed_while_it_replaces_a_file_does_it_again(
+    zoo, photos_dir, tmp_path, monkeypatch
+):
+    """The older file of that name is not taken for the one on record."""
+    whole, out, new = tmp_path / "whole", tmp_path / "out", ("--quiet", "--method", "pixelate")
+    assert anonymize(zoo, photos_dir, whole, *new) == 0
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "commit", die)
+        assert anonymize(zoo, photos_dir, out, *new, "--overwrite") == 130
+    assert len(list(out.rglob("*.png"))) == 4
+    assert anonymize(zoo, photos_dir, out, *new, "--resume", "--overwrite") == 0
+    for path in whole.rglob("*.png"):
+        assert (out / path.relative_to(whole)).read_bytes() == path.read_bytes()
+
+
 @pytest.mark.parametrize("option", ["--devices", "--slots"])
 def test_devices_and_slots_are_checked(zoo, photos_dir, tmp_path, capsys, option):
     assert anonymize(zoo, photos_dir, tmp_path / "out", option, 0) == 2
