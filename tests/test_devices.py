@@ -22,6 +22,12 @@ from jaxanon.ensemble import Ensemble
 from jaxanon.errors import DeviceMemoryError, UsageError
 from jaxanon.meter import Meter
 
+EIGHT_DEVICES = {
+    "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
+    "JAX_PLATFORMS": "cpu",
+    "PYTHONPATH": str(Path(__file__).parent),
+    "PATH": "/usr/bin:/bin",
+}
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -51,14 +57,8 @@ assert report["summary"]["done"] == 13
 
 def run_on(count, out):
     """The program on so many of eight simulated devices, in a process of its own."""
-    environment = {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(Path(__file__).parent),
-        "PATH": "/usr/bin:/bin",
-    }
     command = [sys.executable, "-c", PROGRAM, str(out), str(count)]
-    subprocess.run(command, check=True, env=environment, timeout=300)
+    subprocess.run(command, check=True, env=EIGHT_DEVICES, timeout=300)
     return {path.name: path.read_bytes() for path in out.glob("*.png")}
 
 
@@ -98,13 +98,7 @@ for ours, theirs in zip(jax.tree.leaves(slots._states), jax.tree.leaves(states),
     np.testing.assert_array_equal(ours, np.asarray(theirs).reshape(ours.shape))
 assert np.asarray(slots._states.delta).any()
 """
-    environment = {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(Path(__file__).parent),
-        "PATH": "/usr/bin:/bin",
-    }
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=300)
+    subprocess.run([sys.executable, "-c", program], check=True, env=EIGHT_DEVICES, timeout=300)
 
 
 def test_more_devices_than_there_are_is_said():
@@ -197,13 +191,7 @@ at = jax.device_put(np.int32(1), devices.shared(slots.sources.mesh))
 text = chunk.take.lower(slots.sources.mesh, slots._states, at).compile().as_text()
 assert "all-gather" not in text and "all-reduce" not in text, text
 """
-    environment = {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": str(Path(__file__).parent),
-        "PATH": "/usr/bin:/bin",
-    }
-    subprocess.run([sys.executable, "-c", program], check=True, env=environment, timeout=300)
+    subprocess.run([sys.executable, "-c", program], check=True, env=EIGHT_DEVICES, timeout=300)
 
 
 def test_running_out_of_memory_halves_the_slots_and_loses_nothing(sources, monkeypatch, caplog):
