@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import resource
 import time
@@ -91,6 +92,8 @@ class _Server:
             configs = [registry.find(name).config for name in names]
             self._judges[key] = Judge([model_of(name) for name in names], configs, batch)
         judge, settings = self._judges[key], preset("fast")
+        if who == "foolbox":
+            importlib.import_module("foolbox")  # which takes a while, and is not to be timed
         begin = time.perf_counter()
         if who == "foolbox":
             result = run_foolbox(judge, files, out, settings)

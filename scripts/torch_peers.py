@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import foolbox
 import numpy as np
 import torch
 from compare_with_timm import timm_filled, timm_model
@@ -306,6 +305,8 @@ def run_foolbox(
     settings: Settings,
 ) -> dict[str, Any]:
     """The same with foolbox's targeted PGD under the largest norm, its default 40 steps."""
+    import foolbox
+
     out.mkdir(parents=True, exist_ok=True)
     joint = Joint(judge).eval()
     wrapped = foolbox.PyTorchModel(joint, bounds=(0, 1), device=DEVICE)
