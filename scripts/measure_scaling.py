@@ -20,6 +20,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from measure_engine import LITE
 
 from jaxanon import benchmark, memory
 from jaxanon.adaptation.problem import prepare
@@ -33,7 +34,6 @@ from jaxanon.ensemble import Ensemble
 from jaxanon.manifest import write_json
 from jaxanon.tables import table
 
-LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 CASES = [(3, slots, 1) for slots in (1, 2, 4, 8, 16)]  # sources, slots, devices
 CASES += [(sources, 4, 1) for sources in (1, 2)] + [(3, 8, 2)]
 SIDE = 256
