@@ -22,6 +22,7 @@ _HOMES = {
     "UsageError": "jaxanon.errors",
     "WeightsError": "jaxanon.errors",
     "adapt": "jaxanon.adaptation.api",
+    "attack": "jaxanon.adaptation.api",
     "list_classifiers": "jaxanon.classifiers.registry",
     "load_classifier": "jaxanon.classifiers.loading",
 }
@@ -29,6 +30,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from jaxanon.adaptation.api import Result as Result
     from jaxanon.adaptation.api import adapt as adapt
+    from jaxanon.adaptation.api import attack as attack
     from jaxanon.classifiers.classifier import Classifier as Classifier
     from jaxanon.classifiers.loading import load_classifier as load_classifier
     from jaxanon.classifiers.registry import list_classifiers as list_classifiers

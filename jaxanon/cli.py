@@ -17,6 +17,7 @@ _HOMES = {
     "demo": ("demo", "demo"),
     "anonymize": ("anonymize", "anonymize"),
     "adapt": ("anonymize", "adapt"),
+    "attack": ("anonymize", "attack"),
     "transfer": ("transfer", "evaluate"),
     "models": ("models", "models"),
     "bench": ("bench", "bench"),
@@ -49,6 +50,14 @@ def parser() -> argparse.ArgumentParser:
             "adapt",
             "the same for pairs made by any other anonymizer",
             "jaxanon adapt photos blurred -o out",
+        )
+    )
+    _attack(
+        _command(
+            commands,
+            "attack",
+            "the reverse: perturb photos until classifiers decide otherwise, for measurements",
+            "jaxanon attack photos -o attacked --sources tf_efficientnet_lite0",
         )
     )
     _transfer(
@@ -140,7 +149,7 @@ def _loop(command: argparse.ArgumentParser) -> None:
         "--steps",
         type=int,
         metavar="N",
-        help="most gradient steps per image (default: fast 100, transfer 60)",
+        help="most gradient steps per image (default: 100)",
     )
     add(
         "--preset",
@@ -149,7 +158,20 @@ def _loop(command: argparse.ArgumentParser) -> None:
         help="fast: stop at the first margin; transfer: spend all steps so that other classifiers "
         "understand the image too (default: fast)",
     )
-    add("--loss", metavar="NAME", help="cross_entropy or margin (default: cross_entropy)")
+    add(
+        "--loss",
+        metavar="NAME",
+        help="cross_entropy, logit, margin, or soft: the distance to all probabilities on the "
+        "original, which reveals more of it than decisions do (default: cross_entropy)",
+    )
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="any other option of the loop, see docs/transfer.md; repeat for more "
+        "(example: --set views=resize:0.2,flip --set patience=3)",
+    )
     add("--seed", type=int, metavar="N", help="of the random views (default: 0)")
     add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
@@ -203,6 +225,18 @@ def _adapt(command: argparse.ArgumentParser) -> None:
     _loop(command)
 
 
+def _attack(command: argparse.ArgumentParser) -> None:
+    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
+    command.add_argument(
+        "--towards",
+        type=int,
+        metavar="CLASS",
+        help="the class that every source is to see (default: any other than it sees now)",
+    )
+    _output(command)
+    _loop(command)
+
+
 def _transfer(command: argparse.ArgumentParser) -> None:
     command.add_argument("originals", type=Path, metavar="ORIGINALS")
     command.add_argument("adapted", type=Path, metavar="ADAPTED")
@@ -223,6 +257,17 @@ def _transfer(command: argparse.ArgumentParser) -> None:
         "--source",
         metavar="A",
         help="whose change the others are compared with (default: the first)",
+    )
+    command.add_argument(
+        "--under",
+        metavar="CHANGE,...",
+        help="also after what may happen to the images: jpegQUALITY, webpQUALITY, resizePERCENT, "
+        "flip, cropPERCENT, rotateDEGREES (example: jpeg75,jpeg90,resize,flip,crop,rotate)",
+    )
+    command.add_argument(
+        "--class-aware",
+        action="store_true",
+        help="among the images that fool the source, tell the same mistake from a different one",
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
     command.add_argument("--overwrite", action="store_true", help="replace FILE")

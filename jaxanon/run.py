@@ -66,6 +66,7 @@ class Run:
         journal: where records are kept.
         mesh: the devices; all by default.
         slots: images adapted at once, per device; by default what suits the device.
+        towards: the class that sources are to see, in place of their reference decisions.
         quiet: no progress, no messages.
 
     Raises:
@@ -84,6 +85,7 @@ class Run:
         *,
         mesh: Mesh | None = None,
         slots: int | None = None,
+        towards: int | None = None,
         quiet: bool = False,
     ) -> None:
         self.items, self.settings, self.form, self.options = items, settings, form, options
@@ -95,7 +97,7 @@ class Run:
             **{classifier.name: "source" for classifier in sources},
             **{classifier.name: "target" for classifier in targets},
         }
-        self.journal, self.quiet = journal, quiet
+        self.journal, self.quiet, self.towards = journal, quiet, towards
         self.records: dict[str, Record] = {}
         self._lock = threading.Lock()
         self._decided: dict[str, Decisions] = {}
@@ -184,27 +186,33 @@ class Run:
 
     def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
         """Ask every classifier about originals and anonymized images, and state the jobs."""
-        reference = self.everyone.decide_on([seen.original for seen in batch])
+        scores = self.everyone.logits_of([seen.original for seen in batch])
+        reference = np.stack([logits.argmax(1) for logits in scores])
         anonymized = self.everyone.decide_on([seen.anonymized for seen in batch])
         for i, seen in enumerate(batch):
             self._decided[str(seen.item.input)] = {
                 name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
                 for c, name in enumerate(self.everyone.names)
             }
-        return [job for job in threads.map(self._prepare, batch, reference.T) if job is not None]
+        jobs = threads.map(self._prepare, batch, zip(*scores, strict=True))
+        return [job for job in jobs if job is not None]
 
-    def _prepare(self, seen: _Seen, reference: np.ndarray) -> Job | None:
+    def _prepare(self, seen: _Seen, scores: Sequence[np.ndarray]) -> Job | None:
+        """State a job, from the sources' logits on the original: no more of it than is asked."""
         count = len(self.sources.names)
+        decisions = [logits.argmax() if self.towards is None else self.towards for logits in scores]
+        soft = self.settings.loss == "soft"
         try:
             with self.meter.stage("prepare for the loop"):
                 return prepare(
                     seen.item,
                     seen.pixels,
-                    reference[:count],
+                    np.array(decisions[:count]),
                     self.sources,
                     self.settings,
                     mask=seen.mask,
                     views=seen.anonymized[:count],
+                    beliefs=[probabilities(logits) for logits in scores[:count]] if soft else None,
                 )
         except MemoryError as error:
             self._fail(seen.item, error)
@@ -221,12 +229,12 @@ class Run:
                 classifier: {**self._decided[name][classifier], "adapted": int(decided[c, i])}
                 for c, classifier in enumerate(self.everyone.names)
             }
-            kept = all(
-                decisions[source]["adapted"] == decisions[source]["reference"]
-                for source in self.sources.names
-            )
+            wanted = item.job.problem.decisions
+            reached = self.settings.reached(decided[: len(self.sources.names), i], wanted).all()
             self._verified[name] = replace(
-                self._verified[name], status="kept" if kept else "partly", decisions=decisions
+                self._verified[name],
+                status=self.settings.success if reached else "partly",
+                decisions=decisions,
             )
         return [self._settled(_item(item)) for item in adapted]
 
@@ -254,9 +262,9 @@ class Run:
             return self.everyone.look(pixels)
 
     def _settled(self, item: Item) -> bool:
-        """Whether a checked image needs no further round: it is kept, or could not be written."""
+        """Whether a checked image needs no further round: it is there, or could not be written."""
         name = str(item.input)
-        return name in self.records or self._verified[name].status == "kept"
+        return name in self.records or self._verified[name].status == self.settings.success
 
     def _finish(self, item: Item) -> None:
         """Give a verified file its name.
@@ -293,6 +301,12 @@ class Run:
             self.records[record.input] = record
             self._decided.pop(record.input, None)
             self._progress.advance()
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax of `(..., classes)`."""
+    powers = np.exp(logits - logits.max(-1, keepdims=True))
+    return np.asarray(powers / powers.sum(-1, keepdims=True))
 
 
 def _item(adapted: Adapted) -> Item:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxanon.errors import printable
+from jaxanon.evaluate.mistakes import Mistakes
 from jaxanon.evaluate.transfer import Transfer
 
 
@@ -76,3 +77,26 @@ def transfers(rows: Sequence[Transfer], source: str) -> str:
         for row in rows
     ]
     return table(head, body)
+
+
+def robustness(under: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """What is kept under changes: of the original, the anonymized and the adapted image."""
+    stages = ("original", "anonymized", "adapted")
+    body = [
+        [change, name, *(percent(shares.get(stage)) for stage in stages)]
+        for change, classifiers in under.items()
+        for name, shares in classifiers.items()
+    ]
+    return table(["under", "classifier", *stages], body, left=["under", "classifier"])
+
+
+def mistakes(rows: Sequence[Mistakes]) -> str:
+    """Three definitions of transfer side by side, and what they say of the images before."""
+    head = ["classifier", "images", "non-targeted", "targeted", "unfooled", "different", "same"]
+    body = []
+    for row in rows:
+        for stage, split in (("", row.split), ("baseline", row.baseline)):
+            apart = [split.unfooled, split.different, split.same]
+            shares = [split.non_targeted, split.targeted, *apart]
+            body.append([row.name if not stage else "", stage or "result", *map(percent, shares)])
+    return table(head, body, left=head[:2])

@@ -4,12 +4,11 @@ import pytest
 from samples import picture
 
 import jaxanon
-from jaxanon.adaptation.objective import lead
+from jaxanon.adaptation.losses import lead
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.adaptation.transforms import resized_diverse_inputs
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 
@@ -193,21 +192,6 @@ def test_the_decisions_of_a_batch_share_one_forward_program(tinies, pictures):
 def test_lead():
     assert lead(np.array([1.0, 4.0, 2.5]), 1) == 1.5
     assert lead(np.array([1.0, 4.0, 2.5]), 2) == -1.5
-
-
-def test_diverse_inputs_shrink_and_place(rng):
-    view = np.ones((32, 32, 3), np.float32)
-    areas = []
-    for seed in range(20):
-        out = np.asarray(resized_diverse_inputs(view, jax.random.key(seed), 1.0))
-        assert out.shape == view.shape
-        assert out.max() <= 1 + 1e-5
-        areas.append(out[..., 0].sum())
-    assert 0.25 * 1024 - 40 < min(areas) < 0.5 * 1024
-    assert max(areas) > 0.7 * 1024
-    np.testing.assert_allclose(
-        resized_diverse_inputs(view, jax.random.key(0), 0.0), view, atol=1e-6
-    )
 
 
 def test_ensembles_refuse_nonsense(tinies):

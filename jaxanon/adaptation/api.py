@@ -9,23 +9,25 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxanon.adaptation.problem import prepare
+from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.settings import preset as named_preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.ensemble import Ensemble, check_images
 from jaxanon.errors import UsageError
 
-Status = Literal["kept", "partly"]
+Status = Literal["kept", "fooled", "partly"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What `adapt` returns; every list has one entry per image, in the order given.
+    """What `adapt` and `attack` return; every list has one entry per image, in the order given.
 
     Attributes:
         images: adapted, uint8 `(H, W, 3)`, of the sizes given.
         status: `kept` where every source makes its reference decision on the adapted image,
-            through its own preprocessing; else `partly`.
+            through its own preprocessing; `fooled` where none makes it, if that was the goal; else
+            `partly`.
         steps: gradient steps made.
         decisions: `(sources, images)` int, the decisions on the adapted images.
     """
@@ -44,6 +46,7 @@ def adapt(
     masks: Sequence[np.ndarray | None] | None = None,
     preset: str = "fast",
     slots: int | None = None,
+    beliefs: Sequence[np.ndarray] | None = None,
     **changes: Any,
 ) -> Result:
     """Perturb anonymized images until each source makes its reference decision again.
@@ -59,12 +62,63 @@ def adapt(
         masks: per image a bool array `(H, W)`, true where pixels may change, or None.
         preset: `fast` or `transfer`.
         slots: images adapted at once, per device; by default what suits the device.
+        beliefs: per source `(images, classes)`, its probabilities on the originals, for
+            `loss="soft"`: they reveal more of the originals than decisions do.
         changes: fields of `jaxanon.adaptation.settings.Settings`, such as `eps=8` or `seed=1`.
 
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
-    settings = named_preset(preset, **changes)
+    return _loop(
+        anonymized, decisions, ensemble, masks, slots, beliefs, named_preset(preset, **changes)
+    )
+
+
+def attack(
+    images: Sequence[np.ndarray],
+    ensemble: Ensemble,
+    *,
+    towards: np.ndarray | int | None = None,
+    masks: Sequence[np.ndarray | None] | None = None,
+    preset: str = "fast",
+    slots: int | None = None,
+    **changes: Any,
+) -> Result:
+    """The reverse of `adapt`: perturb images until no source makes its decision any more.
+
+    For measuring how mistakes transfer, see `jaxanon.evaluate.mistakes`.
+
+    Args:
+        images: uint8 arrays `(H, W, 3)`, of any sizes.
+        ensemble: the sources.
+        towards: a class, or one per image, that every source is to see instead (a targeted
+            attack); by default any other than its own decision (untargeted).
+        masks: as in `adapt`.
+        preset: as in `adapt`.
+        slots: as in `adapt`.
+        changes: as in `adapt`.
+
+    Raises:
+        UsageError: when shapes, types or options do not fit.
+    """
+    if towards is None:
+        return _loop(
+            images, ensemble.decide(images), ensemble, masks, slots, None,
+            named_preset(preset, **changes, goal="avoid"),
+        )  # fmt: skip
+    wanted = np.broadcast_to(towards, (len(ensemble.names), len(images)))
+    return _loop(images, wanted, ensemble, masks, slots, None, named_preset(preset, **changes))
+
+
+def _loop(
+    anonymized: Sequence[np.ndarray],
+    decisions: np.ndarray,
+    ensemble: Ensemble,
+    masks: Sequence[np.ndarray | None] | None,
+    slots: int | None,
+    beliefs: Sequence[np.ndarray] | None,
+    settings: Settings,
+) -> Result:
     wanted = np.asarray(decisions)
     if wanted.shape != (len(ensemble.names), len(anonymized)):
         raise UsageError(
@@ -80,6 +134,12 @@ def adapt(
         masks = [None] * len(anonymized)
     if len(masks) != len(anonymized):
         raise UsageError(f"{len(masks)} masks for {len(anonymized)} images")
+    for belief, classifier in zip(beliefs or (), ensemble.classifiers, strict=beliefs is not None):
+        if belief.shape != (len(anonymized), classifier.config.classes):
+            raise UsageError(
+                f"beliefs of {classifier.name} have shape {belief.shape}, expected "
+                f"{(len(anonymized), classifier.config.classes)}"
+            )
     for i, (image, mask) in enumerate(zip(anonymized, masks, strict=True)):
         if mask is not None and (mask.dtype != np.bool_ or mask.shape != image.shape[:2]):
             raise UsageError(
@@ -88,7 +148,15 @@ def adapt(
     everything = list(zip(range(len(anonymized)), anonymized, wanted.T, masks, strict=True))
     batches = (
         [
-            prepare(i, image, decided, ensemble, settings, mask=mask)
+            prepare(
+                i,
+                image,
+                decided,
+                ensemble,
+                settings,
+                mask=mask,
+                beliefs=None if beliefs is None else [belief[i] for belief in beliefs],
+            )
             for i, image, decided, mask in everything[start : start + ensemble.batch]
         ]
         for start in range(0, len(everything), ensemble.batch)
@@ -98,7 +166,10 @@ def adapt(
     def check(items: Sequence[Adapted]) -> list[bool]:
         made = ensemble.decide([item.image for item in items])
         seen.update((item.job.key, column) for item, column in zip(items, made.T, strict=True))
-        return [bool((seen[item.job.key] == item.job.problem.decisions).all()) for item in items]
+        return [
+            bool(settings.reached(seen[item.job.key], item.job.problem.decisions).all())
+            for item in items
+        ]
 
     done: dict[Any, Adapted] = {}
     if everything:
@@ -106,9 +177,10 @@ def adapt(
             done[item.job.key] = item
     order = [done[i] for i in range(len(anonymized))]
     final = np.stack([seen[item.job.key] for item in order], axis=1) if order else wanted
+    fine_ones = np.all(settings.reached(final, wanted), axis=0)
     return Result(
         images=[item.image for item in order],
-        status=["kept" if fine else "partly" for fine in (final == wanted).all(0)],
+        status=[settings.success if fine else "partly" for fine in fine_ones],
         steps=[item.steps for item in order],
         decisions=final,
     )

@@ -14,7 +14,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxanon import devices
-from jaxanon.adaptation.objective import gradients
+from jaxanon.adaptation.objective import slopes
 from jaxanon.adaptation.problem import LAYOUT, Problem, blank
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State, init, levels, step
@@ -33,10 +33,8 @@ def chunk_of_steps(
     """`length` masked steps over one device's slots: the new states, and which are done."""
 
     def one(_: Any, states: State) -> State:
-        gradient, leads = gradients(
-            networks, settings, params, states.delta, problems, states.steps
-        )
-        moved: State = jax.vmap(partial(step, settings))(problems, states, gradient, leads)
+        here = slopes(networks, settings, params, states.delta, problems, states.steps)
+        moved: State = jax.vmap(partial(step, settings))(problems, states, here)
         return moved
 
     states = one(0, states) if length == 1 else jax.lax.fori_loop(0, length, one, states)
@@ -100,7 +98,7 @@ def shapes(sources: Ensemble, settings: Settings, each: int) -> tuple[Problem, S
         return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=layout)
 
     empty = init(settings, jnp.zeros(LAYOUT, jnp.float32))
-    found: tuple[Problem, State] = jax.tree.map(stacked, (blank(sources), empty))
+    found: tuple[Problem, State] = jax.tree.map(stacked, (blank(sources, settings), empty))
     return found
 
 

@@ -3,65 +3,97 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxanon.adaptation import transforms
+from jaxanon.adaptation.bank import bank
+from jaxanon.adaptation.losses import drawn_half, lead, loss
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.transforms import resized_diverse_inputs
 from jaxanon.classifiers.classifier import Network, unit
+from jaxanon.classifiers.mixup import mixing
+
+NEIGHBOURHOOD = 1.5
+"""Reach of variance tuning, in bounds: what Wang and He found best."""
 
 
-def lead(logits: Array, decision: Array) -> Array:
-    """Logit of the reference decision minus the largest other logit; positive where it is kept."""
-    others = jnp.where(jnp.arange(logits.shape[0]) == decision, -jnp.inf, logits)
-    return logits[decision] - others.max()
+class Slope(NamedTuple):
+    """What a step needs to know of the place where an image stands.
+
+    Attributes:
+        gradient: of the loss by the perturbation, shaped like it.
+        leads: `(sources,)`, the smallest over the copies; negative where the goal is to avoid the
+            decisions and they are still made.
+        variance: mean gradient nearby, minus the one here; None without variance tuning.
+    """
+
+    gradient: Array
+    leads: Array
+    variance: Array | None
 
 
-def loss(name: str, logits: Array, decision: Array) -> Array:
-    """Cross-entropy, or the (negative) lead: Carlini and Wagner's margin, S&P 2017."""
-    if name == "margin":
-        return -lead(logits, decision)
-    return -jax.nn.log_softmax(logits)[decision]
+def plain(settings: Settings, problem: Problem, steps: Array) -> Array:
+    """Whether the next step looks at the image without random changes; bool scalar."""
+    if not settings.views:
+        return jnp.bool_(True)
+    left: Array = jnp.asarray(problem.steps) - steps
+    last: Array = left <= settings.closing
+    return last
 
 
 def views(
-    sources: int, settings: Settings, delta: Array, problem: Problem, steps: Array
+    sources: int, settings: Settings, delta: Array, problem: Problem, steps: Array, key: Array
 ) -> tuple[Array, ...]:
     """What each of the sources sees of one perturbed image, `(size, size, 3)` each.
 
     Args:
         sources: their number.
-        settings: diversity and precision.
+        settings: random changes and precision.
         delta: `(canvas, 3, canvas)` perturbation.
         problem: the image.
-        steps: made so far; with the image's seed it determines the random views.
+        steps: made so far.
+        key: determines the random changes.
     """
-    key = jax.random.fold_in(jax.random.key(problem.seed), steps)
     seen = []
     for i in range(sources):
         with jax.default_matmul_precision("float32"):
             part = jnp.einsum("jck,lk->jcl", delta, problem.columns[i])
             change = jnp.einsum("ij,jcl->icl", problem.rows[i], part)
         view = unit(jnp.asarray(problem.views[i])) + change.swapaxes(1, 2)
-        if settings.diversity > 0:
-            view = resized_diverse_inputs(view, jax.random.fold_in(key, i), settings.diversity)
+        if settings.views:
+            changed = transforms.changed(settings.views, view, jax.random.fold_in(key, i))
+            view = jnp.where(plain(settings, problem, steps), view, changed)
         seen.append(view.astype(settings.precision))
     return tuple(seen)
 
 
-def score(settings: Settings, logits: tuple[Array, ...], problem: Problem) -> tuple[Array, Array]:
-    """Loss of one image, summed over the sources not yet convinced, and the leads `(sources,)`."""
-    total = jnp.float32(0)
-    leads = []
-    for scores, decision in zip(logits, jnp.asarray(problem.decisions), strict=True):
-        ahead = lead(scores, decision)
-        leads.append(ahead)
-        total += jnp.where(ahead < problem.margin, loss(settings.loss, scores, decision), 0)
-    return total, jnp.stack(leads)
+def score(
+    settings: Settings, logits: tuple[Array, ...], problem: Problem, steps: Array, key: Array
+) -> tuple[Array, Array]:
+    """Loss of one image over its sources, and the leads `(sources,)`.
+
+    Where the image is seen as it is, sources that are convinced already no longer count.
+    """
+    sign = 1 if settings.goal == "keep" else -1
+    decisions = jnp.asarray(problem.decisions)
+    leads = sign * jnp.stack([lead(s, d) for s, d in zip(logits, decisions, strict=True)])
+    counts = (leads < problem.margin) | ~plain(settings, problem, steps)
+    if settings.fusion == "subset":
+        counts &= drawn_half(len(logits), key)
+    if settings.fusion == "logits":
+        mean = jnp.stack(logits).mean(0)
+        logits = (mean,) * len(logits)
+    losses = jnp.stack(
+        [
+            loss(settings.loss, scores, decision, jnp.asarray(belief))
+            for scores, decision, belief in zip(logits, decisions, problem.beliefs, strict=True)
+        ]
+    )
+    return jnp.where(counts, sign * losses, 0).sum(), leads
 
 
 def gradients(
@@ -71,6 +103,7 @@ def gradients(
     deltas: Array,
     problems: Problem,
     steps: Array,
+    keys: Array,
 ) -> tuple[Array, Array]:
     """Gradients of the losses by the perturbations, and the leads, for a batch of images.
 
@@ -80,11 +113,12 @@ def gradients(
 
     Args:
         networks: of the sources.
-        settings: loss, diversity and precision.
+        settings: loss, random views, precision.
         params: the networks' parameters, in that precision.
         deltas: `(slots, canvas, 3, canvas)`.
-        problems: stacked along the first axis, like `steps`.
+        problems: stacked along the first axis, like `steps` and `keys`.
         steps: made so far.
+        keys: of this evaluation; they determine all that is random in it.
 
     Returns:
         Gradients, shaped like `deltas`, and leads `(slots, sources)`.
@@ -92,14 +126,62 @@ def gradients(
 
     def total(deltas: Array) -> tuple[Array, Array]:
         look = partial(views, len(networks), settings)
-        seen = jax.vmap(look)(deltas, problems, steps)
+        seen = jax.vmap(look)(deltas, problems, steps, keys)
         logits = tuple(
-            network.apply(arrays, view).astype(jnp.float32)
-            for network, arrays, view in zip(networks, params, seen, strict=True)
+            _logits(network, settings, arrays, view, keys, i)
+            for i, (network, arrays, view) in enumerate(zip(networks, params, seen, strict=True))
         )
-        losses, leads = jax.vmap(partial(score, settings))(logits, problems)
+        losses, leads = jax.vmap(partial(score, settings))(logits, problems, steps, keys)
         return losses.sum(), leads
 
     with jax.default_matmul_precision("float32"):  # what goes back, too
         gradient, leads = jax.grad(total, has_aux=True)(deltas)
     return gradient, leads
+
+
+def _logits(
+    network: Network, settings: Settings, params: Any, view: Array, keys: Array, source: int
+) -> Array:
+    """The source's logits, its features mixed with clean ones where that is wanted."""
+    if not settings.mixup:
+        return network.apply(params, view).astype(jnp.float32)
+    pictures = unit(jnp.asarray(bank(view.shape[1]))).astype(view.dtype)
+    both = jnp.concatenate([view, pictures])
+    with mixing(settings.mixup, jax.vmap(jax.random.fold_in, (0, None))(keys, source)):
+        return network.apply(params, both).astype(jnp.float32)[: len(view)]
+
+
+def slopes(
+    networks: tuple[Network, ...],
+    settings: Settings,
+    params: tuple[Any, ...],
+    deltas: Array,
+    problems: Problem,
+    steps: Array,
+) -> Slope:
+    """All gradients that one step takes, put together, for a batch of images.
+
+    Averaging over copies is Xie et al.'s and Wang et al.'s way of taking an expectation over
+    random views. Variance tuning: Wang and He, "Enhancing the Transferability of Adversarial
+    Attacks through Variance Tuning", CVPR 2021.
+    """
+    own = jax.vmap(lambda seed, steps: jax.random.fold_in(jax.random.key(seed), steps))(
+        problems.seed, steps
+    )
+
+    def at(deltas: Array, which: int) -> tuple[Array, Array]:
+        keys = jax.vmap(jax.random.fold_in, (0, None))(own, which)
+        return gradients(networks, settings, params, deltas, problems, steps, keys)
+
+    copies = [at(deltas, which) for which in range(settings.copies)]
+    gradient = jnp.stack([gradient for gradient, _ in copies]).mean(0)
+    leads = jnp.stack([leads for _, leads in copies]).min(0)
+    if not settings.variance:
+        return Slope(gradient, leads, None)
+    nearby = jnp.zeros_like(gradient)
+    for which in range(settings.copies, settings.gradients):
+        keys = jax.vmap(jax.random.fold_in, (0, None))(own, which + 1_000_000)
+        reach = NEIGHBOURHOOD * jnp.maximum(problems.below, problems.above).max((1, 2, 3)) / 255
+        step = jax.vmap(partial(jax.random.uniform, shape=deltas.shape[1:], minval=-1.0))(keys)
+        nearby += at(deltas + reach[:, None, None, None] * step, which)[0] / settings.variance
+    return Slope(gradient, leads, nearby - gradient)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.ensemble import Ensemble, Views
+from jaxanon.errors import UsageError
 from jaxanon.view import CANVAS, Canvas
 
 LAYOUT = (CANVAS, 3, CANVAS)
@@ -30,7 +31,10 @@ class Problem(NamedTuple):
         rows, columns: M matrices each, `(size, canvas)`; see `jaxanon.view`.
         below, above: `(canvas, 3, canvas)` uint8, how far each cell can move, in levels.
         decisions: `(M,)` int32.
+        beliefs: M arrays `(classes,)` float32, the sources' probabilities on the original, where
+            the loss asks for them; else empty.
         margin: logit distance at which a source counts as convinced; scalar.
+        patience: random views in a row that must convince; int32 scalar.
         steps: most steps from here on; int32 scalar.
         seed: of this image's random views; uint32 scalar.
     """
@@ -41,7 +45,9 @@ class Problem(NamedTuple):
     below: ArrayLike
     above: ArrayLike
     decisions: ArrayLike
+    beliefs: tuple[ArrayLike, ...]
     margin: ArrayLike
+    patience: ArrayLike
     steps: ArrayLike
     seed: ArrayLike
 
@@ -72,6 +78,7 @@ def prepare(
     *,
     mask: np.ndarray | None = None,
     views: Views | None = None,
+    beliefs: Sequence[np.ndarray] | None = None,
 ) -> Job:
     """State an image in arrays, on the host.
 
@@ -83,7 +90,13 @@ def prepare(
         settings: bound, margin, steps and seed.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         views: what the sources see of `pixels`, if that is known already.
+        beliefs: per source `(classes,)`, its probabilities on the original, for the loss `soft`.
+
+    Raises:
+        UsageError: when the loss is `soft` and there are no beliefs.
     """
+    if settings.loss == "soft" and beliefs is None:
+        raise UsageError("the loss soft needs the sources' probabilities on the originals")
     canvas = Canvas(pixels.shape[0], pixels.shape[1])
     matrices = [canvas.matrices(classifier.config) for classifier in sources.classifiers]
     below, above = canvas.bounds(pixels, mask, settings.eps)
@@ -94,15 +107,21 @@ def prepare(
         below=below.swapaxes(1, 2),
         above=above.swapaxes(1, 2),
         decisions=np.asarray(decisions, np.int32),
+        beliefs=tuple(
+            np.asarray(beliefs[i] if beliefs and settings.loss == "soft" else (), np.float32)
+            for i in range(len(matrices))
+        ),
         margin=np.float32(settings.margin),
+        patience=np.int32(min(settings.patience, 2**31 - 1)),
         steps=np.int32(settings.steps),
         seed=_seed(pixels, settings.seed),
     )
     return Job(key, pixels, canvas, problem)
 
 
-def blank(sources: Ensemble) -> Problem:
+def blank(sources: Ensemble, settings: Settings) -> Problem:
     """A problem of zeros, for a slot that holds no image."""
+    soft = settings.loss == "soft"
     sizes = [classifier.config.input_size for classifier in sources.classifiers]
     matrices = tuple(np.zeros((size, CANVAS), np.float32) for size in sizes)
     room = np.zeros(LAYOUT, np.uint8)
@@ -113,7 +132,12 @@ def blank(sources: Ensemble) -> Problem:
         below=room,
         above=room,
         decisions=np.zeros(len(sizes), np.int32),
+        beliefs=tuple(
+            np.zeros(classifier.config.classes if soft else 0, np.float32)
+            for classifier in sources.classifiers
+        ),
         margin=np.float32(0),
+        patience=np.int32(1),
         steps=np.int32(0),
         seed=np.uint32(0),
     )

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
+import numpy as np
+from jax.typing import ArrayLike
+
+from jaxanon.adaptation import transforms
 from jaxanon.errors import UsageError, unknown
 
-LOSSES = ("cross_entropy", "margin")
-PRECISIONS = ("float32", "bfloat16")
+CHOICES = {
+    "goal": ("keep", "avoid"),
+    "loss": ("cross_entropy", "logit", "margin", "soft"),
+    "fusion": ("losses", "logits", "subset"),
+    "precision": ("float32", "bfloat16"),
+}
 
 
 @dataclass(frozen=True)
@@ -17,58 +25,104 @@ class Settings:
     """Options of the loop.
 
     Attributes:
+        goal: `keep` the decisions given (adaptation; or a targeted attack, if they are those of
+            the attacker), or `avoid` them (an untargeted attack).
         eps: largest change of a pixel, in 1/255.
-        steps: most gradient steps per image, over all rounds.
+        steps: most steps per image, over all rounds.
         step: length of a step, in 1/255.
         momentum: decay of the accumulated gradient; 0 is plain sign steps.
-        loss: `cross_entropy` or `margin`.
-        margin: logit distance by which a source must prefer its reference decision before the
-            image counts as done; infinity spends all steps.
+        nesterov: look ahead along the accumulated gradient.
+        smoothing: standard deviation, in cells of the canvas, of the Gaussian by which gradients
+            are smoothed (translation invariance); 0 is none.
+        variance: gradients at random places nearby that tune each step's; 0 is none.
+        copies: random views whose gradients are averaged in a step.
+        loss: `cross_entropy`, `logit`, `margin`, or `soft` (the distance to all probabilities on
+            the original, which reveals more than decisions do).
+        fusion: how sources are put together: `losses` summed, mean `logits`, or the losses of a
+            random `subset` of half of them at each step.
+        views: random changes of what the sources see, such as `resize:0.2,flip`; see
+            `jaxanon.adaptation.transforms`.
+        mixup: probability with which a layer's output is mixed with that of a generated picture
+            (clean feature mixup); 0 is none.
+        margin: logit distance by which a source must prefer its reference decision before it
+            counts as convinced; infinity spends all steps.
+        patience: random views in a row, one per step, in which all sources must be convinced
+            before the image is done. Without `views` it is 1.
+        closing: of `steps`, the last so many look at the image without random changes, as the
+            verification will, and end with the first in which all sources are convinced.
         rounds: times an image whose saved file fails verification is put back, each time with a
             margin raised by `margin_step`.
         margin_step: see `rounds`; logits.
-        diversity: strength of the random views (resized diverse inputs): the image is shrunk to a
-            random share of its side, from 1 down to 1 / (1 + diversity); 0 is none.
         precision: `float32` or `bfloat16`, of the classifiers while gradients are computed. The
             decisions that count, on originals and saved files, are always made in float32.
         seed: of the random views; together with the image's content it determines the result.
     """
 
+    goal: str = "keep"
     eps: int = 16
     steps: int = 100
     step: float = 1.0
     momentum: float = 1.0
+    nesterov: bool = False
+    smoothing: float = 0.0
+    variance: int = 0
+    copies: int = 1
     loss: str = "cross_entropy"
+    fusion: str = "losses"
+    views: str = ""
+    mixup: float = 0.0
     margin: float = 0.5
+    patience: int = 1
+    closing: int = 0
     rounds: int = 3
     margin_step: float = 1.5
-    diversity: float = 0.0
     precision: str = "float32"
     seed: int = 0
+
+    @property
+    def gradients(self) -> int:
+        """Gradients of each source that one step takes."""
+        return self.copies + self.variance
+
+    @property
+    def success(self) -> Literal["kept", "fooled"]:
+        """The status of an image that got there: `kept`, or `fooled` after an untargeted attack."""
+        return "kept" if self.goal == "keep" else "fooled"
+
+    def reached(self, made: ArrayLike, decisions: ArrayLike) -> np.ndarray:
+        """Where decisions made on adapted images are what the goal asks for; bool."""
+        same = np.equal(made, decisions)
+        return same if self.goal == "keep" else ~same
 
     def compiled(self) -> Settings:
         """What the compiled program depends on; the rest, which it takes as data, at its default.
 
         Runs that differ in bound, steps, margin, rounds or seed share one program.
         """
-        data = ("eps", "steps", "margin", "rounds", "margin_step", "seed")
+        data = ("eps", "steps", "margin", "patience", "rounds", "margin_step", "seed")
         defaults = {field.name: field.default for field in fields(self) if field.name in data}
         return replace(self, **defaults)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise UsageError(unknown("loss", self.loss, LOSSES))
-        if self.precision not in PRECISIONS:
-            raise UsageError(unknown("precision", self.precision, PRECISIONS))
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise UsageError(unknown(name, getattr(self, name), choices))
+        transforms.parse(self.views)
         checks = (
             ("eps", 1 <= self.eps <= 255 and self.eps == int(self.eps), "a whole number, 1 to 255"),
             ("steps", 1 <= self.steps <= 100_000, "1 to 100000"),
             ("step", 0 < self.step <= 255, "above 0, at most 255"),
             ("momentum", 0 <= self.momentum <= 1, "0 to 1"),
+            ("nesterov", not self.nesterov or self.momentum > 0, "used with a momentum above 0"),
+            ("smoothing", 0 <= self.smoothing <= 64, "0 to 64"),
+            ("variance", 0 <= self.variance <= 100, "0 to 100"),
+            ("copies", 1 <= self.copies <= 100, "1 to 100"),
+            ("mixup", 0 <= self.mixup <= 1, "0 to 1"),
             ("margin", self.margin >= 0, "0 or more"),
+            ("patience", self.patience >= 1, "1 or more"),
+            ("closing", 0 <= self.closing <= self.steps, "0 to the number of steps"),
             ("rounds", self.rounds >= 0, "0 or more"),
             ("margin_step", math.isfinite(self.margin_step) and self.margin_step > 0, "above 0"),
-            ("diversity", 0 <= self.diversity <= 4, "0 to 4"),
             ("seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1"),
         )
         for name, fine, wanted in checks:
@@ -78,7 +132,7 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "fast": Settings(),
-    "transfer": Settings(steps=60, step=2.0, margin=math.inf, diversity=0.2),
+    "transfer": Settings(steps=100, step=2.0, margin=math.inf, views="resize:0.2,flip:0.5"),
 }
 
 

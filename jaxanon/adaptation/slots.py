@@ -91,6 +91,9 @@ class Slots:
         lag: chunks handed to the device before the flags of the first are read, less one. By
             default 0 on CPUs, where host and device are the same cores and a late flag is a wasted
             step, else 1: the device never waits for the host.
+
+    Raises:
+        UsageError: when `slots` is below 1, or the settings do not suit the sources.
     """
 
     def __init__(
@@ -103,6 +106,12 @@ class Slots:
     ) -> None:
         kind = sources.mesh.devices.flat[0].platform
         wanted = wanted_slots(slots, sources.mesh)
+        classes = {classifier.config.classes for classifier in sources.classifiers}
+        if settings.fusion == "logits" and len(classes) > 1:
+            raise UsageError(
+                f"fusion=logits needs sources of equal classes, not of {sorted(classes)}; "
+                "use fusion=losses"
+            )
         if length is None:
             length = 4 if kind != "cpu" and settings.margin == float("inf") else 1
         self.lag = int(kind != "cpu") if lag is None else lag

@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxanon.adaptation.objective import Slope, plain
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 
@@ -20,25 +22,51 @@ class State(NamedTuple):
     Attributes:
         delta: `(canvas, 3, canvas)` perturbation, in units of one.
         optimizer: optax's state.
+        variance: the last step's, see `Slope`; None without variance tuning.
+        streak: steps in a row in which all sources were convinced; int32 scalar.
         steps: made so far; int32 scalar.
         done: no further step is wanted; bool scalar.
     """
 
     delta: Array
     optimizer: Any
+    variance: Array | None
+    streak: Array
     steps: Array
     done: Array
 
 
+def smooth(gradient: Array, deviation: float) -> Array:
+    """A gradient `(canvas, 3, canvas)` smoothed by a Gaussian, of `deviation` cells.
+
+    Source: Dong et al., "Evading Defenses to Transferable Adversarial Examples by
+    Translation-Invariant Attacks", CVPR 2019 (TI).
+    """
+    size = gradient.shape[0]
+    distance = np.arange(size)[:, None] - np.arange(size)[None]
+    kernel = np.exp(-(distance**2) / (2 * deviation**2))
+    kernel /= kernel[size // 2].sum()
+    matrix = jnp.asarray(kernel, jnp.float32)
+    with jax.default_matmul_precision("float32"):
+        return jnp.einsum("ij,jck,kl->icl", matrix, gradient, matrix)
+
+
 def update_rule(settings: Settings) -> optax.GradientTransformation:
-    """Normalise, accumulate, sign, scale.
+    """Smooth, normalise, accumulate, sign, scale.
 
     Source: Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018 (MI-FGSM); with
     momentum 0 it is the basic iterative method of Kurakin et al., 2016. The norm is Euclidean.
+    Nesterov's acceleration (Lin et al., ICLR 2020) in optax's form: the step takes the gradient
+    once more in place of evaluating it ahead.
     """
     return optax.chain(
+        optax.stateless(lambda g, _: smooth(g, settings.smoothing))
+        if settings.smoothing
+        else optax.identity(),
         optax.normalize_by_update_norm(eps=1e-20),
-        optax.trace(settings.momentum) if settings.momentum else optax.identity(),
+        optax.trace(settings.momentum, nesterov=settings.nesterov)
+        if settings.momentum
+        else optax.identity(),
         optax.scale_by_sign(),
         optax.scale(-settings.step / 255),
     )
@@ -49,6 +77,8 @@ def init(settings: Settings, delta: Array) -> State:
     return State(
         delta=delta,
         optimizer=update_rule(settings).init(delta),
+        variance=jnp.zeros_like(delta) if settings.variance else None,
+        streak=jnp.int32(0),
         steps=jnp.int32(0),
         done=jnp.bool_(False),
     )
@@ -59,26 +89,28 @@ def levels(room: ArrayLike) -> Array:
     return jnp.asarray(room, jnp.float32) / 255
 
 
-def terminate(problem: Problem, leads: Array, steps: Array) -> Array:
-    """True once every source leads by the margin, or the steps are spent."""
-    return (leads >= problem.margin).all() | (steps >= problem.steps)
-
-
-def step(
-    settings: Settings, problem: Problem, state: State, gradient: Array, leads: Array
-) -> State:
+def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> State:
     """Stop at the present perturbation, or move by one gradient step.
 
     The forward pass that gave the gradient also tells whether to stop, so an image that arrives
     already convinced is left as it is. A state that is done passes unchanged.
+
+    It stops once all sources are convinced: at once where they see the image as it is, after
+    `problem.patience` random views in a row else; or once the steps are spent.
     """
-    done = state.done | terminate(problem, leads, state.steps)
+    convinced = (slope.leads >= problem.margin).all()
+    streak = jnp.where(convinced, state.streak + 1, 0)
+    enough = jnp.where(plain(settings, problem, state.steps), 1, problem.patience)
+    done = state.done | (streak >= enough) | (state.steps >= problem.steps)
+    gradient = slope.gradient
+    if state.variance is not None:
+        gradient = gradient + state.variance
     updates, optimizer = update_rule(settings).update(gradient, state.optimizer)
     lower, upper = levels(problem.below) * -1, levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper
     )
-    moved = State(delta, optimizer, state.steps + 1, done)
+    moved = State(delta, optimizer, slope.variance, streak, state.steps + 1, done)
     stayed = state._replace(done=done)
     result: State = jax.tree.map(lambda stay, move: jnp.where(done, stay, move), stayed, moved)
     return result

@@ -1,34 +1,133 @@
 """Random changes of a view, drawn anew for each gradient step: what makes an image transfer.
 
-Each is a pure function of a view and a key, `(size, size, 3)` -> the same shape.
+Each is a pure function `(view, key, strength) -> view`, `(size, size, 3)` of pixels in [0, 1]. They
+are named and put in a row by a text such as `resize:0.2,flip:0.5`; an expectation over what may
+happen to a published image (`flip`, `shift`, `rotate`, `jpeg`, `noise`) is written the same way.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxanon.adaptation import warps
+from jaxanon.adaptation.bank import bank
+from jaxanon.adaptation.compression import jpeg
+from jaxanon.errors import UsageError, unknown
 
-def resized_diverse_inputs(view: Array, key: Array, strength: float) -> Array:
-    """The view, shrunk to a random share of its side and put at a random place on black.
 
-    Source: Zou et al., "Improving the Transferability of Adversarial Examples with
-    Resized-Diverse-Inputs, Diversity-Ensemble and Region Fitting", ECCV 2020, after Xie et al.,
-    "Improving Transferability of Adversarial Examples with Input Diversity", CVPR 2019. The
-    enlargement, padding and reduction that they describe are one linear map; so it is computed.
+class Method(NamedTuple):
+    """A change, and what its strength may be.
 
-    Args:
-        view: `(size, size, 3)`.
-        key: decides scale and place.
-        strength: the smallest share is `1 / (1 + strength)`.
+    Attributes:
+        change: `(view, key, strength) -> view`.
+        strength: when none is given.
+        least, most: what it may be.
+        whole: whether it is a whole number.
     """
-    size = view.shape[0]
-    for_scale, for_place = jax.random.split(key)
-    scale = 1 / (1 + jax.random.uniform(for_scale, (), maxval=strength))
-    place = jax.random.uniform(for_place, (2,)) * size * (1 - scale)
-    scales = jnp.broadcast_to(scale, (2,))
-    moved: Array = jax.image.scale_and_translate(
-        view, view.shape, (0, 1), scales, place, method="linear", antialias=True
-    )
-    return moved
+
+    change: Callable[[Array, Array, float], Array]
+    strength: float
+    least: float
+    most: float
+    whole: bool = False
+
+
+def colour(view: Array, key: Array, strength: float) -> Array:
+    """Contrast changed by a factor of up to `exp(strength)`, brightness by up to `strength`."""
+    contrast, brightness = jax.random.uniform(key, (2,), minval=-strength, maxval=strength)
+    return jnp.asarray(view * jnp.exp(contrast) + brightness)
+
+
+def noise(view: Array, key: Array, strength: float) -> Array:
+    """Gaussian noise of this standard deviation added."""
+    return view + strength * jax.random.normal(key, view.shape)
+
+
+def scale(view: Array, key: Array, copies: float) -> Array:
+    """The view divided by 1, 2, 4, ..., one of so many.
+
+    Source: Lin et al., "Nesterov Accelerated Gradient and Scale Invariance for Adversarial
+    Attacks", ICLR 2020 (SI). There all copies are averaged at every step, at as many times the
+    cost; the expectation over steps is the same.
+    """
+    return view * 0.5 ** jax.random.randint(key, (), 0, int(copies))
+
+
+def mix(view: Array, key: Array, weight: float) -> Array:
+    """A generated picture added, weighted by up to `weight`.
+
+    Source: Wang et al., "Admix: Enhancing the Transferability of Adversarial Attacks", ICCV 2021,
+    with pictures of `bank` in place of neighbours in the batch.
+    """
+    for_weight, for_choice = jax.random.split(key)
+    pictures = jnp.asarray(bank(view.shape[0]))
+    other = pictures[jax.random.randint(for_choice, (), 0, len(pictures))]
+    return view + weight * jax.random.uniform(for_weight) * other.astype(jnp.float32) / 255
+
+
+def local(view: Array, key: Array, blocks: float) -> Array:
+    """One cell of a grid of so many by so many alone, the rest grey; the whole one time in five.
+
+    Source: Zeng et al., "Everywhere Attack: Attacking Locally and Globally to Boost Targeted
+    Transferability", AAAI 2025: each region is to convince on its own. There four regions and the
+    whole are averaged at every step; the expectation over steps is the same.
+    """
+    count, size = int(blocks), view.shape[0]
+    chance, for_row, for_column = jax.random.split(key, 3)
+    cell = jnp.arange(size) * count // size
+    rows = cell == jax.random.randint(for_row, (), 0, count)
+    columns = cell == jax.random.randint(for_column, (), 0, count)
+    shown = (rows[:, None] & columns[None]) | (jax.random.uniform(chance) < 0.2)
+    return jnp.where(shown[..., None], view, 0.5)
+
+
+METHODS = {
+    "resize": Method(warps.resize, 0.2, 0, 4),
+    "di": Method(warps.sometimes_resize, 0.5, 0, 1),
+    "flip": Method(warps.flip, 0.5, 0, 1),
+    "shift": Method(warps.shift, 0.05, 0, 0.5),
+    "rotate": Method(warps.rotate, 5, 0, 180),
+    "blocks": Method(warps.shuffle_blocks, 2, 1, 8, whole=True),
+    "scale": Method(scale, 5, 1, 8, whole=True),
+    "mix": Method(mix, 0.2, 0, 1),
+    "local": Method(local, 2, 1, 8, whole=True),
+    "colour": Method(colour, 0.2, 0, 1),
+    "noise": Method(noise, 0.02, 0, 1),
+    "jpeg": Method(jpeg, 75, 1, 100, whole=True),
+}
+
+
+def parse(text: str) -> tuple[tuple[str, float], ...]:
+    """Names and strengths of `name:strength,name,...`; nothing for an empty text.
+
+    Raises:
+        UsageError: for a name that is none, or a strength that cannot be.
+    """
+    found = []
+    for part in filter(None, text.split(",")):
+        name, _, given = part.strip().partition(":")
+        if name not in METHODS:
+            raise UsageError(unknown("view", name, METHODS))
+        method = METHODS[name]
+        wanted = f"{'a whole number, ' if method.whole else ''}{method.least:g} to {method.most:g}"
+        try:
+            strength = float(given) if given else method.strength
+        except ValueError:
+            raise UsageError(f"the strength of view {part!r} must be {wanted}") from None
+        whole = strength == int(strength) if abs(strength) <= method.most else False
+        if not method.least <= strength <= method.most or (method.whole and not whole):
+            raise UsageError(f"the strength of view {part!r} must be {wanted}")
+        found.append((name, strength))
+    return tuple(found)
+
+
+def changed(text: str, view: Array, key: Array) -> Array:
+    """The view after all changes named in the text, one after the other."""
+    for i, (name, strength) in enumerate(parse(text)):
+        view = METHODS[name].change(view, jax.random.fold_in(key, i), strength)
+    return view

@@ -10,6 +10,7 @@ from jax import Array
 from jaxanon.classifiers import ops
 from jaxanon.classifiers.depthwise import depthwise
 from jaxanon.classifiers.leaf import Keys, Leaf, Reader, abstract
+from jaxanon.classifiers.mixup import mixed
 from jaxanon.classifiers.norms import BatchNorm, norm_keys, scale_and_shift
 from jaxanon.classifiers.windows import Padding, Side
 
@@ -70,7 +71,9 @@ class Layer(Leaf):
     def __call__(self, x: Array) -> Array:
         """Apply to `(batch, height, width, channels)`, or `(batch, ..., features)`."""
         y = self.linear(x)
-        return y if self.bias is None else y + jnp.expand_dims(self.bias[...], range(y.ndim - 1))
+        if self.bias is not None:
+            y = y + jnp.expand_dims(self.bias[...], range(y.ndim - 1))
+        return mixed(y)
 
 
 class Conv(Layer):

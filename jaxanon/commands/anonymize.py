@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from jaxanon.commands.common import (
     write_sheet,
 )
 from jaxanon.devices import mesh
-from jaxanon.errors import ImageError, UsageError
+from jaxanon.errors import ImageError, UsageError, unknown
 from jaxanon.items import Item, Loaded
 from jaxanon.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
 from jaxanon.pairs import Partners, decode_together
@@ -72,6 +72,18 @@ def adapt(args: Namespace) -> int:
     return _adapt_all(args, originals, load, options, [args.originals, args.anonymized])
 
 
+def attack(args: Namespace) -> int:
+    """`jaxanon attack`: the same loop the other way round, on photos as they are."""
+    sources = files.find(args.src)
+    region_of = _region_finder(args.regions, sources)
+
+    def load(source: files.Source) -> Loaded:
+        original = images.decode(source.path)
+        return Loaded(original, original, region_of(source, *original.shape[:2]).mask)
+
+    return _adapt_all(args, sources, load, {"command": "attack", "towards": args.towards}, args.src)
+
+
 def _region_finder(
     spec: str, sources: Sequence[files.Source]
 ) -> Callable[[files.Source, int, int], Region]:
@@ -98,14 +110,8 @@ def _adapt_all(
     inputs: Sequence[Path],
 ) -> int:
     """The common part of `anonymize` and `adapt`; `inputs` are the files and folders given."""
-    settings = preset(
-        args.preset,
-        eps=args.eps,
-        steps=args.steps,
-        seed=args.seed,
-        loss=args.loss,
-        precision=args.precision,
-    )
+    towards = getattr(args, "towards", None)
+    settings = _settings(args, attack=options["command"] == "attack" and towards is None)
     names = files.output_names(sources, args.format)
     keep_apart(args.output, inputs)
     if args.save_anonymized:
@@ -141,6 +147,7 @@ def _adapt_all(
         journal,
         mesh=on,
         slots=args.slots,
+        towards=towards,
         quiet=args.quiet,
     )
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
@@ -150,6 +157,33 @@ def _adapt_all(
     if not args.quiet:
         print(tables.closing(report))
     return 1 if report["summary"]["failed"] else 0
+
+
+def _settings(args: Namespace, *, attack: bool) -> Settings:
+    """The preset, with what the command line changes of it.
+
+    Raises:
+        UsageError: for an unknown name, or a value that is none of its kind.
+    """
+    kinds = {field.name: type(field.default) for field in fields(Settings)}
+    given = {}
+    for text in args.set:
+        name, equals, value = text.partition("=")
+        if name not in kinds or not equals:
+            raise UsageError(f"--set {text}: {unknown('setting', name, kinds)}; give NAME=VALUE")
+        given[name] = _value(name, kinds[name], value)
+    named = ("eps", "steps", "seed", "loss", "precision")
+    given |= {name: getattr(args, name) for name in named if getattr(args, name) is not None}
+    return preset(args.preset, **given | ({"goal": "avoid"} if attack else {}))
+
+
+def _value(name: str, kind: type, text: str) -> Any:
+    """A setting's value from the command line."""
+    try:
+        return {"true": True, "false": False}[text] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise UsageError(f"--set {name}={text}: {name} must be {wanted}") from None
 
 
 def _options(args: Namespace, settings: Settings) -> dict[str, Any]:

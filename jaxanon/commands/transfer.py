@@ -5,6 +5,9 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+
+import numpy as np
 
 from jaxanon import compilation, files, tables, workers
 from jaxanon.classifiers import registry
@@ -12,7 +15,9 @@ from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.devices import mesh
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.evaluate.transfer import as_json, decide_all, transfer
+from jaxanon.evaluate.changes import changes
+from jaxanon.evaluate.mistakes import mistakes
+from jaxanon.evaluate.transfer import as_json, decide_all, robustness, transfer
 from jaxanon.images import count_pixels
 from jaxanon.manifest import write_json
 from jaxanon.pairs import Partners, decode_together
@@ -36,6 +41,7 @@ def evaluate(args: Namespace) -> int:
     if not meant:
         raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
     at = names.index(meant[0])
+    under = changes(args.under) if args.under else {}
     compilation.keep()
     on = mesh(args.devices)
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
@@ -48,7 +54,12 @@ def evaluate(args: Namespace) -> int:
     def look(original: files.Source) -> tuple[Views, ...] | ImageError:
         try:
             partners = [folder.of(original) for folder in folders]
-            return tuple(map(ensemble.look, decode_together(original, *partners)))
+            pictures = decode_together(original, *partners)
+            return tuple(
+                ensemble.look(change(picture))
+                for change in (_as_it_is, *under.values())
+                for picture in pictures
+            )
         except ImageError as error:
             return error
 
@@ -67,21 +78,32 @@ def evaluate(args: Namespace) -> int:
     progress.close()
     if not decided:
         raise ImageError(f"no image of {args.originals} could be compared")
-    rows = transfer(
-        ensemble.names,
-        decided[0],
-        decided[1],
-        decided[2] if args.anonymized else None,
-        at,
-        [classifier.config.classes for classifier in ensemble.classifiers],
-    )
-    result = as_json(rows, chosen, decided[0].shape[1], failed)
+    classes = [classifier.config.classes for classifier in ensemble.classifiers]
+    stages = 2 + bool(args.anonymized)
+    reference, adapted = decided[:2]
+    anonymized = decided[2] if args.anonymized else None
+    rows = transfer(ensemble.names, reference, adapted, anonymized, at, classes)
+    result = as_json(rows, chosen, reference.shape[1], failed)
+    result |= {"under": robustness(list(under), ensemble.names, decided, stages)} if under else {}
+    fooled, split = mistakes(ensemble.names, reference, adapted, anonymized, at, classes)
+    if args.class_aware:
+        result["class_aware"] = {"images": fooled, "classifiers": [asdict(row) for row in split]}
     if args.json:
         write_json(args.json, result)
     if not args.quiet:
         print(tables.transfers(rows, chosen))
-        print(f"{decided[0].shape[1]} images compared, {len(failed)} failed")
+        if under:
+            print(f"\n{tables.robustness(result['under'])}")
+        if args.class_aware:
+            kind = "anonymized" if args.anonymized else "adapted"
+            print(f"\n{fooled} {kind} images fool {chosen}; of these, in each classifier's eyes:")
+            print(tables.mistakes(split) if split else "nothing to split")
+        print(f"{reference.shape[1]} images compared, {len(failed)} failed")
     return 1 if failed else 0
+
+
+def _as_it_is(picture: np.ndarray) -> np.ndarray:
+    return picture
 
 
 def _pixels(original: files.Source) -> int:

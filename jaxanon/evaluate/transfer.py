@@ -85,6 +85,34 @@ def transfer(
     return rows
 
 
+def robustness(
+    changes: Sequence[str], names: Sequence[str], decided: Sequence[np.ndarray], stages: int
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Change -> classifier -> stage -> share of decisions kept under the change.
+
+    The reference is the decision on the original as it is. What the change alone costs stands
+    beside it, in the stage `original`.
+
+    Args:
+        changes: their names.
+        names: of the classifiers, C.
+        decided: `(C, images)` int for each stage (original, adapted, perhaps anonymized) as it is,
+            then for each stage under each change.
+        stages: their number.
+    """
+    reference = decided[0]
+    return {
+        change: {
+            name: {
+                stage: float((decided[stages * k + s][c] == reference[c]).mean())
+                for s, stage in enumerate(("original", "adapted", "anonymized")[:stages])
+            }
+            for c, name in enumerate(names)
+        }
+        for k, change in enumerate(changes, 1)
+    }
+
+
 def decide_all(ensemble: Ensemble, groups: Iterable[tuple[Views, ...]]) -> tuple[np.ndarray, ...]:
     """Decisions on streams of images: tuples of views -> one `(C, images)` array per place.
 

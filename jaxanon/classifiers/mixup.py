@@ -1,0 +1,70 @@
+"""Clean feature mixup: what layers pass on, mixed with what they make of other pictures.
+
+Source: Byun et al., "Introducing Competition to Boost the Transferability of Targeted Adversarial
+Examples through Clean Feature Mixup", CVPR 2023 (CFM). There the other pictures are neighbours in
+the batch; here they follow the images in it, and are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+MOST = 0.75
+"""Largest share of the other picture, as in the paper."""
+
+
+@dataclass
+class _Mixing:
+    probability: float
+    keys: Array
+    layers: int = 0
+
+
+_active: ContextVar[_Mixing | None] = ContextVar("mixing", default=None)
+
+
+@contextmanager
+def mixing(probability: float, keys: Array) -> Iterator[None]:
+    """While a forward pass is traced in here, its layers' outputs are mixed.
+
+    Args:
+        probability: with which an image's features are mixed, drawn for each layer and image.
+        keys: one per image; the batch holds that many images, then the pictures to mix in.
+    """
+    token = _active.set(_Mixing(probability, keys))
+    try:
+        yield
+    finally:
+        _active.reset(token)
+
+
+def mixed(features: Array) -> Array:
+    """A layer's output, `(images and pictures, ..., channels)`, mixed where that is asked for.
+
+    Each image's features move towards those of one picture drawn at random, by a share drawn for
+    each channel. Nothing flows back into the pictures.
+    """
+    state = _active.get()
+    if state is None or features.shape[0] <= len(state.keys):
+        return features
+    state.layers += 1
+    count = len(state.keys)
+    images, pictures = features[:count], jax.lax.stop_gradient(features[count:])
+    keys = jax.vmap(jax.random.fold_in, (0, None))(state.keys, state.layers)
+
+    def one(image: Array, key: Array) -> Array:
+        chance, for_share, for_choice = jax.random.split(key, 3)
+        on = jax.random.uniform(chance) < state.probability
+        share = jnp.where(on, jax.random.uniform(for_share, image.shape[-1:], maxval=MOST), 0)
+        share = jnp.expand_dims(share.astype(image.dtype), range(image.ndim - 1))
+        other = pictures[jax.random.randint(for_choice, (), 0, len(pictures))]
+        return (1 - share) * image + share * other
+
+    return jnp.concatenate([jax.vmap(one)(images, keys), features[count:]])
