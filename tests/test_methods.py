@@ -1,0 +1,316 @@
+"""The methods for transfer in the loop: each does what it claims, and is missed when left out."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from samples import tiny
+
+import jaxanon
+from jaxanon.adaptation import objective
+from jaxanon.adaptation.losses import drawn_half, loss
+from jaxanon.adaptation.objective import gradients, slopes
+from jaxanon.adaptation.problem import prepare
+from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.step import init, smooth, step, update_rule
+from jaxanon.adaptation.transforms import METHODS
+from jaxanon.classifiers.mixup import MOST, mixed, mixing
+from jaxanon.ensemble import Ensemble
+from jaxanon.errors import UsageError
+
+LONG = {"steps": 4, "margin": np.inf, "step": 4.0}
+
+
+@pytest.fixture(scope="module")
+def sources(tinies):
+    return Ensemble([tinies[0], tinies[2]])
+
+
+@pytest.fixture(scope="module")
+def wishes(sources, small):
+    return (sources.decide(small) + 1) % 10
+
+
+@pytest.fixture(scope="module")
+def small():
+    from samples import picture
+
+    return [picture(i, 40, 44) for i in range(4)]
+
+
+def stacked(sources, small, wishes, settings):
+    """Problems and perturbations of all pictures, as the compiled program has them."""
+    beliefs = sources.logits(small)
+    jobs = [
+        prepare(
+            i, image, wishes[:, i], sources, settings,
+            beliefs=[np.exp(b[i]) / np.exp(b[i]).sum() for b in beliefs],
+        )
+        for i, image in enumerate(small)
+    ]  # fmt: skip
+    problems = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[job.problem for job in jobs])
+    return problems, jnp.zeros(problems.below.shape, jnp.float32)
+
+
+def here(sources, small, wishes, settings, steps=0):
+    problems, deltas = stacked(sources, small, wishes, settings)
+    return slopes(
+        sources.networks, settings, sources.params, deltas, problems,
+        jnp.full(len(small), steps),
+    )  # fmt: skip
+
+
+def images_of(sources, small, wishes, **changes):
+    return np.stack(jaxanon.adapt(small, wishes, sources, **LONG | changes).images)
+
+
+@pytest.fixture(scope="module")
+def plain_images(sources, small, wishes):
+    return images_of(sources, small, wishes)
+
+
+OPTIONS = [
+    *({"views": f"{name}:{40 if name == 'jpeg' else METHODS[name].strength}"} for name in METHODS),
+    {"momentum": 0.0}, {"nesterov": True, "momentum": 0.5}, {"smoothing": 2.0}, {"mixup": 0.5},
+    {"loss": "logit"}, {"loss": "margin"}, {"fusion": "logits"}, {"fusion": "subset"},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=str)
+def test_left_out_it_is_missed(sources, small, wishes, plain_images, option):
+    """With the method the result is another, the same one when repeated, and within the bound."""
+    made = images_of(sources, small, wishes, **option)
+    assert (made != plain_images).any()
+    assert np.abs(made.astype(int) - np.stack(small)).max() <= 16
+    alone = jaxanon.adapt(small[2:3], wishes[:, 2:3], sources, **LONG | option).images[0]
+    np.testing.assert_array_equal(alone, made[2], "it depends on the image alone")
+
+
+@pytest.mark.parametrize("option", [{"copies": 3}, {"variance": 2}], ids=str)
+def test_several_gradients_a_step_are_missed_when_left_out(sources, small, wishes, option):
+    views = {"views": "resize:0.5"}
+    one = images_of(sources, small, wishes, **views)
+    assert (images_of(sources, small, wishes, **views, **option) != one).any()
+    assert Settings(**option).gradients == 3
+
+
+def test_copies_average_over_views(sources, small, wishes):
+    settings = Settings(views="resize:0.5", copies=3, margin=np.inf)
+    problems, deltas = stacked(sources, small, wishes, settings)
+    steps = jnp.zeros(len(small), int)
+    parts = []
+    for which in range(3):
+        keys = jax.vmap(
+            lambda seed, which=which: jax.random.fold_in(
+                jax.random.fold_in(jax.random.key(seed), 0), which
+            )
+        )(problems.seed)
+        parts.append(
+            gradients(sources.networks, settings, sources.params, deltas, problems, steps, keys)
+        )
+    found = here(sources, small, wishes, settings)
+    np.testing.assert_allclose(found.gradient, np.mean([g for g, _ in parts], 0), atol=1e-7)
+    np.testing.assert_array_equal(found.leads, np.min([leads for _, leads in parts], 0))
+    assert not np.allclose(parts[0][0], parts[1][0])
+
+
+def test_variance_is_the_gradient_nearby_minus_the_one_here(sources, small, wishes, monkeypatch):
+    settings = Settings(variance=20, margin=np.inf)
+    seen = []
+
+    def straight(networks, settings, params, deltas, problems, steps, keys):
+        """A loss whose gradient is three times the place."""
+        seen.append(np.asarray(deltas))
+        return 3 * deltas + 1, jnp.zeros((len(deltas), 2))
+
+    monkeypatch.setattr(objective, "gradients", straight)
+    found = here(sources, small, wishes, settings)
+    assert len(seen) == settings.gradients == 21
+    np.testing.assert_array_equal(found.gradient, 1)
+    np.testing.assert_allclose(found.variance, 3 * np.mean(seen[1:], 0), atol=1e-6)
+    reach = 1.5 * 16 / 255
+    assert 0.99 * reach < np.abs(seen[1:]).max() < 1.0001 * reach
+    assert np.abs(np.mean(seen[1:])) < 0.01 * reach
+
+
+def test_the_last_variance_is_added_to_the_next_gradient(sources, small, wishes):
+    settings = Settings(variance=1, momentum=0.0, margin=np.inf)
+    problems, _ = stacked(sources, small, wishes, settings)
+    problem = jax.tree.map(lambda leaf: leaf[0], problems)
+    gradient = jnp.ones(problem.below.shape)
+    state = init(settings, jnp.zeros(problem.below.shape))
+    slope = objective.Slope(gradient, jnp.zeros(2), -3 * gradient)
+    first = step(settings, problem, state, slope)
+    second = step(settings, problem, first, slope)
+    free = np.asarray(problem.below) > 0
+    assert (np.asarray(first.delta)[free] < 0).all(), "against the gradient"
+    assert (np.asarray(second.delta - first.delta)[free] > 0).all(), "1 - 3 < 0"
+
+
+def test_smoothing_is_a_gaussian(rng):
+    dot = np.zeros((32, 3, 32), np.float32)
+    dot[16, 1, 15] = 1
+    spread = np.asarray(smooth(jnp.asarray(dot), 2.0))
+    assert spread.sum() == pytest.approx(1, abs=1e-3)
+    assert (spread[:, [0, 2]] == 0).all(), "channels do not mix"
+    rows, columns = np.mgrid[:32, :32]
+    expected = np.exp(-((rows - 16) ** 2 + (columns - 15) ** 2) / 8)
+    np.testing.assert_allclose(spread[:, 1], expected / expected.sum(), atol=1e-5)
+    noise = rng.normal(size=(32, 3, 32)).astype(np.float32)
+    assert np.abs(smooth(jnp.asarray(noise), 2.0)).mean() < 0.3 * np.abs(noise).mean()
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_momentum_accumulates_normalised_gradients(nesterov):
+    settings = Settings(momentum=0.5, nesterov=nesterov, step=2.0)
+    rule = update_rule(settings)
+    g1, g2 = jnp.array([3.0, -4.0]), jnp.array([-0.6, -0.1])
+    state = rule.init(g1)
+    _, state = rule.update(g1, state)
+    update, _ = rule.update(g2, state)
+    n1, n2 = g1 / jnp.linalg.norm(g1), g2 / jnp.linalg.norm(g2)
+    trace = 0.5 * n1 + n2
+    wanted = -2 / 255 * jnp.sign(n2 + 0.5 * trace if nesterov else trace)
+    np.testing.assert_allclose(update, wanted, rtol=1e-6)
+    assert isinstance(rule, optax.GradientTransformation)
+
+
+def test_losses_by_hand():
+    logits = jnp.array([1.0, 3.0, 2.0])
+    p = np.exp([1, 3, 2]) / np.exp([1, 3, 2]).sum()
+    belief = jnp.array([0.2, 0.5, 0.3])
+    assert loss("cross_entropy", logits, 2, belief) == pytest.approx(-np.log(p[2]))
+    assert loss("logit", logits, 2, belief) == -2
+    assert loss("margin", logits, 2, belief) == 1
+    assert loss("soft", logits, 2, belief) == pytest.approx(-(np.asarray(belief) * np.log(p)).sum())
+
+
+def test_soft_targets_bring_the_probabilities_back(sources, small):
+    """And nothing else does: they are asked for, and used."""
+    wishes, logits = sources.decide(small), sources.logits(small)
+    beliefs = [np.exp(s) / np.exp(s).sum(1, keepdims=True) for s in logits]
+    grey = [np.full_like(image, 128) for image in small]
+    changes = LONG | {"steps": 40, "eps": 60, "loss": "soft"}
+    made = jaxanon.adapt(grey, wishes, sources, beliefs=beliefs, **changes).images
+
+    def distance(images):
+        found = sources.logits(images)
+        logs = [s - np.log(np.exp(s).sum(1, keepdims=True)) for s in found]
+        return -np.mean([(b * s).sum(1).mean() for b, s in zip(beliefs, logs, strict=True)])
+
+    assert distance(made) < 0.7 * distance(grey)
+    with pytest.raises(UsageError, match="soft needs the sources' probabilities"):
+        jaxanon.adapt(grey, wishes, sources, loss="soft")
+    with pytest.raises(UsageError, match=r"beliefs of tiny_a have shape \(4, 9\)"):
+        jaxanon.adapt(grey, wishes, sources, loss="soft", beliefs=[b[:, :9] for b in beliefs])
+
+
+def test_half_of_the_sources_are_drawn_evenly():
+    draw = jax.vmap(partial(drawn_half, 5))(jax.random.split(jax.random.key(0), 500))
+    assert (draw.sum(1) == 3).all()
+    np.testing.assert_allclose(draw.mean(0), 0.6, atol=0.08)
+
+
+def test_mean_logits_are_one_classifier(small, wishes):
+    """Two equal sources, their logits averaged, have the loss of either, twice."""
+    pair = [tiny("one", 5), tiny("two", 5)]
+    both, one = Ensemble(pair), Ensemble(pair[:1])
+    wanted = np.stack([wishes[0], wishes[0]])
+    together = here(both, small, wanted, Settings(fusion="logits", margin=np.inf))
+    alone = here(one, small, wanted[:1], Settings(margin=np.inf))
+    np.testing.assert_allclose(together.gradient, 2 * alone.gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_mean_logits_need_equal_classes(tinies, small):
+    wishes = np.zeros((2, len(small)), int)
+    with pytest.raises(UsageError, match="fusion=logits needs sources of equal classes"):
+        jaxanon.adapt(small, wishes, Ensemble(tinies[:2]), fusion="logits")
+
+
+def test_features_are_mixed_with_those_of_pictures_alone(rng):
+    features = jnp.asarray(rng.normal(size=(6, 4, 4, 5)), jnp.float32)  # 4 images, 2 pictures
+    keys = jax.random.split(jax.random.key(0), 4)
+    np.testing.assert_array_equal(mixed(features), features)
+    with mixing(0.0, keys):
+        np.testing.assert_array_equal(mixed(features), features)
+    with mixing(1.0, keys):
+        out = mixed(features)
+        other_layer = mixed(features)
+    assert not np.allclose(out, other_layer), "each layer draws anew"
+    np.testing.assert_array_equal(out[4:], features[4:])
+    for image, was in zip(out[:4], features[:4], strict=True):
+        fits = []
+        for picture in features[4:]:
+            shares = ((image - was) / (picture - was)).reshape(-1, 5)
+            fits.append((shares.std(0).max(), shares.mean(0)))
+        error, shares = min(fits, key=lambda fit: float(fit[0]))
+        assert error < 1e-3, "one share for each channel"
+        assert ((shares >= 0) & (shares <= MOST)).all()
+        assert shares.std() > 0.01
+
+    def picked(features):
+        with mixing(1.0, keys):
+            return mixed(features)[:4].sum()
+
+    slope = jax.grad(picked)(features)
+    np.testing.assert_array_equal(slope[4:], 0)
+    assert (np.asarray(slope[:4]) > 0).all()
+
+
+def test_mixing_reaches_the_layers_and_leaves_the_batch_of_another_alone(sources, small, wishes):
+    settings = Settings(mixup=1.0, margin=np.inf)
+    mixed_slope = here(sources, small, wishes, settings).gradient
+    assert not np.allclose(mixed_slope, here(sources, small, wishes, Settings()).gradient)
+    np.testing.assert_allclose(
+        here(sources, small[1:2], wishes[:, 1:2], settings).gradient[0], mixed_slope[1], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("patience", [1, 3])
+def test_patience_asks_for_so_many_views_in_a_row(sources, small, wishes, patience):
+    settings = Settings(views="resize", patience=patience, margin=1.0)
+    problems, _ = stacked(sources, small, wishes, settings)
+    problem = jax.tree.map(lambda leaf: leaf[0], problems)
+    state = init(settings, jnp.zeros(problem.below.shape))
+    gradient = jnp.ones(problem.below.shape)
+    done = []
+    for leads in ((2, 2), (2, 0.5), (2, 2), (2, 2), (1.0, 2), (0, 0)):
+        slope = objective.Slope(gradient, jnp.array(leads, jnp.float32), None)
+        state = step(settings, problem, state, slope)
+        done.append(bool(state.done))
+    assert done.index(True) == {1: 0, 3: 4}[patience]
+
+
+def test_closing_steps_see_the_image_as_it_is(sources, small, wishes):
+    """They end with the first that convinces all sources; before them nothing but views counts."""
+    settings = Settings(views="resize:1", steps=10, closing=3, patience=99, margin=1.0)
+    plain = Settings(margin=1.0)
+    for steps, same in ((0, False), (6, False), (7, True), (9, True)):
+        leads = here(sources, small, wishes, settings, steps).leads
+        assert np.allclose(leads, here(sources, small, wishes, plain).leads) == same, steps
+    right = sources.decide(small)
+    result = jaxanon.adapt(small, right, sources, views="resize:1", steps=10, closing=3,
+                           patience=99, margin=0.0, eps=1)  # fmt: skip
+    assert result.steps == [7] * len(small)
+
+
+@pytest.mark.parametrize("preset", ["fast", "transfer"])
+def test_an_attack_is_the_loop_the_other_way_round(sources, small, preset):
+    before = sources.decide(small)
+    result = jaxanon.attack(small, sources, eps=24, preset=preset)
+    assert result.status == ["fooled"] * len(small)
+    assert (sources.decide(result.images) != before).all()
+    assert np.abs(np.stack(result.images).astype(int) - np.stack(small)).max() <= 24
+
+
+def test_a_targeted_attack_reaches_its_class(sources, small):
+    result = jaxanon.attack(small, sources, towards=4, eps=40)
+    assert result.status == ["kept"] * len(small)
+    assert (sources.decide(result.images) == 4).all()
+    each = np.arange(len(small)) + 3
+    np.testing.assert_array_equal(
+        jaxanon.attack(small, sources, towards=each, eps=40).decisions, np.stack([each, each])
+    )
