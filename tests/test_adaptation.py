@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 from samples import picture
@@ -206,7 +205,8 @@ def test_ensembles_refuse_nonsense(tinies):
 
 
 def test_presets():
-    assert preset("transfer").margin == float("inf")
+    assert preset("transfer").spends_all
+    assert not preset("fast").spends_all
     assert preset("fast", eps=None, steps=7).steps == 7
 
 

@@ -75,7 +75,8 @@ def plain_images(sources, small, wishes):
 OPTIONS = [
     *({"views": f"{name}:{40 if name == 'jpeg' else METHODS[name].strength}"} for name in METHODS),
     {"momentum": 0.0}, {"nesterov": True, "momentum": 0.5}, {"smoothing": 2.0}, {"mixup": 0.5},
-    {"loss": "logit"}, {"loss": "margin"}, {"fusion": "logits"}, {"fusion": "subset"},
+    {"rule": "proportional"}, {"loss": "logit"}, {"loss": "margin"}, {"fusion": "logits"},
+    {"fusion": "subset"},
 ]  # fmt: skip
 
 
@@ -176,6 +177,13 @@ def test_momentum_accumulates_normalised_gradients(nesterov):
     wanted = -2 / 255 * jnp.sign(n2 + 0.5 * trace if nesterov else trace)
     np.testing.assert_allclose(update, wanted, rtol=1e-6)
     assert isinstance(rule, optax.GradientTransformation)
+
+
+def test_proportional_steps_follow_the_gradient_up_to_twice_the_length():
+    rule = update_rule(Settings(rule="proportional", momentum=0.0, step=5.0))
+    gradient = jnp.array([0.1, -0.1, 0.0, 1.8])  # 0.5 on average
+    update, _ = rule.update(gradient, rule.init(gradient))
+    np.testing.assert_allclose(update * 255, [-1, 1, 0, -10], atol=1e-5)
 
 
 def test_losses_by_hand():

@@ -65,10 +65,11 @@ def test_without_strength_nothing_changes(name, view):
 
 
 def test_resize_shrinks_and_places_on_black():
-    areas = many("resize", jnp.ones((32, 32, 3)), 60, 1.0)[..., 0].sum((1, 2))
+    draws = many("resize", jnp.ones((32, 32, 3)), 60, 1.0)[..., 0]
+    areas = draws.sum((1, 2))
     assert 0.25 * 1024 - 40 < areas.min() < 0.4 * 1024
     assert areas.max() > 0.8 * 1024
-    spots = [np.argwhere(draw[..., 0] > 0.5).mean(0) for draw in many("resize", jnp.ones((32, 32, 3)), 60, 1.0)]  # fmt: skip
+    spots = [np.argwhere(draw > 0.5).mean(0) for draw in draws]
     assert np.std(spots, axis=0).min() > 1, "the place varies"
 
 

@@ -39,10 +39,9 @@ class Slope(NamedTuple):
 def plain(settings: Settings, problem: Problem, steps: Array) -> Array:
     """Whether the next step looks at the image without random changes; bool scalar."""
     if not settings.views:
-        return jnp.bool_(True)
-    left: Array = jnp.asarray(problem.steps) - steps
-    last: Array = left <= settings.closing
-    return last
+        return jnp.asarray(True)
+    limit = jnp.asarray(problem.steps)
+    return jnp.less_equal(limit - steps, settings.closing)
 
 
 def views(

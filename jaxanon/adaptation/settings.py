@@ -16,6 +16,7 @@ CHOICES = {
     "goal": ("keep", "avoid"),
     "loss": ("cross_entropy", "logit", "margin", "soft"),
     "fusion": ("losses", "logits", "subset"),
+    "rule": ("sign", "proportional"),
     "precision": ("float32", "bfloat16"),
 }
 
@@ -30,6 +31,8 @@ class Settings:
         eps: largest change of a pixel, in 1/255.
         steps: most steps per image, over all rounds.
         step: length of a step, in 1/255.
+        rule: every pixel moves by the length of a step, by the gradient's `sign`; or in
+            `proportional` measure, by that length on average and twice as much at most.
         momentum: decay of the accumulated gradient; 0 is plain sign steps.
         nesterov: look ahead along the accumulated gradient.
         smoothing: standard deviation, in cells of the canvas, of the Gaussian by which gradients
@@ -62,6 +65,7 @@ class Settings:
     eps: int = 16
     steps: int = 100
     step: float = 1.0
+    rule: str = "sign"
     momentum: float = 1.0
     nesterov: bool = False
     smoothing: float = 0.0
@@ -78,6 +82,11 @@ class Settings:
     margin_step: float = 1.5
     precision: str = "float32"
     seed: int = 0
+
+    @property
+    def spends_all(self) -> bool:
+        """Whether images take all steps, but for the closing ones."""
+        return bool(self.margin == math.inf or (self.views and self.patience >= self.steps))
 
     @property
     def gradients(self) -> int:
@@ -132,7 +141,14 @@ class Settings:
 
 PRESETS: dict[str, Settings] = {
     "fast": Settings(),
-    "transfer": Settings(steps=100, step=2.0, margin=math.inf, views="resize:0.2,flip:0.5"),
+    "transfer": Settings(
+        step=3.0,
+        rule="proportional",
+        views="resize:0.2,flip:0.5",
+        margin=1.0,
+        patience=1_000_000,
+        closing=5,
+    ),
 }
 
 

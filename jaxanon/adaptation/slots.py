@@ -113,7 +113,7 @@ class Slots:
                 "use fusion=losses"
             )
         if length is None:
-            length = 4 if kind != "cpu" and settings.margin == float("inf") else 1
+            length = 4 if kind != "cpu" and settings.spends_all else 1
         self.lag = int(kind != "cpu") if lag is None else lag
         self.sources, self.settings, self.length = sources, settings, length
         self._compiled = settings.compiled()

@@ -51,8 +51,22 @@ def smooth(gradient: Array, deviation: float) -> Array:
         return jnp.einsum("ij,jck,kl->icl", matrix, gradient, matrix)
 
 
+def proportional() -> optax.GradientTransformation:
+    """Divide by the mean size of the entries, and cut off what is larger than two.
+
+    Pixels that matter little to the sources stay nearly as they are, where a sign would move them
+    as far as all others.
+    """
+
+    def update(gradient: Array, _: Any) -> Array:
+        size = jnp.abs(gradient).mean() + 1e-20
+        return jnp.clip(gradient / size, -2, 2)
+
+    return optax.stateless(update)
+
+
 def update_rule(settings: Settings) -> optax.GradientTransformation:
-    """Smooth, normalise, accumulate, sign, scale.
+    """Smooth, normalise, accumulate, sign (or what `rule` says), scale.
 
     Source: Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018 (MI-FGSM); with
     momentum 0 it is the basic iterative method of Kurakin et al., 2016. The norm is Euclidean.
@@ -67,7 +81,7 @@ def update_rule(settings: Settings) -> optax.GradientTransformation:
         optax.trace(settings.momentum, nesterov=settings.nesterov)
         if settings.momentum
         else optax.identity(),
-        optax.scale_by_sign(),
+        optax.scale_by_sign() if settings.rule == "sign" else proportional(),
         optax.scale(-settings.step / 255),
     )
 

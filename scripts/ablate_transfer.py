@@ -1,0 +1,363 @@
+"""What makes adapted images transfer: methods and their combinations, on photos, in saved files.
+
+For every set of sources out of the classifiers given, photos are anonymized, adapted under each
+row of `ROWS`, saved, and decided on by all classifiers; the figures are those of the files. The
+intervals are bootstrapped over photos (a photo's outcomes for all pairs of source and target, and
+all seeds, go together). The row for a target is also chosen on the *other* targets, so that the
+choice does not profit from the figure it is judged by.
+
+    python scripts/ablate_transfer.py --quick
+    python scripts/ablate_transfer.py --photos DIR --rows all --json FILE [--plot FILE.png]
+    python scripts/ablate_transfer.py --classifiers resnet18@DIR,mobilenetv2_100@DIR2 ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from functools import partial
+from itertools import combinations
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxanon import compilation, files, images, memory
+from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.anonymizers import METHODS, anonymize, strength_of
+from jaxanon.classifiers.classifier import Classifier
+from jaxanon.cli import DEFAULT_SOURCES
+from jaxanon.commands.common import check_side_files, load_all, split_names
+from jaxanon.commands.demo import photos as packaged
+from jaxanon.errors import ImageError, JaxanonError, UsageError
+from jaxanon.evaluate.changes import changes
+from jaxanon.items import Item, Loaded
+from jaxanon.manifest import Journal, write_json
+from jaxanon.regions import Region
+from jaxanon.run import Run
+from jaxanon.tables import table
+
+ROWS: dict[str, dict[str, Any]] = {
+    "fast": {"preset": "fast"},
+    "transfer": {"preset": "transfer"},
+    "momentum alone (MI)": {"views": "", "margin": float("inf")},
+    "resize (RDI)": {"views": "resize:0.2"},
+    "resize, 60 steps": {"views": "resize:0.2", "steps": 60},
+    "transfer, 25 steps": {"steps": 25},
+    "transfer, 50 steps": {"steps": 50},
+    "DI": {"views": "di:0.5"},
+    "resize 0.5": {"views": "resize:0.5,flip"},
+    "rotate": {"views": "resize:0.2,flip,rotate:15"},
+    "shift": {"views": "resize:0.2,flip,shift:0.1"},
+    "BSR": {"views": "resize:0.2,flip,blocks:2"},
+    "SI": {"views": "resize:0.2,flip,scale:5"},
+    "Admix": {"views": "resize:0.2,flip,mix:0.2"},
+    "local (Everywhere)": {"views": "resize:0.2,flip,local:2"},
+    "colour": {"views": "resize:0.2,flip,colour:0.2"},
+    "noise": {"views": "resize:0.2,flip,noise:0.05"},
+    "jpeg": {"views": "resize:0.2,flip,jpeg:75"},
+    "CFM": {"mixup": 0.1},
+    "Nesterov": {"nesterov": True},
+    "TI": {"smoothing": 2.0},
+    "VT, 25 steps": {"variance": 3, "steps": 25},
+    "4 copies, 25 steps": {"copies": 4, "steps": 25},
+    "logit": {"loss": "logit"},
+    "margin": {"loss": "margin"},
+    "sign": {"rule": "sign", "step": 2.0},
+    "momentum 0.9": {"momentum": 0.9},
+    "patience 5": {"patience": 5, "margin": 5.0},
+}
+"""Rows: what is changed of the preset `transfer`, or the preset itself."""
+DRAWS = 2000
+"""Of the bootstrap."""
+CHANGES = "jpeg75,jpeg90,resize,flip,crop,rotate"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(
+        description="Methods for transfer, compared on photos.",
+        epilog="example: python scripts/ablate_transfer.py --quick --photos photos",
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="the row of the preset alone")
+    add("--photos", nargs="+", type=Path, default=[], metavar="PATH", help="with the packaged ones")
+    add("--only", action="store_true", help="without the packaged ones")
+    add("--classifiers", default=DEFAULT_SOURCES, metavar="A,B,C", help="default: %(default)s")
+    add("--method", default="blur", choices=METHODS, help="default: %(default)s")
+    add("--strength", type=float, metavar="X", help="of the anonymizer")
+    add("--half", action="store_true", help="hide half of the middle alone, where objects are")
+    add("--number", type=int, default=1, metavar="N", help="sources at once (default: 1)")
+    add("--rows", default="transfer", metavar="A;B", help="names of rows, or all")
+    add("--seeds", default="0", metavar="0,1", help="default: %(default)s")
+    add("--json", type=Path, metavar="FILE", help="add the results to this file")
+    add("--plot", type=Path, metavar="FILE.png", help="draw them (needs matplotlib)")
+    return parser
+
+
+def settings_of(row: str, seed: int) -> Settings:
+    """A row's settings."""
+    options = dict(ROWS[row])
+    return preset(options.pop("preset", "transfer"), **options, seed=seed)
+
+
+def half_of_the_middle(height: int, width: int) -> Region:
+    """The left half of the middle 70 % of an image: half of what it shows, most often."""
+    core = np.zeros((height, width), bool)
+    core[height * 15 // 100 : height * 85 // 100, width * 15 // 100 : width // 2] = True
+    return Region(core, core)
+
+
+def load(path: Path, method: str, strength: float | None, *, half: bool) -> Loaded:
+    """A photo and what the anonymizer leaves of it."""
+    original = images.decode(path)
+    region = half_of_the_middle(*original.shape[:2]) if half else Region()
+    return Loaded(original, anonymize(original, region, method, strength), region.mask)
+
+
+def adapt(
+    args: argparse.Namespace,
+    paths: Sequence[Path],
+    sources: Sequence[Classifier],
+    targets: Sequence[Classifier],
+    settings: Settings,
+    folder: Path,
+) -> dict[str, Any]:
+    """One row for one set of sources: per classifier and photo, whether its decision is kept.
+
+    Decisions are those on the saved files. `under` holds the sources' on what is left of these
+    after each of `CHANGES`.
+    """
+    read = partial(load, method=args.method, strength=args.strength, half=args.half)
+    items = [Item(path, folder / f"{i}.png", partial(read, path)) for i, path in enumerate(paths)]
+    run = Run(items, sources, targets, settings, "png", {}, Journal(folder, {}), quiet=True)
+    records = run.execute({})["images"]
+    failed = [record["error"] for record in records if record["status"] == "failed"]
+    if failed:
+        raise ImageError("\n".join(failed))
+    names = run.everyone.names
+    kept = {
+        name: [
+            {
+                stage: record["decisions"][name][stage] == record["decisions"][name]["reference"]
+                for stage in ("anonymized", "adapted")
+            }
+            for record in records
+        ]
+        for name in names
+    }
+    reference = np.array(
+        [[record["decisions"][name]["reference"] for record in records]
+         for name in run.sources.names]
+    )  # fmt: skip
+    saved = [images.decode(item.output) for item in items]
+    under = {
+        name: (run.sources.decide([change(image) for image in saved]) == reference).tolist()
+        for name, change in changes(CHANGES).items()
+    }
+    return {
+        "sources": run.sources.names,
+        "anonymized": {name: [photo["anonymized"] for photo in kept[name]] for name in names},
+        "adapted": {name: [photo["adapted"] for photo in kept[name]] for name in names},
+        "under": under,
+        "gradients": [record["steps"] * settings.gradients for record in records],
+        "psnr": [record["psnr"] for record in records],
+    }
+
+
+def measure(args: argparse.Namespace) -> dict[str, Any]:
+    """All rows, sets of sources and seeds asked for."""
+    paths = [] if args.only else [path for path, _ in packaged()]
+    given = [source.path for source in files.find(args.photos)] if args.photos else []
+    paths += [path for path in given if (guess_type(path.name)[0] or "").startswith("image/")]
+    loaded = load_all(split_names(args.classifiers))
+    if not 0 < args.number < len(loaded):
+        raise UsageError(f"--number is {args.number}; it must leave a target of {len(loaded)}")
+    result: dict[str, Any] = {
+        "photos": [path.name for path in paths],
+        "method": args.method + (" of half of the middle" if args.half else ""),
+        "strength": args.strength,
+        "number": args.number,
+        "classifiers": {c.name: c.config.source for c in loaded},
+        "rows": {},
+    }
+    for row in rows_of(args.rows):
+        begin, runs = time.perf_counter(), []
+        for seed in map(int, split_names(args.seeds)):
+            for chosen in combinations(loaded, args.number):
+                targets = [c for c in loaded if c not in chosen]
+                with tempfile.TemporaryDirectory() as folder:
+                    settings = settings_of(row, seed)
+                    runs.append(adapt(args, paths, chosen, targets, settings, Path(folder)))
+                    runs[-1]["seed"] = seed
+        seconds = round(time.perf_counter() - begin, 1)
+        result["rows"][row] = {"changed": ROWS[row], "seconds": seconds, "runs": runs}
+        print(line_of(row, result["rows"][row]), flush=True)
+    return result
+
+
+def rows_of(text: str) -> list[str]:
+    """The rows named, all of them for `all`."""
+    names = list(ROWS) if text == "all" else [name.strip() for name in text.split(";")]
+    if set(names) - set(ROWS):
+        raise UsageError(f"--rows: {sorted(set(names) - set(ROWS))}; choose from {list(ROWS)}")
+    return names
+
+
+def outcomes(row: dict[str, Any], stage: str, *, targets: bool) -> np.ndarray:
+    """`(pairs, photos)` bool: for each seed, set of sources, and target (or source) of it."""
+    return np.array(
+        [
+            kept
+            for run in row["runs"]
+            for name, kept in run[stage].items()
+            if (name in run["sources"]) != targets
+        ]
+    )
+
+
+def after(row: dict[str, Any], change: str) -> np.ndarray:
+    """`(sources of all runs, photos)` bool: kept after a change of the saved file."""
+    return np.concatenate([np.array(run["under"][change]) for run in row["runs"]])
+
+
+def interval(outcome: np.ndarray) -> tuple[float, float, float]:
+    """Mean, and the bounds of its 95 % bootstrap interval over photos."""
+    photos = outcome.mean(0)
+    draws = np.random.default_rng(0).choice(photos, (DRAWS, len(photos))).mean(1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(photos.mean()), float(low), float(high)
+
+
+def text_of(outcome: np.ndarray) -> str:
+    """Percent, with the interval."""
+    mean, low, high = (100 * value for value in interval(outcome))
+    return f"{mean:.1f} ({low:.0f}-{high:.0f})"
+
+
+def line_of(name: str, row: dict[str, Any]) -> str:
+    """One row as the terminal shows it while the others are still to come."""
+    return (
+        f"{name:22s} targets {text_of(outcomes(row, 'adapted', targets=True)):16s} sources "
+        f"{text_of(outcomes(row, 'adapted', targets=False))}, {row['seconds']:.0f} s"
+    )
+
+
+def gradients_of(row: dict[str, Any]) -> float:
+    """Mean over images: gradients of one source."""
+    return float(np.mean([run["gradients"] for run in row["runs"]]))
+
+
+def show(result: dict[str, Any]) -> str:
+    """All rows of a result."""
+    body = []
+    for name, row in result["rows"].items():
+        psnr = [value for run in row["runs"] for value in run["psnr"] if value is not None]
+        body.append(
+            [
+                name,
+                text_of(outcomes(row, "adapted", targets=True)),
+                text_of(outcomes(row, "anonymized", targets=True)),
+                text_of(outcomes(row, "adapted", targets=False)),
+                text_of(after(row, "jpeg75")),
+                f"{gradients_of(row):.0f}",
+                f"{np.mean(psnr):.1f}",
+            ]
+        )
+    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients", "PSNR"]
+    photos, strength = len(result["photos"]), result["strength"]
+    title = f"{result['method']} {strength or ''}, {result['number']} source(s), {photos} photos"
+    chosen = cross_validated(result)
+    if chosen:
+        title += f"\nchosen for each target on the others alone: {chosen}"
+    return f"{title}\n{table(head, body)}"
+
+
+def cross_validated(result: dict[str, Any]) -> str:
+    """What the best row reaches on each target when it is chosen on the other targets."""
+    rows = {n: r for n, r in result["rows"].items() if gradients_of(r) <= 100}
+    if len(rows) < 2:
+        return ""
+    figures = []
+    for target in result["classifiers"]:
+
+        def score(row: dict[str, Any], own: bool, target: str = target) -> np.ndarray:
+            return np.array(
+                [
+                    kept
+                    for run in row["runs"]
+                    for name, kept in run["adapted"].items()
+                    if name not in run["sources"] and (name == target) == own
+                ]
+            )
+
+        best = max(rows, key=lambda name: float(score(rows[name], False).mean()))
+        figures.append((best, score(rows[best], True)))
+    names = ", ".join(best for best, _ in figures)
+    return f"{text_of(np.concatenate([kept for _, kept in figures]))} ({names})"
+
+
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Concordance of the targets over gradients per image, a point with its interval per row."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(9, 6))
+    for name, row in result["rows"].items():
+        mean, low, high = (100 * v for v in interval(outcomes(row, "adapted", targets=True)))
+        at = gradients_of(row)
+        error = [[mean - low], [high - mean]]
+        axes.errorbar(at, mean, error, fmt="o", capsize=3, alpha=0.6)
+        axes.annotate(name, (at, mean), textcoords="offset points", xytext=(6, 3), fontsize=8)
+    axes.set(
+        xlabel="gradients of each source per image",
+        ylabel="decisions kept by targets, %",
+        title=show(result).splitlines()[0],
+        xlim=(0, None),
+    )
+    axes.grid(alpha=0.3)
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def key(result: dict[str, Any]) -> str:
+    """What a result is called in a file of several."""
+    names = "+".join(name.split(".")[0] for name in result["classifiers"])
+    strength = "" if result["strength"] is None else f" {result['strength']:g}"
+    return f"{names}; {result['method']}{strength}; {result['number']} source(s)"
+
+
+def main() -> int:
+    """Measure, print, write."""
+    args = arguments().parse_args()
+    if args.quick:
+        args.rows, args.seeds = "transfer", "0"
+    memory.keep_freed()
+    compilation.keep()
+    try:
+        args.strength = strength_of(args.method, args.strength)
+        rows_of(args.rows)
+        earlier = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+        if args.plot:
+            check_side_files([args.plot], args.photos, overwrite=True)
+        result = measure(args)
+    except JaxanonError as error:
+        print(error, file=sys.stderr)
+        return 2
+    name = key(result)
+    if name in earlier and earlier[name]["photos"] == result["photos"]:
+        result["rows"] = earlier[name]["rows"] | result["rows"]
+    print(f"\n{show(result)}")
+    if args.json:
+        write_json(args.json, earlier | {name: result})
+    if args.plot:
+        plot(result, args.plot)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
