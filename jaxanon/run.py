@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxanon import workers
+from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Slots, wanted_slots
@@ -25,7 +26,7 @@ from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.compilation import undisturbed
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
-from jaxanon.errors import ImageError
+from jaxanon.errors import ImageError, UsageError
 from jaxanon.files import commit, discard, discard_part, refuse_existing, write, write_part
 from jaxanon.images import count_pixels, decode, encode
 from jaxanon.items import Item
@@ -70,7 +71,8 @@ class Run:
         quiet: no progress, no messages.
 
     Raises:
-        UsageError: when there is no source, a classifier stands twice, or `slots` is below 1.
+        UsageError: when there is no source, a classifier stands twice, `slots` is below 1, or a
+            source does not have the class `towards`.
     """
 
     def __init__(
@@ -98,6 +100,10 @@ class Run:
             **{classifier.name: "target" for classifier in targets},
         }
         self.journal, self.quiet, self.towards = journal, quiet, towards
+        for classifier in sources:
+            if towards is not None and not 0 <= towards < classifier.config.classes:
+                most = classifier.config.classes - 1
+                raise UsageError(f"--towards is {towards}; {classifier.name} has 0 to {most}")
         self.records: dict[str, Record] = {}
         self._lock = threading.Lock()
         self._decided: dict[str, Decisions] = {}
@@ -128,7 +134,9 @@ class Run:
         ordered = [self.records[name] for name in inputs]
         weights = {c.name: c.config.source for c in self.everyone.classifiers}
         summary = report(ordered, self.roles, weights, self.options, seconds, len(todo))
-        return {**summary, "timing": self.meter.report()}
+        classes = [classifier.config.classes for classifier in self.sources.classifiers]
+        told = {"guarantee": guarantee(self.settings, classes)}
+        return {**summary, **told, "timing": self.meter.report()}
 
     def compile(self) -> Slots:
         """Compile all programs of the run side by side; returns the empty slots."""

@@ -47,6 +47,8 @@ def closing(report: Mapping[str, Any]) -> str:
             ]
         )
     text = table(["classifier", "role", "anonymized", "adapted", "repaired"], rows)
+    if report["settings"].get("loss") == "soft":
+        text += f"\n{report['guarantee']['text']}: at most {report['guarantee']['bits']:g} bits"
     images = report["images"]
     partly = [image for image in images if image["status"] == "partly"]
     failed = [image for image in images if image["status"] == "failed"]

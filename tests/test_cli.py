@@ -627,3 +627,64 @@ def test_bench(zoo, photos_dir, tmp_path, capsys, monkeypatch):
     assert jaxanon(*words) == 2, "an existing file is not overwritten"
     assert jaxanon("bench", "--classifiers", ",") == 2
     assert jaxanon("bench", "--batch", 0) == 2
+
+
+def test_any_setting_of_the_loop_can_be_set(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    more = ["--set", "views=resize:0.3,flip", "--set", "patience=2", "--set", "nesterov=true"]
+    assert anonymize(zoo, photos_dir, out, *more, "--quiet") in (0, 1)
+    settings = json.loads((out / "report.json").read_text())["settings"]
+    assert settings["views"] == "resize:0.3,flip"
+    assert (settings["patience"], settings["nesterov"]) == (2, True)
+    for given, text in (
+        ("pateince=2", "near matches: patience"),
+        ("patience", "give NAME=VALUE"),
+        ("patience=two", "patience must be a whole number"),
+        ("nesterov=yes", "nesterov must be true or false"),
+        ("margin=wide", "margin must be a number"),
+        ("views=flop", "unknown view 'flop'"),
+        ("fusion=mean", "unknown fusion 'mean'"),
+    ):
+        assert anonymize(zoo, photos_dir, tmp_path / "other", "--set", given) == 2
+        assert text in capsys.readouterr().err
+
+
+def test_soft_targets_say_what_they_reveal(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    anonymize(zoo, photos_dir, out, "--loss", "soft", "--steps", 3)
+    assert "at most 608 bits" in capsys.readouterr().out  # 10 and 9 classes
+    assert json.loads((out / "report.json").read_text())["guarantee"]["bits"] == 608
+
+
+def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, capsys):
+    out, result = tmp_path / "out", tmp_path / "t.json"
+    words = [photos_dir, "-o", out, "--sources", zoo[0], "--targets", zoo[2], "--eps", 40]
+    assert jaxanon("attack", *words, "--quiet") == 0
+    report = json.loads((out / "report.json").read_text())
+    assert {image["status"] for image in report["images"]} == {"fooled"}
+    assert report["summary"]["concordance"][NAMES[0]] == {
+        "anonymized": 1.0, "adapted": 0.0, "repair": None,
+    }  # fmt: skip
+    assert jaxanon("attack", *words, "--towards", 3, "--overwrite", "--quiet") == 0
+    report = json.loads((out / "report.json").read_text())
+    made = [image["decisions"][NAMES[0]]["adapted"] for image in report["images"]]
+    assert [m == 3 for m in made] == [i["status"] == "kept" for i in report["images"]]
+    assert 3 in made
+    assert jaxanon("attack", *words, "--towards", 99, "--overwrite", "--quiet") == 2
+    assert "--towards is 99; tiny_a.test has 0 to 9" in capsys.readouterr().err
+
+    words = ["transfer", photos_dir, out, "--classifiers", ",".join(zoo[:2])]
+    assert jaxanon(*words, "--under", "jpeg50,flip", "--class-aware", "--json", result) == 0
+    shown = capsys.readouterr().out
+    found = json.loads(result.read_text())
+    flipped = [picture[:, ::-1] for picture in map(decode, sorted(out.rglob("*.png")))]
+    originals = sorted(path for path in photos_dir.rglob("*") if path.is_file())
+    everyone = Ensemble([load_classifier(name) for name in zoo[:2]])
+    reference = everyone.decide([decode(path) for path in originals])
+    kept = (everyone.decide(flipped) == reference).mean(1)
+    for share, name in zip(kept, NAMES, strict=False):
+        assert found["under"]["flip"][name]["adapted"] == pytest.approx(share)
+    assert "non-targeted" in shown
+    assert "jpeg50" in shown
+    assert jaxanon(*words, "--under", "jepg") == 2
+    capsys.readouterr()

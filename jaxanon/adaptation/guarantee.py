@@ -1,0 +1,37 @@
+"""How much an adapted image can tell of the original, beyond what the anonymized image tells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from jaxanon.adaptation.settings import Settings
+
+FLOAT_BITS = 32
+
+
+def guarantee(settings: Settings, classes: Sequence[int]) -> dict[str, Any]:
+    """A bound that follows from what the adaptation is told, whatever it does with that.
+
+    The adapted image is a function of the anonymized image, the seed, and of what the sources said
+    of the original: their decisions; or, for the loss `soft`, all their probabilities.
+
+    Args:
+        settings: of the loop.
+        classes: of each source.
+
+    Returns:
+        `bits`, an upper bound per image, and `text`, the same in words.
+    """
+    if settings.loss == "soft":
+        bits = float(FLOAT_BITS * sum(classes))
+        told = (
+            f"the sources' probabilities on it, {sum(classes)} numbers of {FLOAT_BITS} bits, which "
+            "may tell far more than decisions do"
+        )
+    else:
+        bits = sum(math.log2(count) for count in classes)
+        told = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
+    text = f"beyond the anonymized image, an adapted one depends on the original through {told}"
+    return {"bits": round(bits, 2), "text": text}

@@ -1,0 +1,66 @@
+"""What may happen to a published image."""
+
+import numpy as np
+import pytest
+from samples import picture
+
+from jaxanon.errors import UsageError
+from jaxanon.evaluate.changes import changes
+from jaxanon.evaluate.transfer import robustness
+
+
+@pytest.fixture
+def image():
+    return picture(2, 60, 80)
+
+
+def test_each_change_does_what_it_says(image):
+    made = {
+        n: c(image) for n, c in changes("jpeg90,jpeg20,webp,resize50,flip,crop10,rotate").items()
+    }
+    assert all(out.dtype == np.uint8 and out.shape[2] == 3 for out in made.values())
+    loss = {n: np.abs(made[n].astype(int) - image).mean() for n in ("jpeg90", "jpeg20", "webp")}
+    assert 0 < loss["jpeg90"] < loss["jpeg20"] < 40
+    assert loss["webp"] > 0
+    assert made["resize50"].shape == (30, 40, 3)
+    np.testing.assert_array_equal(made["flip"], image[:, ::-1])
+    np.testing.assert_array_equal(made["crop10"], image[6:, 8:])
+    assert made["rotate"].shape == image.shape
+    assert (made["rotate"][0, -1] == 0).all(), "corners are black"
+    np.testing.assert_allclose(made["rotate"][30, 40], image[30, 40], atol=60)
+
+
+def test_one_pixel_is_no_special_case():
+    dot = np.full((1, 1, 3), 7, np.uint8)
+    for name, change in changes("jpeg,webp,resize,flip,crop,rotate").items():
+        assert change(dot).shape == (1, 1, 3), name
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("jepg75", "unknown change 'jepg75'; near matches: jpeg"),
+        ("jpeg0", "the number in 'jpeg0' must be 1 to 100"),
+        ("jpeg-", "must be 1 to 100"),
+        ("flip2", "must be 1 to 1"),
+        ("flip,flip", "the change flip stands twice"),
+        ("", "unknown change ''"),
+    ],
+)
+def test_what_cannot_be_is_refused(text, message):
+    with pytest.raises(UsageError, match=message):
+        changes(text)
+
+
+def test_shares_by_change_and_stage():
+    reference = np.array([[1, 2], [3, 4]])
+    decided = [reference, reference, reference + [[0, 1], [1, 1]]]  # original, adapted, anonymized
+    decided += [reference + [[0, 0], [0, 1]], reference + [[1, 0], [1, 1]], reference + 1]
+    found = robustness(["flip"], ["a", "b"], decided, 3)
+    assert found == {
+        "flip": {
+            "a": {"original": 1.0, "adapted": 0.5, "anonymized": 0.0},
+            "b": {"original": 0.5, "adapted": 0.0, "anonymized": 0.0},
+        }
+    }
+    assert "anonymized" not in robustness(["flip"], ["a", "b"], decided[:4], 2)["flip"]["a"]
