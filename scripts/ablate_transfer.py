@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ablation_report import bits, line_of, plot, show
 
 from jaxanon import compilation, files, images, memory
 from jaxanon.adaptation.settings import Settings, preset
@@ -40,7 +41,6 @@ from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal, write_json
 from jaxanon.regions import Region
 from jaxanon.run import Run
-from jaxanon.tables import table
 
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
@@ -141,33 +141,29 @@ def adapt(
     if failed:
         raise ImageError("\n".join(failed))
     names = run.everyone.names
-    kept = {
-        name: [
-            {
-                stage: record["decisions"][name][stage] == record["decisions"][name]["reference"]
-                for stage in ("anonymized", "adapted")
-            }
-            for record in records
-        ]
-        for name in names
-    }
-    reference = np.array(
-        [[record["decisions"][name]["reference"] for record in records]
-         for name in run.sources.names]
-    )  # fmt: skip
+    reference = {name: _decisions(records, name, "reference") for name in names}
     saved = [images.decode(item.output) for item in items]
-    under = {
-        name: (run.sources.decide([change(image) for image in saved]) == reference).tolist()
-        for name, change in changes(CHANGES).items()
-    }
+    wanted = np.stack([reference[name] for name in run.sources.names])
     return {
         "sources": run.sources.names,
-        "anonymized": {name: [photo["anonymized"] for photo in kept[name]] for name in names},
-        "adapted": {name: [photo["adapted"] for photo in kept[name]] for name in names},
-        "under": under,
-        "gradients": [record["steps"] * settings.gradients for record in records],
-        "psnr": [record["psnr"] for record in records],
+        "seed": settings.seed,
+        "gradients": float(np.mean([record["steps"] for record in records]) * settings.gradients),
+        "psnr": float(np.mean([r["psnr"] for r in records if r["psnr"] is not None])),
+        **{
+            stage: {
+                name: bits(_decisions(records, name, stage) == reference[name]) for name in names
+            }
+            for stage in ("anonymized", "adapted")
+        },
+        "under": {
+            name: [bits(kept) for kept in run.sources.decide(list(map(change, saved))) == wanted]
+            for name, change in changes(CHANGES).items()
+        },
     }
+
+
+def _decisions(records: Sequence[dict[str, Any]], name: str, stage: str) -> np.ndarray:
+    return np.array([record["decisions"][name][stage] for record in records])
 
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
@@ -194,7 +190,6 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
                 with tempfile.TemporaryDirectory() as folder:
                     settings = settings_of(row, seed)
                     runs.append(adapt(args, paths, chosen, targets, settings, Path(folder)))
-                    runs[-1]["seed"] = seed
         seconds = round(time.perf_counter() - begin, 1)
         result["rows"][row] = {"changed": ROWS[row], "seconds": seconds, "runs": runs}
         print(line_of(row, result["rows"][row]), flush=True)
@@ -207,121 +202,6 @@ def rows_of(text: str) -> list[str]:
     if set(names) - set(ROWS):
         raise UsageError(f"--rows: {sorted(set(names) - set(ROWS))}; choose from {list(ROWS)}")
     return names
-
-
-def outcomes(row: dict[str, Any], stage: str, *, targets: bool) -> np.ndarray:
-    """`(pairs, photos)` bool: for each seed, set of sources, and target (or source) of it."""
-    return np.array(
-        [
-            kept
-            for run in row["runs"]
-            for name, kept in run[stage].items()
-            if (name in run["sources"]) != targets
-        ]
-    )
-
-
-def after(row: dict[str, Any], change: str) -> np.ndarray:
-    """`(sources of all runs, photos)` bool: kept after a change of the saved file."""
-    return np.concatenate([np.array(run["under"][change]) for run in row["runs"]])
-
-
-def interval(outcome: np.ndarray) -> tuple[float, float, float]:
-    """Mean, and the bounds of its 95 % bootstrap interval over photos."""
-    photos = outcome.mean(0)
-    draws = np.random.default_rng(0).choice(photos, (DRAWS, len(photos))).mean(1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(photos.mean()), float(low), float(high)
-
-
-def text_of(outcome: np.ndarray) -> str:
-    """Percent, with the interval."""
-    mean, low, high = (100 * value for value in interval(outcome))
-    return f"{mean:.1f} ({low:.0f}-{high:.0f})"
-
-
-def line_of(name: str, row: dict[str, Any]) -> str:
-    """One row as the terminal shows it while the others are still to come."""
-    return (
-        f"{name:22s} targets {text_of(outcomes(row, 'adapted', targets=True)):16s} sources "
-        f"{text_of(outcomes(row, 'adapted', targets=False))}, {row['seconds']:.0f} s"
-    )
-
-
-def gradients_of(row: dict[str, Any]) -> float:
-    """Mean over images: gradients of one source."""
-    return float(np.mean([run["gradients"] for run in row["runs"]]))
-
-
-def show(result: dict[str, Any]) -> str:
-    """All rows of a result."""
-    body = []
-    for name, row in result["rows"].items():
-        psnr = [value for run in row["runs"] for value in run["psnr"] if value is not None]
-        body.append(
-            [
-                name,
-                text_of(outcomes(row, "adapted", targets=True)),
-                text_of(outcomes(row, "anonymized", targets=True)),
-                text_of(outcomes(row, "adapted", targets=False)),
-                text_of(after(row, "jpeg75")),
-                f"{gradients_of(row):.0f}",
-                f"{np.mean(psnr):.1f}",
-            ]
-        )
-    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients", "PSNR"]
-    photos, strength = len(result["photos"]), result["strength"]
-    title = f"{result['method']} {strength or ''}, {result['number']} source(s), {photos} photos"
-    chosen = cross_validated(result)
-    if chosen:
-        title += f"\nchosen for each target on the others alone: {chosen}"
-    return f"{title}\n{table(head, body)}"
-
-
-def cross_validated(result: dict[str, Any]) -> str:
-    """What the best row reaches on each target when it is chosen on the other targets."""
-    rows = {n: r for n, r in result["rows"].items() if gradients_of(r) <= 100}
-    if len(rows) < 2:
-        return ""
-    figures = []
-    for target in result["classifiers"]:
-
-        def score(row: dict[str, Any], own: bool, target: str = target) -> np.ndarray:
-            return np.array(
-                [
-                    kept
-                    for run in row["runs"]
-                    for name, kept in run["adapted"].items()
-                    if name not in run["sources"] and (name == target) == own
-                ]
-            )
-
-        best = max(rows, key=lambda name: float(score(rows[name], False).mean()))
-        figures.append((best, score(rows[best], True)))
-    names = ", ".join(best for best, _ in figures)
-    return f"{text_of(np.concatenate([kept for _, kept in figures]))} ({names})"
-
-
-def plot(result: dict[str, Any], path: Path) -> None:
-    """Concordance of the targets over gradients per image, a point with its interval per row."""
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(9, 6))
-    for name, row in result["rows"].items():
-        mean, low, high = (100 * v for v in interval(outcomes(row, "adapted", targets=True)))
-        at = gradients_of(row)
-        error = [[mean - low], [high - mean]]
-        axes.errorbar(at, mean, error, fmt="o", capsize=3, alpha=0.6)
-        axes.annotate(name, (at, mean), textcoords="offset points", xytext=(6, 3), fontsize=8)
-    axes.set(
-        xlabel="gradients of each source per image",
-        ylabel="decisions kept by targets, %",
-        title=show(result).splitlines()[0],
-        xlim=(0, None),
-    )
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
 
 
 def key(result: dict[str, Any]) -> str:
