@@ -42,25 +42,28 @@ from jaxanon.manifest import Journal, write_json
 from jaxanon.regions import Region
 from jaxanon.run import Run
 
+BASE = "zoom:0.25,flip"
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "transfer": {"preset": "transfer"},
-    "momentum alone (MI)": {"views": "", "margin": float("inf")},
-    "resize (RDI)": {"views": "resize:0.2"},
-    "resize, 60 steps": {"views": "resize:0.2", "steps": 60},
+    "transfer, 10 steps": {"steps": 10, "step": 4.0},
     "transfer, 25 steps": {"steps": 25},
     "transfer, 50 steps": {"steps": 50},
+    "no views (MI)": {"views": "", "margin": float("inf")},
     "DI": {"views": "di:0.5"},
-    "resize 0.5": {"views": "resize:0.5,flip"},
-    "rotate": {"views": "resize:0.2,flip,rotate:15"},
-    "shift": {"views": "resize:0.2,flip,shift:0.1"},
-    "BSR": {"views": "resize:0.2,flip,blocks:2"},
-    "SI": {"views": "resize:0.2,flip,scale:5"},
-    "Admix": {"views": "resize:0.2,flip,mix:0.2"},
-    "local (Everywhere)": {"views": "resize:0.2,flip,local:2"},
-    "colour": {"views": "resize:0.2,flip,colour:0.2"},
-    "noise": {"views": "resize:0.2,flip,noise:0.05"},
-    "jpeg": {"views": "resize:0.2,flip,jpeg:75"},
+    "resize (RDI)": {"views": "resize:0.2"},
+    "resize, flip": {"views": "resize:0.2,flip"},
+    "zoom": {"views": "zoom:0.25"},
+    "zoom 0.5, flip": {"views": "zoom:0.5,flip"},
+    "rotate": {"views": f"{BASE},rotate:15"},
+    "shift": {"views": f"{BASE},shift:0.1"},
+    "BSR": {"views": f"{BASE},blocks:2"},
+    "SI": {"views": f"{BASE},scale:5"},
+    "Admix": {"views": f"{BASE},mix:0.2"},
+    "local (Everywhere)": {"views": f"{BASE},local:2"},
+    "colour": {"views": f"{BASE},colour:0.2"},
+    "noise": {"views": f"{BASE},noise:0.05"},
+    "jpeg": {"views": f"{BASE},jpeg:75"},
     "CFM": {"mixup": 0.1},
     "Nesterov": {"nesterov": True},
     "TI": {"smoothing": 2.0},
@@ -68,13 +71,13 @@ ROWS: dict[str, dict[str, Any]] = {
     "4 copies, 25 steps": {"copies": 4, "steps": 25},
     "logit": {"loss": "logit"},
     "margin": {"loss": "margin"},
-    "sign": {"rule": "sign", "step": 2.0},
+    "proportional": {"rule": "proportional", "step": 3.0},
     "momentum 0.9": {"momentum": 0.9},
     "patience 5": {"patience": 5, "margin": 5.0},
+    "mean logits": {"fusion": "logits"},
+    "half of the sources": {"fusion": "subset"},
 }
 """Rows: what is changed of the preset `transfer`, or the preset itself."""
-DRAWS = 2000
-"""Of the bootstrap."""
 CHANGES = "jpeg75,jpeg90,resize,flip,crop,rotate"
 
 
@@ -93,7 +96,12 @@ def arguments() -> argparse.ArgumentParser:
     add("--strength", type=float, metavar="X", help="of the anonymizer")
     add("--half", action="store_true", help="hide half of the middle alone, where objects are")
     add("--number", type=int, default=1, metavar="N", help="sources at once (default: 1)")
-    add("--rows", default="transfer", metavar="A;B", help="names of rows, or all")
+    add(
+        "--rows",
+        default="transfer",
+        metavar="A;B",
+        help="names of rows, or all that make sense for one source",
+    )
     add("--seeds", default="0", metavar="0,1", help="default: %(default)s")
     add("--json", type=Path, metavar="FILE", help="add the results to this file")
     add("--plot", type=Path, metavar="FILE.png", help="draw them (needs matplotlib)")
@@ -198,7 +206,9 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def rows_of(text: str) -> list[str]:
     """The rows named, all of them for `all`."""
-    names = list(ROWS) if text == "all" else [name.strip() for name in text.split(";")]
+    several = ("mean logits", "half of the sources")
+    single = [name for name in ROWS if name not in several]
+    names = single if text == "all" else [name.strip() for name in text.split(";")]
     if set(names) - set(ROWS):
         raise UsageError(f"--rows: {sorted(set(names) - set(ROWS))}; choose from {list(ROWS)}")
     return names

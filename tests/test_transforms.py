@@ -15,7 +15,7 @@ from jaxanon.errors import UsageError
 
 SIZE = 36
 NOTHING = {
-    "resize": 0, "di": 0, "flip": 0, "shift": 0, "rotate": 0, "scale": 1, "mix": 0, "local": 1,
+    "resize": 0, "zoom": 0, "di": 0, "flip": 0, "shift": 0, "rotate": 0, "scale": 1, "mix": 0, "local": 1,
     "colour": 0, "noise": 0,
 }  # fmt: skip
 
@@ -71,6 +71,20 @@ def test_resize_shrinks_and_places_on_black():
     assert areas.max() > 0.8 * 1024
     spots = [np.argwhere(draw > 0.5).mean(0) for draw in draws]
     assert np.std(spots, axis=0).min() > 1, "the place varies"
+
+
+def test_zoom_shrinks_and_enlarges_alike():
+    """The size of a small square tells the factor; it stays square."""
+    square = jnp.zeros((64, 64, 3)).at[28:36, 28:36].set(1.0)
+    draws = many("zoom", square, strength=0.5)[..., 0]
+    factors = np.sqrt(draws.sum((1, 2)) / 64)
+    whole = factors[(draws[:, [0, -1]].sum((1, 2)) + draws[:, :, [0, -1]].sum((1, 2))) == 0]
+    assert whole.min() == pytest.approx(1 / 1.5, abs=0.03)
+    assert whole.max() == pytest.approx(1.5, abs=0.05)
+    assert 0.4 < (whole > 1).mean() < 0.6
+    full = many("zoom", jnp.ones((32, 32, 3)), 200, 0.5)[..., 0]
+    covered = full.min((1, 2)) > 0.99
+    assert 0.35 < covered.mean() < 0.65, "enlarged views show nothing from outside"
 
 
 def test_di_changes_as_often_as_asked_and_by_a_tenth_at_most(view):

@@ -142,9 +142,8 @@ class Settings:
 PRESETS: dict[str, Settings] = {
     "fast": Settings(),
     "transfer": Settings(
-        step=3.0,
-        rule="proportional",
-        views="resize:0.2,flip:0.5",
+        step=2.0,
+        views="zoom:0.25,flip:0.5",
         margin=1.0,
         patience=1_000_000,
         closing=5,

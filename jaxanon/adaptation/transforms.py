@@ -88,6 +88,7 @@ def local(view: Array, key: Array, blocks: float) -> Array:
 
 METHODS = {
     "resize": Method(warps.resize, 0.2, 0, 4),
+    "zoom": Method(warps.zoom, 0.25, 0, 4),
     "di": Method(warps.sometimes_resize, 0.5, 0, 1),
     "flip": Method(warps.flip, 0.5, 0, 1),
     "shift": Method(warps.shift, 0.05, 0, 0.5),
