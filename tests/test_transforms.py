@@ -15,8 +15,8 @@ from jaxanon.errors import UsageError
 
 SIZE = 36
 NOTHING = {
-    "resize": 0, "zoom": 0, "di": 0, "flip": 0, "shift": 0, "rotate": 0, "scale": 1, "mix": 0, "local": 1,
-    "colour": 0, "noise": 0,
+    "resize": 0, "zoom": 0, "di": 0, "flip": 0, "shift": 0, "rotate": 0, "scale": 1, "mix": 0,
+    "local": 1, "colour": 0, "noise": 0,
 }  # fmt: skip
 
 
