@@ -242,13 +242,15 @@ def test_features_are_mixed_with_those_of_pictures_alone(rng):
     features = jnp.asarray(rng.normal(size=(6, 4, 4, 5)), jnp.float32)  # 4 images, 2 pictures
     keys = jax.random.split(jax.random.key(0), 4)
     np.testing.assert_array_equal(mixed(features), features)
-    with mixing(0.0, keys):
+    with mixing(jnp.zeros(4), keys):
         np.testing.assert_array_equal(mixed(features), features)
-    with mixing(1.0, keys):
+    with mixing(jnp.ones(4), keys):
         out = mixed(features)
         other_layer = mixed(features)
     assert not np.allclose(out, other_layer), "each layer draws anew"
     np.testing.assert_array_equal(out[4:], features[4:])
+    with mixing(jnp.array([1.0, 0, 0, 1]), keys):
+        np.testing.assert_array_equal(mixed(features)[1:3], features[1:3])
     for image, was in zip(out[:4], features[:4], strict=True):
         fits = []
         for picture in features[4:]:
@@ -260,7 +262,7 @@ def test_features_are_mixed_with_those_of_pictures_alone(rng):
         assert shares.std() > 0.01
 
     def picked(features):
-        with mixing(1.0, keys):
+        with mixing(jnp.ones(4), keys):
             return mixed(features)[:4].sum()
 
     slope = jax.grad(picked)(features)
@@ -294,7 +296,7 @@ def test_patience_asks_for_so_many_views_in_a_row(sources, small, wishes, patien
 
 def test_closing_steps_see_the_image_as_it_is(sources, small, wishes):
     """They end with the first that convinces all sources; before them nothing but views counts."""
-    settings = Settings(views="resize:1", steps=10, closing=3, patience=99, margin=1.0)
+    settings = Settings(views="resize:1", mixup=1.0, steps=10, closing=3, patience=99, margin=1.0)
     plain = Settings(margin=1.0)
     for steps, same in ((0, False), (6, False), (7, True), (9, True)):
         leads = here(sources, small, wishes, settings, steps).leads

@@ -38,7 +38,7 @@ class Slope(NamedTuple):
 
 def plain(settings: Settings, problem: Problem, steps: Array) -> Array:
     """Whether the next step looks at the image without random changes; bool scalar."""
-    if not settings.views:
+    if not settings.random:
         return jnp.asarray(True)
     limit = jnp.asarray(problem.steps)
     return jnp.less_equal(limit - steps, settings.closing)
@@ -122,12 +122,16 @@ def gradients(
     Returns:
         Gradients, shaped like `deltas`, and leads `(slots, sources)`.
     """
+    chances = None
+    if settings.mixup:
+        still = jax.vmap(partial(plain, settings))(problems, steps)
+        chances = jnp.where(still, 0, settings.mixup)
 
     def total(deltas: Array) -> tuple[Array, Array]:
         look = partial(views, len(networks), settings)
         seen = jax.vmap(look)(deltas, problems, steps, keys)
         logits = tuple(
-            _logits(network, settings, arrays, view, keys, i)
+            _logits(network, arrays, view, keys, i, chances)
             for i, (network, arrays, view) in enumerate(zip(networks, params, seen, strict=True))
         )
         losses, leads = jax.vmap(partial(score, settings))(logits, problems, steps, keys)
@@ -139,14 +143,14 @@ def gradients(
 
 
 def _logits(
-    network: Network, settings: Settings, params: Any, view: Array, keys: Array, source: int
+    network: Network, params: Any, view: Array, keys: Array, source: int, chances: Array | None
 ) -> Array:
-    """The source's logits, its features mixed with clean ones where that is wanted."""
-    if not settings.mixup:
+    """The source's logits, its features mixed with clean ones with these chances."""
+    if chances is None:
         return network.apply(params, view).astype(jnp.float32)
     pictures = unit(jnp.asarray(bank(view.shape[1]))).astype(view.dtype)
     both = jnp.concatenate([view, pictures])
-    with mixing(settings.mixup, jax.vmap(jax.random.fold_in, (0, None))(keys, source)):
+    with mixing(chances, jax.vmap(jax.random.fold_in, (0, None))(keys, source)):
         return network.apply(params, both).astype(jnp.float32)[: len(view)]
 
 

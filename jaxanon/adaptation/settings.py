@@ -50,7 +50,7 @@ class Settings:
         margin: logit distance by which a source must prefer its reference decision before it
             counts as convinced; infinity spends all steps.
         patience: random views in a row, one per step, in which all sources must be convinced
-            before the image is done. Without `views` it is 1.
+            before the image is done. Without `views` or `mixup` it is 1.
         closing: of `steps`, the last so many look at the image without random changes, as the
             verification will, and end with the first in which all sources are convinced.
         rounds: times an image whose saved file fails verification is put back, each time with a
@@ -84,9 +84,14 @@ class Settings:
     seed: int = 0
 
     @property
+    def random(self) -> bool:
+        """Whether steps look at anything but the image as it is."""
+        return bool(self.views or self.mixup)
+
+    @property
     def spends_all(self) -> bool:
         """Whether images take all steps, but for the closing ones."""
-        return bool(self.margin == math.inf or (self.views and self.patience >= self.steps))
+        return bool(self.margin == math.inf or (self.random and self.patience >= self.steps))
 
     @property
     def gradients(self) -> int:
@@ -129,7 +134,7 @@ class Settings:
             ("mixup", 0 <= self.mixup <= 1, "0 to 1"),
             ("margin", self.margin >= 0, "0 or more"),
             ("patience", self.patience >= 1, "1 or more"),
-            ("closing", 0 <= self.closing <= self.steps, "0 to the number of steps"),
+            ("closing", self.closing >= 0, "0 or more"),
             ("rounds", self.rounds >= 0, "0 or more"),
             ("margin_step", math.isfinite(self.margin_step) and self.margin_step > 0, "above 0"),
             ("seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1"),

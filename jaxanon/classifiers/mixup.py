@@ -22,7 +22,7 @@ MOST = 0.75
 
 @dataclass
 class _Mixing:
-    probability: float
+    chances: Array
     keys: Array
     layers: int = 0
 
@@ -31,14 +31,14 @@ _active: ContextVar[_Mixing | None] = ContextVar("mixing", default=None)
 
 
 @contextmanager
-def mixing(probability: float, keys: Array) -> Iterator[None]:
+def mixing(chances: Array, keys: Array) -> Iterator[None]:
     """While a forward pass is traced in here, its layers' outputs are mixed.
 
     Args:
-        probability: with which an image's features are mixed, drawn for each layer and image.
+        chances: `(images,)`, with which an image's features are mixed, drawn for each layer.
         keys: one per image; the batch holds that many images, then the pictures to mix in.
     """
-    token = _active.set(_Mixing(probability, keys))
+    token = _active.set(_Mixing(chances, keys))
     try:
         yield
     finally:
@@ -59,12 +59,12 @@ def mixed(features: Array) -> Array:
     images, pictures = features[:count], jax.lax.stop_gradient(features[count:])
     keys = jax.vmap(jax.random.fold_in, (0, None))(state.keys, state.layers)
 
-    def one(image: Array, key: Array) -> Array:
+    def one(image: Array, key: Array, likely: Array) -> Array:
         chance, for_share, for_choice = jax.random.split(key, 3)
-        on = jax.random.uniform(chance) < state.probability
+        on = jax.random.uniform(chance) < likely
         share = jnp.where(on, jax.random.uniform(for_share, image.shape[-1:], maxval=MOST), 0)
         share = jnp.expand_dims(share.astype(image.dtype), range(image.ndim - 1))
         other = pictures[jax.random.randint(for_choice, (), 0, len(pictures))]
         return (1 - share) * image + share * other
 
-    return jnp.concatenate([jax.vmap(one)(images, keys), features[count:]])
+    return jnp.concatenate([jax.vmap(one)(images, keys, state.chances), features[count:]])
