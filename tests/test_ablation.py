@@ -1,0 +1,134 @@
+"""The ablation: its statistics by hand, and a small one end to end."""
+
+from argparse import Namespace
+
+import ablate_transfer
+import numpy as np
+import pytest
+from ablation_report import (
+    after,
+    bits,
+    cross_validated,
+    figures,
+    interval,
+    markdown,
+    outcomes,
+    show,
+    unpacked,
+)
+from PIL import Image
+from samples import picture
+
+from jaxanon.ensemble import Ensemble
+from jaxanon.errors import UsageError
+from jaxanon.images import decode
+
+
+def run_of(sources, adapted, gradients=100.0):
+    return {
+        "sources": sources,
+        "seed": 0,
+        "gradients": gradients,
+        "psnr": 26.0,
+        "anonymized": dict.fromkeys(adapted, "0000"),
+        "adapted": adapted,
+        "under": {"jpeg75": ["1" * 4] * len(sources)},
+    }
+
+
+@pytest.fixture
+def result():
+    """Two rows of three classifiers: each is best for other targets."""
+    names = ["a", "b", "c"]
+
+    def row(kept, gradients=100.0):
+        runs = [
+            run_of([source], {name: "1111" if name == source else kept[name] for name in names},
+                   gradients)
+            for source in names
+        ]  # fmt: skip
+        return {"changed": {}, "seconds": 1.0, "runs": runs}
+
+    return {
+        "photos": ["1", "2", "3", "4"],
+        "method": "blur",
+        "strength": 6.0,
+        "number": 1,
+        "classifiers": dict.fromkeys(names, "x"),
+        "rows": {
+            "one": row({"a": "1111", "b": "1000", "c": "1000"}),
+            "two": row({"a": "1100", "b": "1100", "c": "1100"}),
+            "dear": row({"a": "1111", "b": "1111", "c": "1111"}, 500.0),
+        },
+    }
+
+
+def test_outcomes_tell_targets_from_sources(result):
+    one = result["rows"]["one"]
+    targets = outcomes(one, "adapted", targets=True)
+    assert targets.shape == (6, 4)
+    assert targets.mean() == pytest.approx((2 * 4 + 4 * 1) / 24)
+    assert outcomes(one, "adapted", targets=False).all()
+    assert not outcomes(one, "anonymized", targets=True).any()
+    assert after(one, "jpeg75").shape == (3, 4)
+    kept = np.array([True, False, True])
+    np.testing.assert_array_equal(unpacked(bits(kept)), kept)
+
+
+def test_the_interval_is_over_photos(rng):
+    """Pairs of one photo go together: six equal pairs tell no more than one."""
+    one = rng.random((1, 200)) < 0.7
+    mean, low, high = interval(one)
+    assert interval(np.repeat(one, 6, 0)) == (mean, low, high)
+    assert mean == one.mean()
+    expected = 1.96 * np.sqrt(mean * (1 - mean) / 200)
+    assert (high - low) / 2 == pytest.approx(expected, rel=0.15)
+
+
+def test_the_choice_for_a_target_does_not_see_it(result):
+    """For `a` the others speak for `two`; what that keeps of `a` is counted, not the 100 %."""
+    (line,) = cross_validated(result)
+    assert "(two, one, one)" in line
+    assert line.split(": ")[1].startswith(f"{100 * (2 + 1 + 1) / 12:.1f} ")
+    del result["rows"]["two"]
+    assert cross_validated(result) == []
+
+
+def test_tables(result):
+    head, body = figures(result)
+    assert [row[0] for row in body] == ["one", "two", "dear"]
+    assert body[2][head.index("gradients")] == "500"
+    assert "blur 6, one source, 4 photos" in show(result)
+    assert "| two | 50.0 (0-100) | 0.0 (0-0) | 100.0 (100-100) |" in "\n".join(markdown(result))
+
+
+def test_every_row_is_a_setting():
+    for row in ablate_transfer.ROWS:
+        assert ablate_transfer.settings_of(row, 3).seed == 3
+    with pytest.raises(UsageError, match=r"--rows: \['tranfer'\]"):
+        ablate_transfer.rows_of("tranfer;fast")
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
+    paths = []
+    for i in range(3):
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(picture(i, 60, 70)).save(paths[-1])
+    args = Namespace(method="blur", strength=12.0, half=half)
+    settings = ablate_transfer.settings_of("transfer, 10 steps", 0)
+    out = tmp_path / "out"
+    found = ablate_transfer.adapt(args, paths, tinies[:1], tinies[1:], settings, out)
+    everyone = Ensemble(tinies)
+    reference = everyone.decide([decode(path) for path in paths])
+    saved = [decode(out / f"{i}.png") for i in range(3)]
+    kept = everyone.decide(saved) == reference
+    for name, outcome in zip(everyone.names, kept, strict=True):
+        np.testing.assert_array_equal(unpacked(found["adapted"][name]), outcome)
+    flipped = everyone.decide([image[:, ::-1] for image in saved])[0] == reference[0]
+    np.testing.assert_array_equal(unpacked(found["under"]["flip"][0]), flipped)
+    assert found["sources"] == ["tiny_a"]
+    assert 0 < found["gradients"] <= 10
+    changed = (saved[0] != decode(paths[0])).any(-1)
+    assert changed[:, 36:].any() != half, "half of the middle lies left"
+    assert changed.any()
