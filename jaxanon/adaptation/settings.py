@@ -148,6 +148,7 @@ PRESETS: dict[str, Settings] = {
     "fast": Settings(),
     "transfer": Settings(
         step=2.0,
+        smoothing=1.5,
         views="zoom:0.25,flip:0.5",
         margin=1.0,
         patience=1_000_000,
