@@ -189,7 +189,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "method": args.method + (" of half of the middle" if args.half else ""),
         "strength": args.strength,
         "number": args.number,
-        "classifiers": {c.name: c.config.source for c in loaded},
+        "classifiers": {c.name: Path(c.config.source).name for c in loaded},  # no machine's path
         "rows": {},
     }
     for row in rows_of(args.rows):

@@ -1,6 +1,8 @@
 """The ablation: its statistics by hand, and a small one end to end."""
 
+import json
 from argparse import Namespace
+from pathlib import Path
 
 import ablate_transfer
 import numpy as np
@@ -132,3 +134,11 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
     changed = (saved[0] != decode(paths[0])).any(-1)
     assert changed[:, 36:].any() != half, "half of the middle lies left"
     assert changed.any()
+
+
+def test_the_page_shows_what_was_measured():
+    root = Path(__file__).parents[1]
+    page = (root / "docs" / "transfer.md").read_text().splitlines()
+    measured = json.loads((root / "docs" / "benchmarks" / "transfer.json").read_text())
+    for result in measured.values():
+        assert [line for line in markdown(result) if line not in page] == []
