@@ -37,8 +37,8 @@ def zoom(view: Array, key: Array, strength: float) -> Array:
     along one axis by more than along the other (at `s` = 0.25, up to a fifth). The factor's
     logarithm is uniform. Together these are the random crops that most classifiers were trained
     on. And other classifiers see the same image at other sizes in pixels (EfficientNet-Lite2 has
-    1.14 times as many as Lite0 for the same cut), so what convinces them
-    must not depend on the size.
+    1.14 times as many as Lite0 for the same cut), so what convinces them must not depend on the
+    size.
     """
     size = view.shape[0]
     for_scale, for_aspect, for_place = jax.random.split(key, 3)
@@ -76,8 +76,8 @@ def rotate(view: Array, key: Array, degrees: float) -> Array:
     """Turned about the centre by up to so many degrees, either way."""
     angle = jax.random.uniform(key, minval=-degrees, maxval=degrees)
     middle = (view.shape[0] - 1) / 2
-    rows, columns = _grid(view.shape[0])
-    rows, columns = _turned(rows - middle, columns - middle, angle)
+    rows, columns = jnp.mgrid[: view.shape[0], : view.shape[0]] - middle
+    rows, columns = _turned(rows, columns, angle)
     return _sampled(view, rows + middle, columns + middle)
 
 
@@ -133,11 +133,6 @@ def _placed(view: Array, scales: Array, place: Array) -> Array:
         antialias=True,
     )
     return moved
-
-
-def _grid(size: int) -> tuple[Array, Array]:
-    rows, columns = jnp.mgrid[:size, :size]
-    return rows, columns
 
 
 def _turned(rows: Array, columns: Array, degrees: Array) -> tuple[Array, Array]:
