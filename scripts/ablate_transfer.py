@@ -75,6 +75,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "margin": {"loss": "margin"},
     "proportional": {"rule": "proportional", "step": 3.0},
     "momentum 0.9": {"momentum": 0.9},
+    "closing 0.05": {"closing": 0.05},
+    "no closing": {"closing": 0.0},
     "patience 5": {"patience": 5, "margin": 5.0},
     "mean logits": {"fusion": "logits"},
     "half of the sources": {"fusion": "subset"},

@@ -296,15 +296,30 @@ def test_patience_asks_for_so_many_views_in_a_row(sources, small, wishes, patien
 
 def test_closing_steps_see_the_image_as_it_is(sources, small, wishes):
     """They end with the first that convinces all sources; before them nothing but views counts."""
-    settings = Settings(views="resize:1", mixup=1.0, steps=10, closing=3, patience=99, margin=1.0)
+    settings = Settings(views="resize:1", mixup=1.0, steps=10, closing=0.3, patience=99, margin=1.0)
     plain = Settings(margin=1.0)
     for steps, same in ((0, False), (6, False), (7, True), (9, True)):
         leads = here(sources, small, wishes, settings, steps).leads
         assert np.allclose(leads, here(sources, small, wishes, plain).leads) == same, steps
     right = sources.decide(small)
-    result = jaxanon.adapt(small, right, sources, views="resize:1", steps=10, closing=3,
+    result = jaxanon.adapt(small, right, sources, views="resize:1", steps=10, closing=0.3,
                            patience=99, margin=0.0, eps=1)  # fmt: skip
     assert result.steps == [7] * len(small)
+
+
+@pytest.mark.parametrize("steps", [6, 7, 8])
+def test_closing_steps_begin_without_momentum(sources, small, wishes, steps):
+    """Else the many gradients of random views outvote the few of the image as it is."""
+    settings = Settings(views="flip", steps=10, closing=0.3)
+    problems, _ = stacked(sources, small, wishes, settings)
+    problem = jax.tree.map(lambda leaf: leaf[0], problems)
+    state = init(settings, jnp.zeros(problem.below.shape))
+    gone = jax.tree.map(lambda leaf: leaf + 5.0, state.optimizer)
+    state = state._replace(optimizer=gone, steps=jnp.int32(steps))
+    gradient = -jnp.ones(problem.below.shape)
+    slope = objective.Slope(gradient, jnp.full(2, -1.0), None)
+    upward = float(step(settings, problem, state, slope).delta.sum()) > 0
+    assert upward == (steps == 7)
 
 
 @pytest.mark.parametrize("preset", ["fast", "transfer"])

@@ -41,7 +41,7 @@ def plain(settings: Settings, problem: Problem, steps: Array) -> Array:
     if not settings.random:
         return jnp.asarray(True)
     limit = jnp.asarray(problem.steps)
-    return jnp.less_equal(limit - steps, settings.closing)
+    return jnp.less_equal(limit - steps, jnp.round(settings.closing * limit))
 
 
 def views(

@@ -51,8 +51,9 @@ class Settings:
             counts as convinced; infinity spends all steps.
         patience: random views in a row, one per step, in which all sources must be convinced
             before the image is done. Without `views` or `mixup` it is 1.
-        closing: of `steps`, the last so many look at the image without random changes, as the
-            verification will, and end with the first in which all sources are convinced.
+        closing: share of the steps, the last ones, that look at the image without random
+            changes, as the verification will; they begin without momentum, and end with the first
+            in which all sources are convinced.
         rounds: times an image whose saved file fails verification is put back, each time with a
             margin raised by `margin_step`.
         margin_step: see `rounds`; logits.
@@ -77,7 +78,7 @@ class Settings:
     mixup: float = 0.0
     margin: float = 0.5
     patience: int = 1
-    closing: int = 0
+    closing: float = 0.0
     rounds: int = 3
     margin_step: float = 1.5
     precision: str = "float32"
@@ -134,7 +135,7 @@ class Settings:
             ("mixup", 0 <= self.mixup <= 1, "0 to 1"),
             ("margin", self.margin >= 0, "0 or more"),
             ("patience", self.patience >= 1, "1 or more"),
-            ("closing", self.closing >= 0, "0 or more"),
+            ("closing", 0 <= self.closing <= 1, "0 to 1"),
             ("rounds", self.rounds >= 0, "0 or more"),
             ("margin_step", math.isfinite(self.margin_step) and self.margin_step > 0, "above 0"),
             ("seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1"),
@@ -152,7 +153,7 @@ PRESETS: dict[str, Settings] = {
         views="zoom:0.25,flip:0.5",
         margin=1.0,
         patience=1_000_000,
-        closing=5,
+        closing=0.3,
     ),
 }
 

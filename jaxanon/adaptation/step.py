@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -103,6 +104,18 @@ def levels(room: ArrayLike) -> Array:
     return jnp.asarray(room, jnp.float32) / 255
 
 
+def momentum_held(settings: Settings, problem: Problem, state: State) -> Any:
+    """The optimizer's state for the next step: forgotten where the closing steps begin.
+
+    What the random views have accumulated would outvote the few gradients of the image as it is.
+    """
+    if not (settings.random and settings.closing and settings.momentum):
+        return state.optimizer
+    begins = plain(settings, problem, state.steps) & ~plain(settings, problem, state.steps - 1)
+    fresh = update_rule(settings).init(state.delta)
+    return jax.tree.map(partial(jnp.where, begins), fresh, state.optimizer)
+
+
 def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> State:
     """Stop at the present perturbation, or move by one gradient step.
 
@@ -119,7 +132,9 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     gradient = slope.gradient
     if state.variance is not None:
         gradient = gradient + state.variance
-    updates, optimizer = update_rule(settings).update(gradient, state.optimizer)
+    updates, optimizer = update_rule(settings).update(
+        gradient, momentum_held(settings, problem, state)
+    )
     lower, upper = levels(problem.below) * -1, levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper
