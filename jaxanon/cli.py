@@ -140,7 +140,7 @@ def _loop(command: argparse.ArgumentParser) -> None:
         "--sources",
         default=DEFAULT_SOURCES,
         metavar="A,B",
-        help="classifiers to adapt to, each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY "
+        help="classifiers to ask for gradients, NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY "
         "(default: %(default)s)",
     )
     add("--targets", metavar="C,D", help="classifiers to evaluate only")
@@ -155,7 +155,7 @@ def _loop(command: argparse.ArgumentParser) -> None:
         "--preset",
         default="fast",
         metavar="NAME",
-        help="fast: stop at the first margin; transfer: spend all steps so that other classifiers "
+        help="fast: stop at the first margin; transfer: spend more steps so that other classifiers "
         "understand the image too (default: fast)",
     )
     add(
@@ -176,16 +176,19 @@ def _loop(command: argparse.ArgumentParser) -> None:
     add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
     add(
-        "--save-anonymized",
-        type=Path,
-        metavar="DIR",
-        help="also save the anonymized images, as PNG",
-    )
-    add(
         "--sheet",
         type=Path,
         metavar="FILE.png",
         help="contact sheet; it shows the originals, so keep it outside the output",
+    )
+
+
+def _save_anonymized(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--save-anonymized",
+        type=Path,
+        metavar="DIR",
+        help="also save the anonymized images, as PNG",
     )
 
 
@@ -215,6 +218,7 @@ def _anonymize(command: argparse.ArgumentParser) -> None:
         "both in pixels of an image whose short side has 256",
     )
     _output(command)
+    _save_anonymized(command)
     _loop(command)
 
 
@@ -222,6 +226,7 @@ def _adapt(command: argparse.ArgumentParser) -> None:
     command.add_argument("originals", type=Path, metavar="ORIGINALS")
     command.add_argument("anonymized", type=Path, metavar="ANONYMIZED")
     _output(command)
+    _save_anonymized(command)
     _loop(command)
 
 
@@ -233,6 +238,7 @@ def _attack(command: argparse.ArgumentParser) -> None:
         metavar="CLASS",
         help="the class that every source is to see (default: any other than it sees now)",
     )
+    command.set_defaults(save_anonymized=None)
     _output(command)
     _loop(command)
 
@@ -244,7 +250,8 @@ def _transfer(command: argparse.ArgumentParser) -> None:
         "--anonymized",
         type=Path,
         metavar="DIR",
-        help="the same images before adaptation, for the repair rate",
+        help="the same images before adaptation: for the repair rate, and, with --class-aware, "
+        "as what fools the source",
     )
     command.add_argument(
         "--classifiers",
@@ -262,7 +269,7 @@ def _transfer(command: argparse.ArgumentParser) -> None:
         "--under",
         metavar="CHANGE,...",
         help="also after what may happen to the images: jpegQUALITY, webpQUALITY, resizePERCENT, "
-        "flip, cropPERCENT, rotateDEGREES (example: jpeg75,jpeg90,resize,flip,crop,rotate)",
+        "flip, cropPERCENT, rotateDEGREES (example: --under jpeg75,jpeg90,resize,flip,crop,rotate)",
     )
     command.add_argument(
         "--class-aware",

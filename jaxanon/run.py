@@ -100,6 +100,8 @@ class Run:
             **{classifier.name: "target" for classifier in targets},
         }
         self.journal, self.quiet, self.towards = journal, quiet, towards
+        if towards is not None and settings.loss == "soft":
+            raise UsageError("--loss soft aims at the original, and --towards elsewhere; drop one")
         for classifier in sources:
             if towards is not None and not 0 <= towards < classifier.config.classes:
                 most = classifier.config.classes - 1
@@ -134,9 +136,15 @@ class Run:
         ordered = [self.records[name] for name in inputs]
         weights = {c.name: c.config.source for c in self.everyone.classifiers}
         summary = report(ordered, self.roles, weights, self.options, seconds, len(todo))
+        return {**summary, **self._guarantee(), "timing": self.meter.report()}
+
+    def _guarantee(self) -> dict[str, Any]:
+        """What adapted images can tell, for the report; an attack starts from the original."""
+        if self.settings.goal != "keep" or self.towards is not None:
+            return {}
         classes = [classifier.config.classes for classifier in self.sources.classifiers]
-        told = {"guarantee": guarantee(self.settings, classes)}
-        return {**summary, **told, "timing": self.meter.report()}
+        regions = self.options.get("regions", "whole") != "whole"
+        return {"guarantee": guarantee(self.settings, classes, regions=regions)}
 
     def compile(self) -> Slots:
         """Compile all programs of the run side by side; returns the empty slots."""
@@ -202,25 +210,34 @@ class Run:
                 name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
                 for c, name in enumerate(self.everyone.names)
             }
-        jobs = threads.map(self._prepare, batch, zip(*scores, strict=True))
+        told = zip(*scores[: len(self.sources.names)], strict=True)
+        jobs = threads.map(self._prepare, batch, reference.T, told)
         return [job for job in jobs if job is not None]
 
-    def _prepare(self, seen: _Seen, scores: Sequence[np.ndarray]) -> Job | None:
-        """State a job, from the sources' logits on the original: no more of it than is asked."""
+    def _prepare(
+        self, seen: _Seen, reference: np.ndarray, scores: Sequence[np.ndarray]
+    ) -> Job | None:
+        """State a job, from what the sources made of the original: no more of that than is asked.
+
+        Args:
+            seen: the image.
+            reference: `(classifiers,)`, their decisions on the original.
+            scores: per source its logits on the original.
+        """
         count = len(self.sources.names)
-        decisions = [logits.argmax() if self.towards is None else self.towards for logits in scores]
+        wanted = reference[:count] if self.towards is None else np.full(count, self.towards)
         soft = self.settings.loss == "soft"
         try:
             with self.meter.stage("prepare for the loop"):
                 return prepare(
                     seen.item,
                     seen.pixels,
-                    np.array(decisions[:count]),
+                    wanted,
                     self.sources,
                     self.settings,
                     mask=seen.mask,
                     views=seen.anonymized[:count],
-                    beliefs=[probabilities(logits) for logits in scores[:count]] if soft else None,
+                    beliefs=[probabilities(logits) for logits in scores] if soft else None,
                 )
         except MemoryError as error:
             self._fail(seen.item, error)

@@ -50,15 +50,18 @@ def closing(report: Mapping[str, Any]) -> str:
     if report["settings"].get("loss") == "soft":
         text += f"\n{report['guarantee']['text']}: at most {report['guarantee']['bits']:g} bits"
     images = report["images"]
+    attack = report["settings"].get("command") == "attack"
+    word = "fooled" if attack else "kept"
+    short = "not every source was fooled" if attack else "not every source keeps its decision"
     partly = [image for image in images if image["status"] == "partly"]
     failed = [image for image in images if image["status"] == "failed"]
     text += (
-        f"\n{summary['images']} images: {len(images) - len(partly) - len(failed)} kept, "
+        f"\n{summary['images']} images: {len(images) - len(partly) - len(failed)} {word}, "
         f"{len(partly)} partly, {len(failed)} failed; {summary['seconds']:.1f} s, "
         f"{summary['images_per_second']:.2f} images/s"
     )
     for image in partly:
-        text += f"\npartly: {printable(image['output'])}: not every source keeps its decision"
+        text += f"\npartly: {printable(image['output'])}: {short}"
     for image in failed:
         text += f"\nfailed: {printable(image['error'])}"
     return text

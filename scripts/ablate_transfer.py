@@ -15,10 +15,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import combinations
 from mimetypes import guess_type
@@ -26,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablation_report import bits, line_of, plot, show
+from ablation_report import BASE, bits, check_matplotlib, compared, line_of, plot, show
 
 from jaxanon import compilation, files, images, memory
 from jaxanon.adaptation.settings import Settings, preset
@@ -42,7 +44,8 @@ from jaxanon.manifest import Journal, write_json
 from jaxanon.regions import Region
 from jaxanon.run import Run
 
-BASE = "zoom:0.25,flip"
+VIEWS = "zoom:0.25,flip"
+RECORD = Path(__file__).parents[1] / "docs" / "benchmarks" / "transfer.json"
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "transfer": {"preset": "transfer"},
@@ -56,15 +59,15 @@ ROWS: dict[str, dict[str, Any]] = {
     "resize, flip": {"views": "resize:0.2,flip"},
     "zoom": {"views": "zoom:0.25"},
     "zoom 0.5, flip": {"views": "zoom:0.5,flip"},
-    "rotate": {"views": f"{BASE},rotate:15"},
-    "shift": {"views": f"{BASE},shift:0.1"},
-    "BSR": {"views": f"{BASE},blocks:2"},
-    "SI": {"views": f"{BASE},scale:5"},
-    "Admix": {"views": f"{BASE},mix:0.2"},
-    "local (Everywhere)": {"views": f"{BASE},local:2"},
-    "colour": {"views": f"{BASE},colour:0.2"},
-    "noise": {"views": f"{BASE},noise:0.05"},
-    "jpeg": {"views": f"{BASE},jpeg:75"},
+    "rotate": {"views": f"{VIEWS},rotate:15"},
+    "shift": {"views": f"{VIEWS},shift:0.1"},
+    "BSR": {"views": f"{VIEWS},blocks:2"},
+    "SI": {"views": f"{VIEWS},scale:5"},
+    "Admix": {"views": f"{VIEWS},mix:0.2,scale:5"},
+    "local (Everywhere)": {"views": f"{VIEWS},local:4"},
+    "colour": {"views": f"{VIEWS},colour:0.2"},
+    "noise": {"views": f"{VIEWS},noise:0.05"},
+    "jpeg": {"views": f"{VIEWS},jpeg:75"},
     "CFM": {"mixup": 0.1},
     "Nesterov": {"nesterov": True},
     "no TI": {"smoothing": 0.0},
@@ -92,7 +95,7 @@ def arguments() -> argparse.ArgumentParser:
         epilog="example: python scripts/ablate_transfer.py --quick --photos photos",
     )
     add = parser.add_argument
-    add("--quick", action="store_true", help="the row of the preset alone")
+    add("--quick", action="store_true", help="compare with what is on record, photo by photo")
     add("--photos", nargs="+", type=Path, default=[], metavar="PATH", help="with the packaged ones")
     add("--only", action="store_true", help="without the packaged ones")
     add("--classifiers", default=DEFAULT_SOURCES, metavar="A,B,C", help="default: %(default)s")
@@ -116,6 +119,13 @@ def settings_of(row: str, seed: int) -> Settings:
     """A row's settings."""
     options = dict(ROWS[row])
     return preset(options.pop("preset", "transfer"), **options, seed=seed)
+
+
+def recorded(row: str) -> dict[str, Any]:
+    """A row's settings but for the seed, as they are written to a file."""
+    settings = asdict(settings_of(row, 0))
+    del settings["seed"]
+    return {name: "inf" if value == math.inf else value for name, value in settings.items()}
 
 
 def half_of_the_middle(height: int, width: int) -> Region:
@@ -178,15 +188,23 @@ def _decisions(records: Sequence[dict[str, Any]], name: str, stage: str) -> np.n
     return np.array([record["decisions"][name][stage] for record in records])
 
 
-def measure(args: argparse.Namespace) -> dict[str, Any]:
-    """All rows, sets of sources and seeds asked for."""
+def photos_of(args: argparse.Namespace) -> list[Path]:
+    """The packaged photos, and the images among the files given.
+
+    Raises:
+        UsageError: if there are none.
+    """
     paths = [] if args.only else [path for path, _ in packaged()]
     given = [source.path for source in files.find(args.photos)] if args.photos else []
     paths += [path for path in given if (guess_type(path.name)[0] or "").startswith("image/")]
-    loaded = load_all(split_names(args.classifiers))
-    if not 0 < args.number < len(loaded):
-        raise UsageError(f"--number is {args.number}; it must leave a target of {len(loaded)}")
-    result: dict[str, Any] = {
+    if not paths:
+        raise UsageError("no photos: --only leaves those under --photos alone")
+    return paths
+
+
+def blank(args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]) -> Any:
+    """What is measured, without a row."""
+    return {
         "photos": [path.name for path in paths],
         "method": args.method + (" of half of the middle" if args.half else ""),
         "strength": args.strength,
@@ -194,18 +212,25 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
         "classifiers": {c.name: Path(c.config.source).name for c in loaded},  # no machine's path
         "rows": {},
     }
+
+
+def measure(
+    args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]
+) -> dict[str, Any]:
+    """The rows asked for, by name, each for all sets of sources and seeds."""
+    rows = {}
     for row in rows_of(args.rows):
         begin, runs = time.perf_counter(), []
-        for seed in map(int, split_names(args.seeds)):
+        for seed in seeds_of(args.seeds):
             for chosen in combinations(loaded, args.number):
                 targets = [c for c in loaded if c not in chosen]
                 with tempfile.TemporaryDirectory() as folder:
                     settings = settings_of(row, seed)
                     runs.append(adapt(args, paths, chosen, targets, settings, Path(folder)))
         seconds = round(time.perf_counter() - begin, 1)
-        result["rows"][row] = {"changed": ROWS[row], "seconds": seconds, "runs": runs}
-        print(line_of(row, result["rows"][row]), flush=True)
-    return result
+        rows[row] = {"settings": recorded(row), "seconds": seconds, "runs": runs}
+        print(line_of(row, rows[row]), flush=True)
+    return rows
 
 
 def rows_of(text: str) -> list[str]:
@@ -218,6 +243,14 @@ def rows_of(text: str) -> list[str]:
     return names
 
 
+def seeds_of(text: str) -> list[int]:
+    """The seeds named."""
+    try:
+        return [int(part) for part in split_names(text)]
+    except ValueError:
+        raise UsageError(f"--seeds {text}: give whole numbers, as in 0,1,2") from None
+
+
 def key(result: dict[str, Any]) -> str:
     """What a result is called in a file of several."""
     names = "+".join(name.split(".")[0] for name in result["classifiers"])
@@ -225,32 +258,63 @@ def key(result: dict[str, Any]) -> str:
     return f"{names}; {result['method']}{strength}; {result['number']} source(s)"
 
 
-def main() -> int:
-    """Measure, print, write."""
-    args = arguments().parse_args()
-    if args.quick:
-        args.rows, args.seeds = "transfer", "0"
+def merged(earlier: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The result, with what a file holds of other rows that were measured with today's settings."""
+    before = earlier.get(key(result), {"rows": {}})
+    still = {
+        name: row
+        for name, row in before["rows"].items()
+        if name in ROWS and row["settings"] == recorded(name)
+    }
+    return earlier | {key(result): result | {"rows": still | result["rows"]}}
+
+
+def earlier_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the file of results holds already."""
+    if not (args.json and args.json.exists()):
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(args.json.read_text())
+        return found
+    except ValueError as error:
+        raise UsageError(f"--json {args.json} holds no results: {error}") from None
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 1 if `--quick` found other figures than those on record."""
+    args = arguments().parse_args(words)
     memory.keep_freed()
     compilation.keep()
     try:
         args.strength = strength_of(args.method, args.strength)
-        rows_of(args.rows)
-        earlier = json.loads(args.json.read_text()) if args.json and args.json.exists() else {}
+        rows_of(args.rows), seeds_of(args.seeds)
+        if args.quick and args.rows != BASE:
+            raise UsageError(f"--quick measures the row {BASE} alone; leave --rows out")
         if args.plot:
             check_side_files([args.plot], args.photos, overwrite=True)
-        result = measure(args)
+            check_matplotlib()
+        earlier = earlier_of(args)
+        paths, loaded = photos_of(args), load_all(split_names(args.classifiers))
+        if not 0 < args.number < len(loaded):
+            raise UsageError(f"--number is {args.number}; it must leave a target of {len(loaded)}")
+        result = blank(args, paths, loaded)
+        if args.json and earlier.get(key(result), result)["photos"] != result["photos"]:
+            raise UsageError(f"--json {args.json} holds this of other photos; name another file")
+        result["rows"] = measure(args, paths, loaded)
     except JaxanonError as error:
         print(error, file=sys.stderr)
         return 2
-    name = key(result)
-    if name in earlier and earlier[name]["photos"] == result["photos"]:
-        result["rows"] = earlier[name]["rows"] | result["rows"]
-    print(f"\n{show(result)}")
+    results = merged(earlier, result)
+    print(f"\n{show(results[key(result)])}")
     if args.json:
-        write_json(args.json, earlier | {name: result})
+        write_json(args.json, results)
     if args.plot:
-        plot(result, args.plot)
-    return 0
+        plot(results[key(result)], args.plot)
+    if not args.quick:
+        return 0
+    text, agrees = compared(result, json.loads(RECORD.read_text()).get(key(result)))
+    print(text)
+    return 0 if agrees else 1
 
 
 if __name__ == "__main__":

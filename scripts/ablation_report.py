@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jaxanon.errors import UsageError
 from jaxanon.tables import table
 
 DRAWS = 2000
 """Of the bootstrap."""
+BASE = "transfer"
+"""The row that the others are compared with."""
 
 
 def bits(kept: np.ndarray) -> str:
@@ -45,18 +49,24 @@ def after(row: dict[str, Any], change: str) -> np.ndarray:
     return np.array([unpacked(kept) for run in row["runs"] for kept in run["under"][change]])
 
 
-def interval(outcome: np.ndarray) -> tuple[float, float, float]:
-    """Mean, and the bounds of its 95 % bootstrap interval over photos."""
-    photos = outcome.mean(0)
+def interval(photos: np.ndarray) -> tuple[float, float, float]:
+    """Mean of a value per photo, and the bounds of its 95 % bootstrap interval."""
     draws = np.random.default_rng(0).choice(photos, (DRAWS, len(photos))).mean(1)
     low, high = np.quantile(draws, [0.025, 0.975])
     return float(photos.mean()), float(low), float(high)
 
 
 def text_of(outcome: np.ndarray) -> str:
-    """Percent, with the interval."""
-    mean, low, high = (100 * value for value in interval(outcome))
+    """Percent, with the interval over photos: the pairs of one photo go together."""
+    mean, low, high = (100 * value for value in interval(outcome.mean(0)))
     return f"{mean:.1f} ({low:.0f}-{high:.0f})"
+
+
+def difference(row: dict[str, Any], base: dict[str, Any]) -> str:
+    """Points that the targets of `row` keep more than those of `base`, photo by photo."""
+    kept, before = (outcomes(one, "adapted", targets=True).mean(0) for one in (row, base))
+    mean, low, high = (100 * value for value in interval(kept - before))
+    return f"{mean:+.1f} ({low:+.0f} to {high:+.0f})"
 
 
 def line_of(name: str, row: dict[str, Any]) -> str:
@@ -94,7 +104,62 @@ def figures(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         for name, row in result["rows"].items()
     ]
     head = ["row", "targets", "without us", "sources", "after JPEG 75", "gradients", "PSNR"]
+    if BASE in result["rows"] and len(body) > 1:
+        head.insert(2, f"against {BASE}")
+        for cells, row in zip(body, result["rows"].values(), strict=True):
+            against = "" if cells[0] == BASE else difference(row, result["rows"][BASE])
+            cells.insert(2, against)
     return head, body
+
+
+def summary(results: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of the presets alone, one line per result."""
+    body = []
+    for result in (found for found in results.values() if BASE in found["rows"]):
+        kept = {
+            name: text_of(outcomes(row, "adapted", targets=True))
+            for name, row in result["rows"].items()
+        }
+        row, fast = result["rows"][BASE], result["rows"].get("fast")
+        body.append(
+            [
+                names_of(result),
+                title_of(result),
+                text_of(outcomes(row, "anonymized", targets=True)),
+                kept.get("fast", ""),
+                f"**{kept[BASE]}**",
+                text_of(outcomes(row, "adapted", targets=False)),
+                text_of(after(row, "jpeg75")),
+                text_of(outcomes(fast, "adapted", targets=False)) if fast else "",
+            ]
+        )
+    head = ["classifiers", "photos", "without us", "`fast`", "`transfer`"]
+    return [*head, "its sources", "after JPEG 75", "sources of `fast`"], body
+
+
+def pairs(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and body of the table of all pairs: percent kept, over photos and seeds."""
+    row = result["rows"][BASE]
+    found: dict[str, dict[str, list[float]]] = {}
+    for run in row["runs"]:
+        cells = found.setdefault(" + ".join(map(_short, run["sources"])), {})
+        for name, kept in run["adapted"].items():
+            cells.setdefault(name, []).append(100 * float(unpacked(kept).mean()))
+    names = list(result["classifiers"])
+    body = [
+        [sources, *(f"{np.mean(cells[name]):.0f}" for name in names)]
+        for sources, cells in found.items()
+    ]
+    return ["adapted to", *map(_short, names)], body
+
+
+def _short(name: str) -> str:
+    return name.split(".")[0]
+
+
+def names_of(result: dict[str, Any]) -> str:
+    """The classifiers, without their tags."""
+    return ", ".join(map(_short, result["classifiers"]))
 
 
 def show(result: dict[str, Any]) -> str:
@@ -127,6 +192,36 @@ def cross_validated(result: dict[str, Any]) -> list[str]:
     return [f"chosen for each target on the others alone: {reached} ({names})"]
 
 
+def compared(result: dict[str, Any], record: dict[str, Any] | None) -> tuple[str, bool]:
+    """Whether the preset keeps of these photos what is on record of them, within its interval."""
+    known = {} if record is None or BASE not in record["rows"] else record
+    names = [name for name in result["photos"] if name in known.get("photos", ())]
+    if not names or BASE not in result["rows"]:
+        return "nothing of this is on record", False
+
+    def kept(of: dict[str, Any]) -> np.ndarray:
+        at = [of["photos"].index(name) for name in names]
+        return outcomes(of["rows"][BASE], "adapted", targets=True)[:, at]
+
+    found = 100 * kept(result).mean()
+    mean, low, high = (100 * value for value in interval(kept(known).mean(0)))
+    agrees = bool(low <= found <= high)
+    text = (
+        f"{found:.1f} % of these {len(names)} photos; on record {mean:.1f} ({low:.0f}-{high:.0f})"
+    )
+    return text + (": agrees" if agrees else ": DIFFERS"), agrees
+
+
+def check_matplotlib() -> None:
+    """Before the work.
+
+    Raises:
+        UsageError: if it is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install -e '.[plot]'")
+
+
 def plot(result: dict[str, Any], path: Path) -> None:
     """Concordance of the targets over gradients per image, a point with its interval per row."""
     from matplotlib import pyplot
@@ -149,14 +244,21 @@ def plot(result: dict[str, Any], path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-def markdown(result: dict[str, Any]) -> list[str]:
-    """A result as lines of Markdown."""
-    head, body = figures(result)
+def markdown(head: list[str], body: list[list[str]]) -> list[str]:
+    """A table as lines of Markdown."""
     rows = ["| " + " | ".join(cells) + " |" for cells in (head, *body)]
-    rows.insert(1, "|---" * len(head) + "|")
-    return [f"**{title_of(result)}**", "", *cross_validated(result), "", *rows, ""]
+    return [rows[0], "|---" * len(head) + "|", *rows[1:]]
+
+
+def report(results: dict[str, dict[str, Any]]) -> list[str]:
+    """All results as lines of Markdown: the presets, their pairs, and what was compared."""
+    lines = [*markdown(*summary(results)), ""]
+    for result in results.values():
+        lines += [f"{names_of(result)}; {title_of(result)}:", "", *markdown(*pairs(result)), ""]
+        if set(result["rows"]) - {"fast", BASE}:
+            lines += [*cross_validated(result), "", *markdown(*figures(result)), ""]
+    return lines
 
 
 if __name__ == "__main__":
-    for name, result in json.loads(Path(sys.argv[1]).read_text()).items():
-        print("\n".join([f"`{name}`:", *markdown(result)]))
+    print("\n".join(report(json.loads(Path(sys.argv[1]).read_text()))))

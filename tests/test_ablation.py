@@ -10,12 +10,18 @@ import pytest
 from ablation_report import (
     after,
     bits,
+    compared,
     cross_validated,
+    difference,
     figures,
     interval,
     markdown,
     outcomes,
+    pairs,
+    report,
     show,
+    summary,
+    text_of,
     unpacked,
 )
 from PIL import Image
@@ -49,7 +55,7 @@ def result():
                    gradients)
             for source in names
         ]  # fmt: skip
-        return {"changed": {}, "seconds": 1.0, "runs": runs}
+        return {"settings": {}, "seconds": 1.0, "runs": runs}
 
     return {
         "photos": ["1", "2", "3", "4"],
@@ -80,8 +86,8 @@ def test_outcomes_tell_targets_from_sources(result):
 def test_the_interval_is_over_photos(rng):
     """Pairs of one photo go together: six equal pairs tell no more than one."""
     one = rng.random((1, 200)) < 0.7
-    mean, low, high = interval(one)
-    assert interval(np.repeat(one, 6, 0)) == (mean, low, high)
+    mean, low, high = interval(one.mean(0))
+    assert text_of(np.repeat(one, 6, 0)) == text_of(one)
     assert mean == one.mean()
     expected = 1.96 * np.sqrt(mean * (1 - mean) / 200)
     assert (high - low) / 2 == pytest.approx(expected, rel=0.15)
@@ -101,7 +107,32 @@ def test_tables(result):
     assert [row[0] for row in body] == ["one", "two", "dear"]
     assert body[2][head.index("gradients")] == "500"
     assert "blur 6, one source, 4 photos" in show(result)
-    assert "| two | 50.0 (0-100) | 0.0 (0-0) | 100.0 (100-100) |" in "\n".join(markdown(result))
+    lines = markdown(head, body)
+    assert "| two | 50.0 (0-100) | 0.0 (0-0) | 100.0 (100-100) |" in "\n".join(lines)
+
+
+def test_rows_are_compared_photo_by_photo(result):
+    """Differences are paired, so a row does not differ from itself, whatever its interval."""
+    rows = result["rows"]
+    rows["transfer"] = rows.pop("two")
+    del rows["one"]
+    head, body = figures(result)
+    at = head.index("against transfer")
+    assert {row[0]: row[at] for row in body} == {
+        "dear": "+50.0 (+0 to +100)",
+        "transfer": "",
+    }
+    assert difference(rows["dear"], rows["dear"]) == "+0.0 (+0 to +0)"
+    rows["fast"] = rows.pop("dear")
+    (line,) = summary({"some": result})[1]
+    assert line[:5] == [
+        "a, b, c", "blur 6, one source, 4 photos",
+        "0.0 (0-0)", "100.0 (100-100)", "**50.0 (0-100)**",
+    ]  # fmt: skip
+    assert pairs(result) == (
+        ["adapted to", "a", "b", "c"],
+        [["a", "100", "50", "50"], ["b", "50", "100", "50"], ["c", "50", "50", "100"]],
+    )
 
 
 def test_every_row_is_a_setting():
@@ -109,6 +140,71 @@ def test_every_row_is_a_setting():
         assert ablate_transfer.settings_of(row, 3).seed == 3
     with pytest.raises(UsageError, match=r"--rows: \['tranfer'\]"):
         ablate_transfer.rows_of("tranfer;fast")
+
+
+def test_quick_compares_the_photos_that_are_on_record(result):
+    """New photos do not count; what differs by more than the interval is said."""
+    record = json.loads(json.dumps(result))
+    record["rows"] = {"transfer": record["rows"]["one"]}
+    found = json.loads(json.dumps(record))
+    assert compared(found, record)[1]
+    found["photos"] = ["1", "new", "3", "4"]
+    text, agrees = compared(found, record)
+    assert agrees
+    assert "of these 3 photos" in text
+    for run in found["rows"]["transfer"]["runs"]:
+        run["adapted"] = dict.fromkeys(run["adapted"], "0000")
+    text, agrees = compared(found, record)
+    assert not agrees
+    assert text.startswith("0.0 % of these 3 photos; on record ")
+    assert text.endswith("DIFFERS")
+    assert compared(found, None) == ("nothing of this is on record", False)
+    assert not compared({**found, "photos": ["x"]}, record)[1]
+
+
+def test_the_script_measures_prints_and_keeps_rows(tmp_path, tinies, monkeypatch, capsys):
+    monkeypatch.setattr(ablate_transfer, "load_all", lambda names: tinies)
+    for i in range(2):
+        Image.fromarray(picture(i, 60, 70)).save(tmp_path / f"{i}.png")
+    file = tmp_path / "found.json"
+    words = ["--photos", str(tmp_path), "--only", "--strength", "12", "--json", str(file)]
+
+    def row(name, *more):
+        return ablate_transfer.main([*words, "--rows", name, *more])
+
+    assert row("fast", "--seeds", "0,1") == 0
+    assert row("transfer, 10 steps") == 0
+    (name,) = (found := json.loads(file.read_text()))
+    assert name == "tiny_a+tiny_b+tiny_c; blur 12; 1 source(s)"
+    rows = found[name]["rows"]
+    assert list(rows) == ["fast", "transfer, 10 steps"]
+    assert len(rows["fast"]["runs"]) == 6, "two seeds, three sources"
+    assert [run["seed"] for run in rows["fast"]["runs"]] == [0, 0, 0, 1, 1, 1]
+    assert rows["transfer, 10 steps"]["settings"]["steps"] == 10
+    assert "transfer, 10 steps" in capsys.readouterr().out
+    rows["fast"]["settings"]["step"] = 7.0
+    file.write_text(json.dumps(found))
+    assert row("transfer", "--quick") == 1, "nothing of it is on record"
+    assert "nothing of this is on record" in capsys.readouterr().out
+    (left,) = json.loads(file.read_text()).values()
+    assert "fast" not in left["rows"], "measured with other settings"
+    assert "transfer" in left["rows"]
+
+    Image.fromarray(picture(5, 60, 70)).save(tmp_path / "5.png")
+    for more, text in (
+        (["fast"], f"--json {file} holds this of other photos"),
+        (["fast", "--seeds", "0,x"], "--seeds 0,x: give whole numbers"),
+        (["fast", "--number", "3"], "--number is 3; it must leave a target of 3"),
+        (["fast", "--quick"], "--quick measures the row transfer alone"),
+        (["slow"], "--rows: ['slow']"),
+    ):
+        assert row(*more) == 2
+        assert text in capsys.readouterr().err
+    file.write_text("{")
+    assert row("fast") == 2
+    assert "holds no results" in capsys.readouterr().err
+    assert ablate_transfer.main(["--only"]) == 2
+    assert "no photos" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("half", [False, True])
@@ -138,7 +234,11 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
 
 def test_the_page_shows_what_was_measured():
     root = Path(__file__).parents[1]
-    page = (root / "docs" / "transfer.md").read_text().splitlines()
     measured = json.loads((root / "docs" / "benchmarks" / "transfer.json").read_text())
+    page = (root / "docs" / "transfer.md").read_text().splitlines()
+    assert [line for line in report(measured) if line not in page] == []
+    readme = (root / "README.md").read_text().splitlines()
+    assert [line for line in markdown(*summary(measured)) if line not in readme] == []
     for result in measured.values():
-        assert [line for line in markdown(result) if line not in page] == []
+        for name, row in result["rows"].items():
+            assert row["settings"] == ablate_transfer.recorded(name), f"{name} is out of date"

@@ -134,6 +134,29 @@ def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkey
     assert rounds == {0: 0, 1: 2, 2: 2}
 
 
+@pytest.mark.parametrize("closing", [0.3, 0.0])
+def test_what_goes_back_has_closing_steps_alone(sources, pictures, wishes, monkeypatch, closing):
+    """Random views would lead away from where it stands; without closing steps they are new."""
+    settings = preset("transfer", steps=20, patience=2, margin=0.0, closing=closing)
+    problems = []
+    real = Slots.put
+
+    def put(self, attempt):
+        problems.append(attempt.problem)
+        real(self, attempt)
+
+    monkeypatch.setattr(Slots, "put", put)
+    jobs = jobs_of(pictures[:1], sources.decide(pictures[:1]), sources, settings)
+    tried = iter([False, True])
+    (out,) = stream([jobs], Slots(sources, settings), lambda items: [next(tried)])
+    first, second = problems
+    assert out.rounds == 1
+    assert (first.steps, first.closing) == (20, round(20 * closing))
+    assert 0 < second.steps < 20
+    assert second.closing == (second.steps if closing else 0)
+    assert second.seed != first.seed
+
+
 def test_slots_are_refilled_before_the_batch_is_done(sources, pictures, wishes):
     """More jobs than slots, jobs drawn only as slots fall free."""
     drawn = []

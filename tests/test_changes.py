@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from samples import picture
 
-from jaxanon.errors import UsageError
+from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.changes import changes
 from jaxanon.evaluate.transfer import robustness
 
@@ -42,7 +42,8 @@ def test_one_pixel_is_no_special_case():
         ("jepg75", "unknown change 'jepg75'; near matches: jpeg"),
         ("jpeg0", "the number in 'jpeg0' must be 1 to 100"),
         ("jpeg-", "must be 1 to 100"),
-        ("flip2", "must be 1 to 1"),
+        ("flip2", "flip takes no number"),
+        ("resize201", "must be 1 to 200"),
         ("flip,flip", "the change flip stands twice"),
         ("", "unknown change ''"),
     ],
@@ -50,6 +51,13 @@ def test_one_pixel_is_no_special_case():
 def test_what_cannot_be_is_refused(text, message):
     with pytest.raises(UsageError, match=message):
         changes(text)
+
+
+def test_what_an_image_does_not_allow_is_named():
+    """WebP has no sides above 16383 pixels."""
+    (change,) = changes("webp80").values()
+    with pytest.raises(ImageError, match="webp80 is impossible"):
+        change(np.zeros((20, 16400, 3), np.uint8))
 
 
 def test_shares_by_change_and_stage():

@@ -638,7 +638,8 @@ def test_any_setting_of_the_loop_can_be_set(zoo, photos_dir, tmp_path, capsys):
     assert (settings["patience"], settings["nesterov"]) == (2, True)
     for given, text in (
         ("pateince=2", "near matches: patience"),
-        ("patience", "give NAME=VALUE"),
+        ("patience", "--set patience: give NAME=VALUE"),
+        ("goal=avoid", "unknown setting 'goal'"),
         ("patience=two", "patience must be a whole number"),
         ("nesterov=yes", "nesterov must be true or false"),
         ("margin=wide", "margin must be a number"),
@@ -656,12 +657,32 @@ def test_soft_targets_say_what_they_reveal(zoo, photos_dir, tmp_path, capsys):
     assert json.loads((out / "report.json").read_text())["guarantee"]["bits"] == 608
 
 
+def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp_path, monkeypatch):
+    """Those of the sources alone, and of nothing else."""
+    told = {}
+
+    def listen(key, pixels, decisions, sources, settings, **more):
+        told[key.input] = more["beliefs"]
+        return prepare(key, pixels, decisions, sources, settings, **more)
+
+    prepare = run_module.prepare
+    monkeypatch.setattr(run_module, "prepare", listen)
+    anonymize(zoo, photos_dir, tmp_path / "out", "--loss", "soft", "--steps", 3, "--quiet")
+    sources = Ensemble([load_classifier(name) for name in zoo[:2]])
+    assert told
+    for path, beliefs in told.items():
+        for logits, belief in zip(sources.logits([decode(path)]), beliefs, strict=True):
+            powers = np.exp(logits[0].astype(float))
+            np.testing.assert_allclose(belief, powers / powers.sum(), rtol=1e-4)
+
+
 def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, capsys):
     out, result = tmp_path / "out", tmp_path / "t.json"
     words = [photos_dir, "-o", out, "--sources", zoo[0], "--targets", zoo[2], "--eps", 40]
     assert jaxanon("attack", *words, "--quiet") == 0
     report = json.loads((out / "report.json").read_text())
     assert {image["status"] for image in report["images"]} == {"fooled"}
+    assert "guarantee" not in report, "an attack starts from the original"
     assert report["summary"]["concordance"][NAMES[0]] == {
         "anonymized": 1.0, "adapted": 0.0, "repair": None,
     }  # fmt: skip
@@ -672,6 +693,12 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     assert 3 in made
     assert jaxanon("attack", *words, "--towards", 99, "--overwrite", "--quiet") == 2
     assert "--towards is 99; tiny_a.test has 0 to 9" in capsys.readouterr().err
+    assert jaxanon("attack", *words, "--towards", 3, "--loss", "soft", "--overwrite") == 2
+    assert "--loss soft aims at the original" in capsys.readouterr().err
+    assert jaxanon("attack", *words, "--overwrite", "--steps", 1, "--eps", 1) == 0
+    shown = capsys.readouterr().out
+    assert " fooled, " in shown
+    assert "not every source was fooled" in shown
 
     words = ["transfer", photos_dir, out, "--classifiers", ",".join(zoo[:2])]
     assert jaxanon(*words, "--under", "jpeg50,flip", "--class-aware", "--json", result) == 0
@@ -686,5 +713,9 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
         assert found["under"]["flip"][name]["adapted"] == pytest.approx(share)
     assert "non-targeted" in shown
     assert "jpeg50" in shown
-    assert jaxanon(*words, "--under", "jepg") == 2
+    for under, text in (("jepg", "unknown change 'jepg'"), ("flip2", "flip takes no number")):
+        assert jaxanon(*words, "--under", under) == 2
+        assert f"--under {under}: " in (err := capsys.readouterr().err)
+        assert text in err
+    assert jaxanon(*words, "--under", "") == 2
     capsys.readouterr()

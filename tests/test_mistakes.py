@@ -83,11 +83,14 @@ def test_an_attack_on_lite0_in_the_eyes_of_lite1_and_lite2(photos, tmp_path, cap
                 counts[name]["different"] += 1
     assert fooled == table["images"] == 12
     for row, name in zip(table["classifiers"], LITE, strict=True):
-        assert sum(row["split"].values()) == pytest.approx(1)
+        split = row["split"]["class_aware"]
+        assert sum(split.values()) == pytest.approx(1)
         for kind, count in counts[name].items():
-            assert row["split"][kind] == pytest.approx(count / fooled)
-        assert row["baseline"] == {"unfooled": 1, "different": 0, "same": 0}
+            assert split[kind] == pytest.approx(count / fooled)
+        assert row["baseline"]["class_aware"] == {"unfooled": 1, "different": 0, "same": 0}
         kept = counts[name]["unfooled"] / fooled
+        assert row["split"]["non_targeted"] == pytest.approx(1 - kept)
+        assert row["split"]["targeted"] == split["same"]
         assert f"{100 * (1 - kept):.1f} %" in shown
     assert counts[LITE[0]]["same"] == 12
     moved = [counts[name]["unfooled"] for name in LITE[1:]]
@@ -95,8 +98,11 @@ def test_an_attack_on_lite0_in_the_eyes_of_lite1_and_lite2(photos, tmp_path, cap
 
 
 def test_the_guarantee_says_what_soft_targets_reveal():
-    assert guarantee(Settings(), [1000, 1000])["bits"] == round(2 * math.log2(1000), 2)
-    soft = guarantee(Settings(loss="soft"), [1000])
+    pair = guarantee(Settings(), [1000, 1000], regions=False)
+    assert pair["bits"] == round(2 * math.log2(1000), 2)
+    soft = guarantee(Settings(loss="soft"), [1000], regions=False)
     assert soft["bits"] == 32_000
     assert "probabilities" in soft["text"]
-    assert "decision" in guarantee(Settings(), [10])["text"]
+    assert "decision" in pair["text"]
+    assert "region" not in pair["text"]
+    assert "and the region" in guarantee(Settings(), [10], regions=True)["text"]

@@ -74,7 +74,7 @@ def test_resize_shrinks_and_places_on_black():
 
 
 def test_zoom_shrinks_and_enlarges_alike():
-    """The size of a small square tells the factor; it stays square."""
+    """The size of a small square tells the factor."""
     square = jnp.zeros((64, 64, 3)).at[28:36, 28:36].set(1.0)
     draws = many("zoom", square, strength=0.5)[..., 0]
     factors = np.sqrt(draws.sum((1, 2)) / 64)
@@ -85,6 +85,16 @@ def test_zoom_shrinks_and_enlarges_alike():
     full = many("zoom", jnp.ones((32, 32, 3)), 200, 0.5)[..., 0]
     covered = full.min((1, 2)) > 0.99
     assert 0.35 < covered.mean() < 0.65, "enlarged views show nothing from outside"
+
+
+def test_zoom_stretches_by_a_fifth_at_most():
+    """Height over width of a small square, whatever its size."""
+    square = jnp.zeros((64, 64, 3)).at[28:36, 28:36].set(1.0)
+    draws = many("zoom", square, strength=0.25)[..., 0]
+    rows, columns = (np.square(draws.sum(axis)).sum(1) for axis in (1, 2))
+    ratios = rows / columns  # a box's profile, squared and summed: as its height to its width
+    assert ratios.min() == pytest.approx(1 / 1.2, abs=0.03)
+    assert ratios.max() == pytest.approx(1.2, abs=0.03)
 
 
 def test_di_changes_as_often_as_asked_and_by_a_tenth_at_most(view):
@@ -154,22 +164,20 @@ def test_scale_draws_each_power_alike(view):
 
 def test_mix_adds_pictures_of_the_bank_alone(view):
     pictures = bank(SIZE) / 255
-    weights = []
+    chosen = set()
     for draw in many("mix", view, 60, 0.3):
         added = draw - np.asarray(view)
-        fits = [(added * p).sum() / (p * p).sum() for p in pictures]
-        errors = [np.abs(added - fit * p).max() for fit, p in zip(fits, pictures, strict=True)]
+        errors = [np.abs(added - 0.3 * picture).max() for picture in pictures]
         assert min(errors) < 1e-5
-        weights.append(fits[int(np.argmin(errors))])
-    assert 0 <= min(weights) < 0.05
-    assert 0.25 < max(weights) <= 0.3
+        chosen.add(int(np.argmin(errors)))
+    assert len(chosen) > 1
 
 
 def test_local_shows_one_cell_or_the_whole(view):
     shown = (many("local", view, strength=3) != 0.5).any(-1)
     shares = np.round(shown.mean((1, 2)), 3)
     whole = shares > 0.9
-    assert 0.13 < whole.mean() < 0.27
+    assert 0.05 < whole.mean() < 0.16
     assert set(shares[~whole]) <= {round(n / 1000, 3) for n in range(105, 115)}
     assert shown[~whole].any(0).all(), "every cell has its turn"
 

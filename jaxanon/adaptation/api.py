@@ -69,9 +69,8 @@ def adapt(
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
-    return _loop(
-        anonymized, decisions, ensemble, masks, slots, beliefs, named_preset(preset, **changes)
-    )
+    settings = _settings("keep", preset, changes)
+    return _loop(anonymized, decisions, ensemble, masks, slots, beliefs, settings)
 
 
 def attack(
@@ -96,18 +95,30 @@ def attack(
         masks: as in `adapt`.
         preset: as in `adapt`.
         slots: as in `adapt`.
-        changes: as in `adapt`.
+        changes: as in `adapt`, but for `loss="soft"`, which aims at an original.
 
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
+    settings = _settings("avoid" if towards is None else "keep", preset, changes)
+    if settings.loss == "soft":
+        raise UsageError("loss is soft, which aims at the original; an attack leads away from it")
     if towards is None:
-        return _loop(
-            images, ensemble.decide(images), ensemble, masks, slots, None,
-            named_preset(preset, **changes, goal="avoid"),
-        )  # fmt: skip
-    wanted = np.broadcast_to(towards, (len(ensemble.names), len(images)))
-    return _loop(images, wanted, ensemble, masks, slots, None, named_preset(preset, **changes))
+        wanted = ensemble.decide(images)
+    elif np.shape(towards) in ((), (len(images),)):
+        wanted = np.broadcast_to(towards, (len(ensemble.names), len(images)))
+    else:
+        raise UsageError(
+            f"towards has shape {np.shape(towards)}; give one class, or one for each of "
+            f"{len(images)} images"
+        )
+    return _loop(images, wanted, ensemble, masks, slots, None, settings)
+
+
+def _settings(goal: str, preset: str, changes: dict[str, Any]) -> Settings:
+    if "goal" in changes:
+        raise UsageError("goal is no option: `adapt` keeps decisions, `attack` avoids them")
+    return named_preset(preset, **changes, goal=goal)
 
 
 def _loop(
@@ -134,7 +145,11 @@ def _loop(
         masks = [None] * len(anonymized)
     if len(masks) != len(anonymized):
         raise UsageError(f"{len(masks)} masks for {len(anonymized)} images")
-    for belief, classifier in zip(beliefs or (), ensemble.classifiers, strict=beliefs is not None):
+    if beliefs is not None and len(beliefs) != len(ensemble.names):
+        raise UsageError(f"{len(beliefs)} beliefs for {len(ensemble.names)} sources")
+    for belief, classifier in zip(
+        () if beliefs is None else beliefs, ensemble.classifiers, strict=beliefs is not None
+    ):
         if belief.shape != (len(anonymized), classifier.config.classes):
             raise UsageError(
                 f"beliefs of {classifier.name} have shape {belief.shape}, expected "

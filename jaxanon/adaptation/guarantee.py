@@ -11,18 +11,20 @@ from jaxanon.adaptation.settings import Settings
 FLOAT_BITS = 32
 
 
-def guarantee(settings: Settings, classes: Sequence[int]) -> dict[str, Any]:
+def guarantee(settings: Settings, classes: Sequence[int], *, regions: bool) -> dict[str, Any]:
     """A bound that follows from what the adaptation is told, whatever it does with that.
 
     The adapted image is a function of the anonymized image, the seed, and of what the sources said
-    of the original: their decisions; or, for the loss `soft`, all their probabilities.
+    of the original: their decisions; or, for the loss `soft`, all their probabilities. Where only
+    a region of it may change, on that region too.
 
     Args:
         settings: of the loop.
         classes: of each source.
+        regions: whether only regions may change, which were found on the original.
 
     Returns:
-        `bits`, an upper bound per image, and `text`, the same in words.
+        `bits`, an upper bound per image on what the sources told, and `text`, the same in words.
     """
     if settings.loss == "soft":
         bits = float(FLOAT_BITS * sum(classes))
@@ -33,5 +35,6 @@ def guarantee(settings: Settings, classes: Sequence[int]) -> dict[str, Any]:
     else:
         bits = sum(math.log2(count) for count in classes)
         told = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
-    text = f"beyond the anonymized image, an adapted one depends on the original through {told}"
+    known = "the anonymized image" + (" and the region that may change" if regions else "")
+    text = f"beyond {known}, an adapted image depends on the original through {told}"
     return {"bits": round(bits, 2), "text": text}

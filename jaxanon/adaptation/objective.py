@@ -40,8 +40,7 @@ def plain(settings: Settings, problem: Problem, steps: Array) -> Array:
     """Whether the next step looks at the image without random changes; bool scalar."""
     if not settings.random:
         return jnp.asarray(True)
-    limit = jnp.asarray(problem.steps)
-    return jnp.less_equal(limit - steps, jnp.round(settings.closing * limit))
+    return jnp.less_equal(jnp.asarray(problem.steps) - steps, problem.closing)
 
 
 def views(
@@ -80,9 +79,10 @@ def score(
     sign = 1 if settings.goal == "keep" else -1
     decisions = jnp.asarray(problem.decisions)
     leads = sign * jnp.stack([lead(s, d) for s, d in zip(logits, decisions, strict=True)])
-    counts = (leads < problem.margin) | ~plain(settings, problem, steps)
+    still = plain(settings, problem, steps)
+    counts = (leads < problem.margin) | ~still
     if settings.fusion == "subset":
-        counts &= drawn_half(len(logits), key)
+        counts &= drawn_half(len(logits), key) | (still if settings.random else False)
     if settings.fusion == "logits":
         mean = jnp.stack(logits).mean(0)
         logits = (mean,) * len(logits)
@@ -130,8 +130,9 @@ def gradients(
     def total(deltas: Array) -> tuple[Array, Array]:
         look = partial(views, len(networks), settings)
         seen = jax.vmap(look)(deltas, problems, steps, keys)
+        for_mixing = jax.vmap(jax.random.fold_in, (0, None))  # views take 0 to len(networks)
         logits = tuple(
-            _logits(network, arrays, view, keys, i, chances)
+            _logits(network, arrays, view, for_mixing(keys, len(networks) + i), chances)
             for i, (network, arrays, view) in enumerate(zip(networks, params, seen, strict=True))
         )
         losses, leads = jax.vmap(partial(score, settings))(logits, problems, steps, keys)
@@ -143,14 +144,14 @@ def gradients(
 
 
 def _logits(
-    network: Network, params: Any, view: Array, keys: Array, source: int, chances: Array | None
+    network: Network, params: Any, view: Array, keys: Array, chances: Array | None
 ) -> Array:
     """The source's logits, its features mixed with clean ones with these chances."""
     if chances is None:
         return network.apply(params, view).astype(jnp.float32)
     pictures = unit(jnp.asarray(bank(view.shape[1]))).astype(view.dtype)
     both = jnp.concatenate([view, pictures])
-    with mixing(chances, jax.vmap(jax.random.fold_in, (0, None))(keys, source)):
+    with mixing(chances, keys, len(pictures)):
         return network.apply(params, both).astype(jnp.float32)[: len(view)]
 
 

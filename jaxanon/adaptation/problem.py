@@ -36,6 +36,7 @@ class Problem(NamedTuple):
         margin: logit distance at which a source counts as convinced; scalar.
         patience: random views in a row that must convince; int32 scalar.
         steps: most steps from here on; int32 scalar.
+        closing: of these, the last so many look at the image as it is; int32 scalar.
         seed: of this image's random views; uint32 scalar.
     """
 
@@ -49,6 +50,7 @@ class Problem(NamedTuple):
     margin: ArrayLike
     patience: ArrayLike
     steps: ArrayLike
+    closing: ArrayLike
     seed: ArrayLike
 
 
@@ -114,6 +116,7 @@ def prepare(
         margin=np.float32(settings.margin),
         patience=np.int32(min(settings.patience, 2**31 - 1)),
         steps=np.int32(settings.steps),
+        closing=np.int32(round(settings.closing * settings.steps)),
         seed=_seed(pixels, settings.seed),
     )
     return Job(key, pixels, canvas, problem)
@@ -139,6 +142,7 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         margin=np.float32(0),
         patience=np.int32(1),
         steps=np.int32(0),
+        closing=np.int32(0),
         seed=np.uint32(0),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -114,7 +115,9 @@ class Settings:
 
         Runs that differ in bound, steps, margin, rounds or seed share one program.
         """
-        data = ("eps", "steps", "margin", "patience", "rounds", "margin_step", "seed")
+        data = (
+            "eps", "steps", "margin", "patience", "closing", "rounds", "margin_step", "seed",
+        )  # fmt: skip
         defaults = {field.name: field.default for field in fields(self) if field.name in data}
         return replace(self, **defaults)  # type: ignore[arg-type]
 
@@ -123,15 +126,22 @@ class Settings:
             if getattr(self, name) not in choices:
                 raise UsageError(unknown(name, getattr(self, name), choices))
         transforms.parse(self.views)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            whole = isinstance(value, Integral) and not isinstance(value, bool)
+            if type(field.default) is int and not whole:
+                raise UsageError(f"{field.name} is {value}; it must be a whole number")
         checks = (
-            ("eps", 1 <= self.eps <= 255 and self.eps == int(self.eps), "a whole number, 1 to 255"),
+            ("loss", self.goal == "keep" or self.loss != "soft", "another where goal is avoid"),
+            ("eps", 1 <= self.eps <= 255, "1 to 255"),
             ("steps", 1 <= self.steps <= 100_000, "1 to 100000"),
             ("step", 0 < self.step <= 255, "above 0, at most 255"),
             ("momentum", 0 <= self.momentum <= 1, "0 to 1"),
             ("nesterov", not self.nesterov or self.momentum > 0, "used with a momentum above 0"),
             ("smoothing", 0 <= self.smoothing <= 64, "0 to 64"),
-            ("variance", 0 <= self.variance <= 100, "0 to 100"),
-            ("copies", 1 <= self.copies <= 100, "1 to 100"),
+            ("variance", 0 <= self.variance <= 20, "0 to 20"),
+            ("copies", 1 <= self.copies <= 20, "1 to 20"),
+            ("copies", self.copies == 1 or self.random, "1 without views or mixup"),
             ("mixup", 0 <= self.mixup <= 1, "0 to 1"),
             ("margin", self.margin >= 0, "0 or more"),
             ("patience", self.patience >= 1, "1 or more"),

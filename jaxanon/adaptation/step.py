@@ -53,15 +53,15 @@ def smooth(gradient: Array, deviation: float) -> Array:
 
 
 def proportional() -> optax.GradientTransformation:
-    """Divide by the mean size of the entries, and cut off what is larger than two.
+    """Divide by the mean size of the entries that are not zero, and cut off what is above two.
 
     Pixels that matter little to the sources stay nearly as they are, where a sign would move them
     as far as all others.
     """
 
     def update(gradient: Array, _: Any) -> Array:
-        size = jnp.abs(gradient).mean() + 1e-20
-        return jnp.clip(gradient / size, -2, 2)
+        size = jnp.abs(gradient).sum() / jnp.maximum(jnp.count_nonzero(gradient), 1)
+        return jnp.clip(gradient / (size + 1e-20), -2, 2)
 
     return optax.stateless(update)
 
@@ -104,16 +104,20 @@ def levels(room: ArrayLike) -> Array:
     return jnp.asarray(room, jnp.float32) / 255
 
 
-def momentum_held(settings: Settings, problem: Problem, state: State) -> Any:
-    """The optimizer's state for the next step: forgotten where the closing steps begin.
+def past(settings: Settings, problem: Problem, state: State) -> tuple[Any, Array | None]:
+    """The optimizer's state and the last variance, forgotten where the closing steps begin.
 
     What the random views have accumulated would outvote the few gradients of the image as it is.
     """
-    if not (settings.random and settings.closing and settings.momentum):
-        return state.optimizer
+    held = (state.optimizer, state.variance)
+    if not settings.random:
+        return held
     begins = plain(settings, problem, state.steps) & ~plain(settings, problem, state.steps - 1)
-    fresh = update_rule(settings).init(state.delta)
-    return jax.tree.map(partial(jnp.where, begins), fresh, state.optimizer)
+    fresh = init(settings, state.delta)
+    result: tuple[Any, Array | None] = jax.tree.map(
+        partial(jnp.where, begins), (fresh.optimizer, fresh.variance), held
+    )
+    return result
 
 
 def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> State:
@@ -129,12 +133,10 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     streak = jnp.where(convinced, state.streak + 1, 0)
     enough = jnp.where(plain(settings, problem, state.steps), 1, problem.patience)
     done = state.done | (streak >= enough) | (state.steps >= problem.steps)
-    gradient = slope.gradient
-    if state.variance is not None:
-        gradient = gradient + state.variance
-    updates, optimizer = update_rule(settings).update(
-        gradient, momentum_held(settings, problem, state)
-    )
+    held, variance = past(settings, problem, state)
+    gradient = slope.gradient if variance is None else slope.gradient + variance
+    free = jnp.maximum(problem.below, problem.above) > 0
+    updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), held)
     lower, upper = levels(problem.below) * -1, levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper

@@ -126,13 +126,19 @@ def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool
 
 
 def _again(item: Adapted, slots: Slots) -> Attempt | None:
-    """A further round for what failed its check; None where rounds or steps are spent."""
+    """A further round for what failed its check; None where rounds or steps are spent.
+
+    Where there are closing steps, it consists of them: random views would lead away again.
+    """
     settings = slots.settings
     if item.rounds >= settings.rounds or item.steps >= settings.steps:
         return None
-    rounds = item.rounds + 1
+    rounds, left = item.rounds + 1, settings.steps - item.steps
+    seed = np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(rounds)  # other views
     problem = item.job.problem._replace(
         margin=np.float32(settings.margin + settings.margin_step * rounds),
-        steps=np.int32(settings.steps - item.steps),
+        steps=np.int32(left),
+        closing=np.int32(left if settings.closing else 0),
+        seed=seed,
     )
     return Attempt(item.job, problem, item.levels, item.steps, rounds)

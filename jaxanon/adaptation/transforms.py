@@ -59,30 +59,30 @@ def scale(view: Array, key: Array, copies: float) -> Array:
 
 
 def mix(view: Array, key: Array, weight: float) -> Array:
-    """A generated picture added, weighted by up to `weight`.
+    """A generated picture added, with this weight.
 
     Source: Wang et al., "Admix: Enhancing the Transferability of Adversarial Attacks", ICCV 2021,
-    with pictures of `bank` in place of neighbours in the batch.
+    with pictures of `bank` in place of neighbours in the batch. There the sum is divided by 1, 2,
+    4, ... as well: `mix:0.2,scale:5`.
     """
-    for_weight, for_choice = jax.random.split(key)
     pictures = jnp.asarray(bank(view.shape[0]))
-    other = pictures[jax.random.randint(for_choice, (), 0, len(pictures))]
-    return view + weight * jax.random.uniform(for_weight) * other.astype(jnp.float32) / 255
+    other = pictures[jax.random.randint(key, (), 0, len(pictures))]
+    return view + weight * other.astype(jnp.float32) / 255
 
 
 def local(view: Array, key: Array, blocks: float) -> Array:
-    """One cell of a grid of so many by so many alone, the rest grey; the whole one time in five.
+    """One cell of a grid of so many by so many alone, the rest grey; the whole one time in ten.
 
     Source: Zeng et al., "Everywhere Attack: Attacking Locally and Globally to Boost Targeted
-    Transferability", AAAI 2025: each region is to convince on its own. There four regions and the
-    whole are averaged at every step; the expectation over steps is the same.
+    Transferability", AAAI 2025: each region is to convince on its own. There nine cells of four
+    by four and the whole are averaged at every step; the expectation over steps is the same.
     """
     count, size = int(blocks), view.shape[0]
     chance, for_row, for_column = jax.random.split(key, 3)
     cell = jnp.arange(size) * count // size
     rows = cell == jax.random.randint(for_row, (), 0, count)
     columns = cell == jax.random.randint(for_column, (), 0, count)
-    shown = (rows[:, None] & columns[None]) | (jax.random.uniform(chance) < 0.2)
+    shown = (rows[:, None] & columns[None]) | (jax.random.uniform(chance) < 0.1)
     return jnp.where(shown[..., None], view, 0.5)
 
 
@@ -96,7 +96,7 @@ METHODS = {
     "blocks": Method(warps.shuffle_blocks, 2, 1, 8, whole=True),
     "scale": Method(scale, 5, 1, 8, whole=True),
     "mix": Method(mix, 0.2, 0, 1),
-    "local": Method(local, 2, 1, 8, whole=True),
+    "local": Method(local, 4, 1, 8, whole=True),
     "colour": Method(colour, 0.2, 0, 1),
     "noise": Method(noise, 0.02, 0, 1),
     "jpeg": Method(jpeg, 75, 1, 100, whole=True),

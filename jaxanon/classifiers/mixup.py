@@ -24,6 +24,7 @@ MOST = 0.75
 class _Mixing:
     chances: Array
     keys: Array
+    pictures: int
     layers: int = 0
 
 
@@ -31,14 +32,15 @@ _active: ContextVar[_Mixing | None] = ContextVar("mixing", default=None)
 
 
 @contextmanager
-def mixing(chances: Array, keys: Array) -> Iterator[None]:
+def mixing(chances: Array, keys: Array, pictures: int) -> Iterator[None]:
     """While a forward pass is traced in here, its layers' outputs are mixed.
 
     Args:
         chances: `(images,)`, with which an image's features are mixed, drawn for each layer.
         keys: one per image; the batch holds that many images, then the pictures to mix in.
+        pictures: their number.
     """
-    token = _active.set(_Mixing(chances, keys))
+    token = _active.set(_Mixing(chances, keys, pictures))
     try:
         yield
     finally:
@@ -49,14 +51,16 @@ def mixed(features: Array) -> Array:
     """A layer's output, `(images and pictures, ..., channels)`, mixed where that is asked for.
 
     Each image's features move towards those of one picture drawn at random, by a share drawn for
-    each channel. Nothing flows back into the pictures.
+    each channel. Nothing flows back into the pictures. A layer that sees windows of its images one
+    by one has the windows of one image next to each other along the first axis.
     """
     state = _active.get()
-    if state is None or features.shape[0] <= len(state.keys):
+    if state is None:
         return features
     state.layers += 1
     count = len(state.keys)
-    images, pictures = features[:count], jax.lax.stop_gradient(features[count:])
+    whole = features.reshape(count + state.pictures, -1, *features.shape[1:])
+    images, pictures = whole[:count], jax.lax.stop_gradient(whole[count:])
     keys = jax.vmap(jax.random.fold_in, (0, None))(state.keys, state.layers)
 
     def one(image: Array, key: Array, likely: Array) -> Array:
@@ -67,4 +71,5 @@ def mixed(features: Array) -> Array:
         other = pictures[jax.random.randint(for_choice, (), 0, len(pictures))]
         return (1 - share) * image + share * other
 
-    return jnp.concatenate([jax.vmap(one)(images, keys, state.chances), features[count:]])
+    made = jnp.concatenate([jax.vmap(one)(images, keys, state.chances), whole[count:]])
+    return made.reshape(features.shape)

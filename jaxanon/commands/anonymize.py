@@ -1,4 +1,4 @@
-"""`jaxanon anonymize` and `jaxanon adapt`."""
+"""`jaxanon anonymize`, `jaxanon adapt` and `jaxanon attack`."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _adapt_all(
     options: dict[str, Any],
     inputs: Sequence[Path],
 ) -> int:
-    """The common part of `anonymize` and `adapt`; `inputs` are the files and folders given."""
+    """The common part of all three; `inputs` are the files and folders given."""
     towards = getattr(args, "towards", None)
     settings = _settings(args, attack=options["command"] == "attack" and towards is None)
     names = files.output_names(sources, args.format)
@@ -165,12 +165,14 @@ def _settings(args: Namespace, *, attack: bool) -> Settings:
     Raises:
         UsageError: for an unknown name, or a value that is none of its kind.
     """
-    kinds = {field.name: type(field.default) for field in fields(Settings)}
+    kinds = {f.name: type(f.default) for f in fields(Settings) if f.name != "goal"}
     given = {}
     for text in args.set:
         name, equals, value = text.partition("=")
-        if name not in kinds or not equals:
-            raise UsageError(f"--set {text}: {unknown('setting', name, kinds)}; give NAME=VALUE")
+        if not equals:
+            raise UsageError(f"--set {text}: give NAME=VALUE")
+        if name not in kinds:
+            raise UsageError(f"--set {text}: {unknown('setting', name, kinds)}")
         given[name] = _value(name, kinds[name], value)
     named = ("eps", "steps", "seed", "loss", "precision")
     given |= {name: getattr(args, name) for name in named if getattr(args, name) is not None}

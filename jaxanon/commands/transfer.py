@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 
 import numpy as np
 
@@ -41,7 +40,10 @@ def evaluate(args: Namespace) -> int:
     if not meant:
         raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
     at = names.index(meant[0])
-    under = changes(args.under) if args.under else {}
+    try:
+        under = {} if args.under is None else changes(args.under)
+    except UsageError as error:
+        raise UsageError(f"--under {args.under}: {error}") from None
     compilation.keep()
     on = mesh(args.devices)
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
@@ -55,13 +57,16 @@ def evaluate(args: Namespace) -> int:
         try:
             partners = [folder.of(original) for folder in folders]
             pictures = decode_together(original, *partners)
+        except ImageError as error:
+            return error
+        try:
             return tuple(
                 ensemble.look(change(picture))
                 for change in (_as_it_is, *under.values())
                 for picture in pictures
             )
         except ImageError as error:
-            return error
+            return ImageError(f"{original.path}: {error}")
 
     def groups(threads: ThreadPoolExecutor) -> Iterator[tuple[Views, ...]]:
         most = 2 * ensemble.batch
@@ -85,9 +90,9 @@ def evaluate(args: Namespace) -> int:
     rows = transfer(ensemble.names, reference, adapted, anonymized, at, classes)
     result = as_json(rows, chosen, reference.shape[1], failed)
     result |= {"under": robustness(list(under), ensemble.names, decided, stages)} if under else {}
-    fooled, split = mistakes(ensemble.names, reference, adapted, anonymized, at, classes)
     if args.class_aware:
-        result["class_aware"] = {"images": fooled, "classifiers": [asdict(row) for row in split]}
+        fooled, split = mistakes(ensemble.names, reference, adapted, anonymized, at, classes)
+        result["class_aware"] = {"images": fooled, "classifiers": [row.as_json() for row in split]}
     if args.json:
         write_json(args.json, result)
     if not args.quiet:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from jaxanon.errors import UsageError, unknown
+from jaxanon.errors import ImageError, UsageError, unknown
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -53,7 +53,7 @@ def _rotated(image: np.ndarray, degrees: int) -> np.ndarray:
 KINDS = {
     "jpeg": Kind(partial(_recompressed, form="JPEG"), 75, 1, 100),
     "webp": Kind(partial(_recompressed, form="WEBP"), 75, 1, 100),
-    "resize": Kind(_resized, 50, 1, 400),
+    "resize": Kind(_resized, 50, 1, 200),
     "flip": Kind(_flipped, 1, 1, 1),
     "crop": Kind(_cropped, 5, 0, 90),
     "rotate": Kind(_rotated, 5, -180, 180),
@@ -77,14 +77,19 @@ def changes(text: str) -> dict[str, Change]:
             raise UsageError(unknown("change", name, KINDS))
         amount = int(match[2]) if match[2] not in ("", "-") else kind.amount
         if not kind.least <= amount <= kind.most or match[2] == "-":
+            if kind.least == kind.most:
+                raise UsageError(f"{name!r}: {match[1]} takes no number")
             raise UsageError(f"the number in {name!r} must be {kind.least} to {kind.most}")
         if name in found:
             raise UsageError(f"the change {name} stands twice")
-        found[name] = partial(_apply, kind.change, amount)
+        found[name] = partial(_apply, name, kind.change, amount)
     return found
 
 
 def _apply(
-    change: Callable[[np.ndarray, int], np.ndarray], amount: int, image: np.ndarray
+    name: str, change: Callable[[np.ndarray, int], np.ndarray], amount: int, image: np.ndarray
 ) -> np.ndarray:
-    return change(image, amount)
+    try:
+        return change(image, amount)
+    except (ValueError, OSError, MemoryError) as error:  # a side above 16383 pixels, for WebP
+        raise ImageError(f"{name} is impossible: {error}") from error

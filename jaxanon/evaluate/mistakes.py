@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +47,20 @@ class Mistakes:
     name: str
     split: Split
     baseline: Split
+
+    def as_json(self) -> dict[str, Any]:
+        """All three definitions, for a report."""
+        return {
+            "name": self.name,
+            **{
+                stage: {
+                    "non_targeted": split.non_targeted,
+                    "targeted": split.targeted,
+                    "class_aware": asdict(split),
+                }
+                for stage, split in (("split", self.split), ("baseline", self.baseline))
+            },
+        }
 
 
 def mistakes(
