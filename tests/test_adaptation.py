@@ -153,7 +153,7 @@ def test_what_goes_back_has_closing_steps_alone(sources, pictures, wishes, monke
     assert out.rounds == 1
     assert (first.steps, first.closing) == (20, round(20 * closing))
     assert 0 < second.steps < 20
-    assert second.closing == (second.steps if closing else 0)
+    assert second.closing == second.final == (second.steps if closing else 0)
     assert second.seed != first.seed
 
 

@@ -1,5 +1,6 @@
 """The methods for transfer in the loop: each does what it claims, and is missed when left out."""
 
+import math
 from functools import partial
 
 import jax
@@ -14,7 +15,7 @@ from jaxanon.adaptation.losses import drawn_half, loss
 from jaxanon.adaptation.objective import gradients, slopes
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.step import init, smooth, step, update_rule
+from jaxanon.adaptation.step import init, plain, smooth, step, update_rule
 from jaxanon.adaptation.transforms import METHODS
 from jaxanon.classifiers.mixup import MOST, mixed, mixing
 from jaxanon.ensemble import Ensemble
@@ -54,11 +55,11 @@ def stacked(sources, small, wishes, settings):
     return problems, jnp.zeros(problems.below.shape, jnp.float32)
 
 
-def here(sources, small, wishes, settings, steps=0):
+def here(sources, small, wishes, settings, steps=0, still=False):
     problems, deltas = stacked(sources, small, wishes, settings)
     return slopes(
         sources.networks, settings, sources.params, deltas, problems,
-        jnp.full(len(small), steps),
+        jnp.full(len(small), steps), jnp.full(len(small), still),
     )  # fmt: skip
 
 
@@ -100,7 +101,7 @@ def test_several_gradients_a_step_are_missed_when_left_out(sources, small, wishe
 def test_copies_average_over_views(sources, small, wishes):
     settings = Settings(views="resize:0.5", copies=3, margin=np.inf)
     problems, deltas = stacked(sources, small, wishes, settings)
-    steps = jnp.zeros(len(small), int)
+    still = jnp.zeros(len(small), bool)
     parts = []
     for which in range(3):
         keys = jax.vmap(
@@ -109,7 +110,7 @@ def test_copies_average_over_views(sources, small, wishes):
             )
         )(problems.seed)
         parts.append(
-            gradients(sources.networks, settings, sources.params, deltas, problems, steps, keys)
+            gradients(sources.networks, settings, sources.params, deltas, problems, still, keys)
         )
     found = here(sources, small, wishes, settings)
     np.testing.assert_allclose(found.gradient, np.mean([g for g, _ in parts], 0), atol=1e-7)
@@ -121,7 +122,7 @@ def test_variance_is_the_gradient_nearby_minus_the_one_here(sources, small, wish
     settings = Settings(variance=20, margin=np.inf)
     seen = []
 
-    def straight(networks, settings, params, deltas, problems, steps, keys):
+    def straight(networks, settings, params, deltas, problems, still, keys):
         """A loss whose gradient is three times the place."""
         seen.append(np.asarray(deltas))
         return 3 * deltas + 1, jnp.zeros((len(deltas), 2))
@@ -227,7 +228,7 @@ def test_mean_logits_are_one_classifier(sources, small, wishes):
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)
     problem = problem._replace(decisions=jnp.array([0, 2]), margin=jnp.float32(100))
-    found, leads = objective.score(settings, logits, problem, jnp.int32(0), jax.random.key(0))
+    found, leads = objective.score(settings, logits, problem, jnp.bool_(True), jax.random.key(0))
     mean = np.mean(logits, 0)
     logs = mean - np.log(np.exp(mean).sum())
     assert float(found) == pytest.approx(-logs[0] - logs[2], rel=1e-5)
@@ -237,24 +238,24 @@ def test_mean_logits_are_one_classifier(sources, small, wishes):
 @pytest.mark.parametrize("fusion", ["losses", "subset"])
 def test_in_random_views_convinced_sources_still_count(sources, small, wishes, fusion):
     """In closing steps only those that are not convinced do, none of them left out by chance."""
-    settings = Settings(fusion=fusion, views="flip", steps=10, closing=0.5, margin=1.0)
+    settings = Settings(fusion=fusion, views="flip", margin=1.0)
     logits = (jnp.array([9.0, 0.0]), jnp.array([0.0, 0.5]))
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)._replace(decisions=jnp.array([0, 0]))
 
-    def counted(steps, seed):
+    def counted(still, seed):
         def total(logits):
             key = jax.random.key(seed)
-            return objective.score(settings, logits, problem, jnp.int32(steps), key)[0]
+            return objective.score(settings, logits, problem, jnp.bool_(still), key)[0]
 
         return [bool(jnp.abs(slope).sum() > 0) for slope in jax.grad(total)(logits)]
 
-    looks = [counted(4, seed) for seed in range(8)]
+    looks = [counted(False, seed) for seed in range(8)]
     if fusion == "losses":
         assert looks == [[True, True]] * 8
     else:
         assert {tuple(look) for look in looks} == {(True, False), (False, True)}, "drawn anew"
-    assert [counted(5, seed) for seed in range(8)] == [[False, True]] * 8
+    assert [counted(True, seed) for seed in range(8)] == [[False, True]] * 8
 
 
 def test_each_step_draws_another_half(sources, small, wishes):
@@ -347,31 +348,61 @@ def test_patience_asks_for_so_many_views_in_a_row(sources, small, wishes, patien
 
 
 def test_closing_steps_see_the_image_as_it_is(sources, small, wishes):
-    """They end with the first that convinces all sources; before them nothing but views counts."""
-    settings = Settings(views="resize:1", mixup=1.0, steps=10, closing=0.3, patience=99, margin=1.0)
-    plain = Settings(margin=1.0)
-    for steps, same in ((0, False), (6, False), (7, True), (9, True)):
-        leads = here(sources, small, wishes, settings, steps).leads
-        assert np.allclose(leads, here(sources, small, wishes, plain).leads) == same, steps
-    right = sources.decide(small)
-    result = jaxanon.adapt(small, right, sources, views="resize:1", steps=10, closing=0.3,
-                           patience=99, margin=0.0, eps=1)  # fmt: skip
-    assert result.steps == [7] * len(small)
+    settings = Settings(views="resize:1", mixup=1.0, margin=1.0)
+    same = here(sources, small, wishes, settings, still=True)
+    wanted = here(sources, small, wishes, Settings(margin=1.0))
+    np.testing.assert_allclose(same.leads, wanted.leads, atol=1e-5)
+    np.testing.assert_allclose(same.gradient, wanted.gradient, atol=1e-6)
+    assert not np.allclose(here(sources, small, wishes, settings).leads, wanted.leads)
 
 
-@pytest.mark.parametrize("steps", [6, 7, 8])
-def test_closing_steps_begin_without_momentum(sources, small, wishes, steps):
-    """Else the many gradients of random views outvote the few of the image as it is."""
-    settings = Settings(views="flip", steps=10, closing=0.3)
+CONVINCED, NOT = (2.0, 2.0), (2.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("leads", "looks", "forgets", "made"),
+    [
+        # the image as it is convinces when the closing steps begin: random views, then two final
+        ([NOT] * 8 + [CONVINCED] + [NOT] * 11, "r" * 8 + "p" + "r" * 9 + "pp", [18], 20),
+        (
+            [NOT] * 8 + [CONVINCED] + [NOT] * 9 + [CONVINCED],
+            "r" * 8 + "p" + "r" * 9 + "p",
+            [18],
+            18,
+        ),
+        # it does not: closing steps until it does, or to the end
+        ([CONVINCED] * 8 + [NOT] * 3 + [CONVINCED], "r" * 8 + "pppp", [8], 11),
+        ([CONVINCED] * 8 + [NOT] * 12, "r" * 8 + "p" * 12, [8], 20),
+    ],
+)
+def test_the_way_to_the_end(sources, small, wishes, leads, looks, forgets, made):
+    """20 steps, 12 of them closing, two of these final: random (r) or plain (p) looks."""
+    settings = Settings(views="flip", steps=20, closing=0.6, margin=1.0, patience=99)
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)
     state = init(settings, jnp.zeros(problem.below.shape))
-    gone = jax.tree.map(lambda leaf: leaf + 5.0, state.optimizer)
-    state = state._replace(optimizer=gone, steps=jnp.int32(steps))
-    gradient = -jnp.ones(problem.below.shape)
-    slope = objective.Slope(gradient, jnp.full(2, -1.0), None)
-    upward = float(step(settings, problem, state, slope).delta.sum()) > 0
-    assert upward == (steps == 7)
+    slope = objective.Slope(jnp.zeros(problem.below.shape), jnp.zeros(2), None)
+    seen, forgotten = "", []
+    for at, lead in enumerate([*leads, NOT]):
+        seen += "p" if plain(settings, problem, state) else "r"
+        optimizer = jax.tree.map(lambda leaf: jnp.full_like(leaf, 5.0), state.optimizer)
+        slope = slope._replace(leads=jnp.array(lead))
+        state = step(settings, problem, state._replace(optimizer=optimizer), slope)
+        if bool(state.done):
+            break
+        if float(max(leaf.max() for leaf in jax.tree.leaves(state.optimizer))) < 5:
+            forgotten.append(at)
+    assert (seen[: len(looks)], forgotten, int(state.steps)) == (looks, forgets, made)
+
+
+@pytest.mark.parametrize("closing", [0.3, 1.0])
+def test_images_that_convince_as_they_are_end_with_the_first_final_step(sources, small, closing):
+    right = sources.decide(small)
+    result = jaxanon.adapt(
+        small, right, sources, views="resize:1", steps=10, closing=closing, patience=99,
+        margin=0.0, eps=1,
+    )  # fmt: skip
+    assert result.steps == [10 - math.ceil(10 * closing / 6)] * len(small)
 
 
 @pytest.mark.parametrize("preset", ["fast", "transfer"])

@@ -17,7 +17,7 @@ from jaxanon import devices
 from jaxanon.adaptation.objective import slopes
 from jaxanon.adaptation.problem import LAYOUT, Problem, blank
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.step import State, init, levels, step
+from jaxanon.adaptation.step import State, init, levels, plain, step
 from jaxanon.classifiers.classifier import Network
 from jaxanon.ensemble import Ensemble
 
@@ -33,7 +33,8 @@ def chunk_of_steps(
     """`length` masked steps over one device's slots: the new states, and which are done."""
 
     def one(_: Any, states: State) -> State:
-        here = slopes(networks, settings, params, states.delta, problems, states.steps)
+        still = jax.vmap(partial(plain, settings))(problems, states)
+        here = slopes(networks, settings, params, states.delta, problems, states.steps, still)
         moved: State = jax.vmap(partial(step, settings))(problems, states, here)
         return moved
 

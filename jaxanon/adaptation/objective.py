@@ -36,15 +36,8 @@ class Slope(NamedTuple):
     variance: Array | None
 
 
-def plain(settings: Settings, problem: Problem, steps: Array) -> Array:
-    """Whether the next step looks at the image without random changes; bool scalar."""
-    if not settings.random:
-        return jnp.asarray(True)
-    return jnp.less_equal(jnp.asarray(problem.steps) - steps, problem.closing)
-
-
 def views(
-    sources: int, settings: Settings, delta: Array, problem: Problem, steps: Array, key: Array
+    sources: int, settings: Settings, delta: Array, problem: Problem, still: Array, key: Array
 ) -> tuple[Array, ...]:
     """What each of the sources sees of one perturbed image, `(size, size, 3)` each.
 
@@ -53,7 +46,7 @@ def views(
         settings: random changes and precision.
         delta: `(canvas, 3, canvas)` perturbation.
         problem: the image.
-        steps: made so far.
+        still: whether to look at the image as it is; bool scalar.
         key: determines the random changes.
     """
     seen = []
@@ -64,13 +57,13 @@ def views(
         view = unit(jnp.asarray(problem.views[i])) + change.swapaxes(1, 2)
         if settings.views:
             changed = transforms.changed(settings.views, view, jax.random.fold_in(key, i))
-            view = jnp.where(plain(settings, problem, steps), view, changed)
+            view = jnp.where(still, view, changed)
         seen.append(view.astype(settings.precision))
     return tuple(seen)
 
 
 def score(
-    settings: Settings, logits: tuple[Array, ...], problem: Problem, steps: Array, key: Array
+    settings: Settings, logits: tuple[Array, ...], problem: Problem, still: Array, key: Array
 ) -> tuple[Array, Array]:
     """Loss of one image over its sources, and the leads `(sources,)`.
 
@@ -79,7 +72,6 @@ def score(
     sign = 1 if settings.goal == "keep" else -1
     decisions = jnp.asarray(problem.decisions)
     leads = sign * jnp.stack([lead(s, d) for s, d in zip(logits, decisions, strict=True)])
-    still = plain(settings, problem, steps)
     counts = (leads < problem.margin) | ~still
     if settings.fusion == "subset":
         counts &= drawn_half(len(logits), key) | (still if settings.random else False)
@@ -101,7 +93,7 @@ def gradients(
     params: tuple[Any, ...],
     deltas: Array,
     problems: Problem,
-    steps: Array,
+    still: Array,
     keys: Array,
 ) -> tuple[Array, Array]:
     """Gradients of the losses by the perturbations, and the leads, for a batch of images.
@@ -115,27 +107,24 @@ def gradients(
         settings: loss, random views, precision.
         params: the networks' parameters, in that precision.
         deltas: `(slots, canvas, 3, canvas)`.
-        problems: stacked along the first axis, like `steps` and `keys`.
-        steps: made so far.
+        problems: stacked along the first axis, like `still` and `keys`.
+        still: which images are looked at as they are.
         keys: of this evaluation; they determine all that is random in it.
 
     Returns:
         Gradients, shaped like `deltas`, and leads `(slots, sources)`.
     """
-    chances = None
-    if settings.mixup:
-        still = jax.vmap(partial(plain, settings))(problems, steps)
-        chances = jnp.where(still, 0, settings.mixup)
+    chances = jnp.where(still, 0, settings.mixup) if settings.mixup else None
 
     def total(deltas: Array) -> tuple[Array, Array]:
         look = partial(views, len(networks), settings)
-        seen = jax.vmap(look)(deltas, problems, steps, keys)
+        seen = jax.vmap(look)(deltas, problems, still, keys)
         for_mixing = jax.vmap(jax.random.fold_in, (0, None))  # views take 0 to len(networks)
         logits = tuple(
             _logits(network, arrays, view, for_mixing(keys, len(networks) + i), chances)
             for i, (network, arrays, view) in enumerate(zip(networks, params, seen, strict=True))
         )
-        losses, leads = jax.vmap(partial(score, settings))(logits, problems, steps, keys)
+        losses, leads = jax.vmap(partial(score, settings))(logits, problems, still, keys)
         return losses.sum(), leads
 
     with jax.default_matmul_precision("float32"):  # what goes back, too
@@ -162,8 +151,11 @@ def slopes(
     deltas: Array,
     problems: Problem,
     steps: Array,
+    still: Array,
 ) -> Slope:
     """All gradients that one step takes, put together, for a batch of images.
+
+    `steps`, made so far, choose what is random in it; the other arguments are those of `gradients`.
 
     Averaging over copies is Xie et al.'s and Wang et al.'s way of taking an expectation over
     random views. Variance tuning: Wang and He, "Enhancing the Transferability of Adversarial
@@ -175,7 +167,7 @@ def slopes(
 
     def at(deltas: Array, which: int) -> tuple[Array, Array]:
         keys = jax.vmap(jax.random.fold_in, (0, None))(own, which)
-        return gradients(networks, settings, params, deltas, problems, steps, keys)
+        return gradients(networks, settings, params, deltas, problems, still, keys)
 
     copies = [at(deltas, which) for which in range(settings.copies)]
     gradient = jnp.stack([gradient for gradient, _ in copies]).mean(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from jaxanon.ensemble import Ensemble, Views
 from jaxanon.errors import UsageError
 from jaxanon.view import CANVAS, Canvas
 
+FINAL = 6
+"""Of the closing steps, one in so many is final."""
 LAYOUT = (CANVAS, 3, CANVAS)
 """Of arrays on the canvas, on the device: rows, channels, columns."""
 
@@ -36,7 +39,9 @@ class Problem(NamedTuple):
         margin: logit distance at which a source counts as convinced; scalar.
         patience: random views in a row that must convince; int32 scalar.
         steps: most steps from here on; int32 scalar.
-        closing: of these, the last so many look at the image as it is; int32 scalar.
+        closing: of these, the last so many look at the image as it is, unless that convinces the
+            sources when they begin; int32 scalar.
+        final: of these, the last so many look at it as it is in any case; int32 scalar.
         seed: of this image's random views; uint32 scalar.
     """
 
@@ -51,6 +56,7 @@ class Problem(NamedTuple):
     patience: ArrayLike
     steps: ArrayLike
     closing: ArrayLike
+    final: ArrayLike
     seed: ArrayLike
 
 
@@ -116,7 +122,8 @@ def prepare(
         margin=np.float32(settings.margin),
         patience=np.int32(min(settings.patience, 2**31 - 1)),
         steps=np.int32(settings.steps),
-        closing=np.int32(round(settings.closing * settings.steps)),
+        closing=np.int32(closing := round(settings.closing * settings.steps)),
+        final=np.int32(math.ceil(closing / FINAL)),
         seed=_seed(pixels, settings.seed),
     )
     return Job(key, pixels, canvas, problem)
@@ -143,6 +150,7 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         patience=np.int32(1),
         steps=np.int32(0),
         closing=np.int32(0),
+        final=np.int32(0),
         seed=np.uint32(0),
     )
 

@@ -53,8 +53,9 @@ class Settings:
         patience: random views in a row, one per step, in which all sources must be convinced
             before the image is done. Without `views` or `mixup` it is 1.
         closing: share of the steps, the last ones, that look at the image without random
-            changes, as the verification will; they begin without momentum, and end with the first
-            in which all sources are convinced.
+            changes, as the verification will, and end with the first in which all sources are
+            convinced. If the very first does that, random views go on until a sixth of them is
+            left.
         rounds: times an image whose saved file fails verification is put back, each time with a
             margin raised by `margin_step`.
         margin_step: see `rounds`; logits.

@@ -12,7 +12,7 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxanon.adaptation.objective import Slope, plain
+from jaxanon.adaptation.objective import Slope
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 
@@ -25,6 +25,7 @@ class State(NamedTuple):
         optimizer: optax's state.
         variance: the last step's, see `Slope`; None without variance tuning.
         streak: steps in a row in which all sources were convinced; int32 scalar.
+        settled: the image as it is convinced the sources when the closing steps began; bool scalar.
         steps: made so far; int32 scalar.
         done: no further step is wanted; bool scalar.
     """
@@ -33,6 +34,7 @@ class State(NamedTuple):
     optimizer: Any
     variance: Array | None
     streak: Array
+    settled: Array
     steps: Array
     done: Array
 
@@ -94,6 +96,7 @@ def init(settings: Settings, delta: Array) -> State:
         optimizer=update_rule(settings).init(delta),
         variance=jnp.zeros_like(delta) if settings.variance else None,
         streak=jnp.int32(0),
+        settled=jnp.bool_(False),
         steps=jnp.int32(0),
         done=jnp.bool_(False),
     )
@@ -104,20 +107,12 @@ def levels(room: ArrayLike) -> Array:
     return jnp.asarray(room, jnp.float32) / 255
 
 
-def past(settings: Settings, problem: Problem, state: State) -> tuple[Any, Array | None]:
-    """The optimizer's state and the last variance, forgotten where the closing steps begin.
-
-    What the random views have accumulated would outvote the few gradients of the image as it is.
-    """
-    held = (state.optimizer, state.variance)
+def plain(settings: Settings, problem: Problem, state: State) -> Array:
+    """Whether the next step looks at the image without random changes; bool scalar."""
     if not settings.random:
-        return held
-    begins = plain(settings, problem, state.steps) & ~plain(settings, problem, state.steps - 1)
-    fresh = init(settings, state.delta)
-    result: tuple[Any, Array | None] = jax.tree.map(
-        partial(jnp.where, begins), (fresh.optimizer, fresh.variance), held
-    )
-    return result
+        return jnp.asarray(True)
+    left = jnp.asarray(problem.steps) - state.steps
+    return (left <= problem.final) | ((left <= problem.closing) & ~state.settled)
 
 
 def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> State:
@@ -127,21 +122,35 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     already convinced is left as it is. A state that is done passes unchanged.
 
     It stops once all sources are convinced: at once where they see the image as it is, after
-    `problem.patience` random views in a row else; or once the steps are spent.
+    `problem.patience` random views in a row else; or once the steps are spent. Where the image as
+    it is convinces them when the closing steps begin, it goes on with random views until the final
+    ones. Steps on the image as it is begin without momentum and variance: what the random views
+    have accumulated would outvote their few gradients.
     """
+    left = jnp.asarray(problem.steps) - state.steps
     convinced = (slope.leads >= problem.margin).all()
+    still = plain(settings, problem, state)
+    spared = convinced & settings.random & (left == problem.closing) & (left > problem.final)
     streak = jnp.where(convinced, state.streak + 1, 0)
-    enough = jnp.where(plain(settings, problem, state.steps), 1, problem.patience)
-    done = state.done | (streak >= enough) | (state.steps >= problem.steps)
-    held, variance = past(settings, problem, state)
+    enough = jnp.where(still, 1, problem.patience)
+    done = state.done | ((streak >= enough) & ~spared) | (left <= 0)
+
+    begins = (left == problem.closing) | (state.settled & (left == problem.final))
+    held = (state.optimizer, state.variance)
+    if settings.random:
+        fresh = init(settings, state.delta)
+        forget = partial(jnp.where, begins & ~spared)
+        held = jax.tree.map(forget, (fresh.optimizer, fresh.variance), held)
+    optimizer, variance = held
     gradient = slope.gradient if variance is None else slope.gradient + variance
     free = jnp.maximum(problem.below, problem.above) > 0
-    updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), held)
+    updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), optimizer)
     lower, upper = levels(problem.below) * -1, levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper
     )
-    moved = State(delta, optimizer, slope.variance, streak, state.steps + 1, done)
+    settled = state.settled | spared
+    moved = State(delta, optimizer, slope.variance, streak, settled, state.steps + 1, done)
     stayed = state._replace(done=done)
     result: State = jax.tree.map(lambda stay, move: jnp.where(done, stay, move), stayed, moved)
     return result

@@ -139,6 +139,7 @@ def _again(item: Adapted, slots: Slots) -> Attempt | None:
         margin=np.float32(settings.margin + settings.margin_step * rounds),
         steps=np.int32(left),
         closing=np.int32(left if settings.closing else 0),
+        final=np.int32(left if settings.closing else 0),
         seed=seed,
     )
     return Attempt(item.job, problem, item.levels, item.steps, rounds)
