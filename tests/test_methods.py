@@ -363,13 +363,8 @@ CONVINCED, NOT = (2.0, 2.0), (2.0, 0.5)
     ("leads", "looks", "forgets", "made"),
     [
         # the image as it is convinces when the closing steps begin: random views, then two final
-        ([NOT] * 8 + [CONVINCED] + [NOT] * 11, "r" * 8 + "p" + "r" * 9 + "pp", [18], 20),
-        (
-            [NOT] * 8 + [CONVINCED] + [NOT] * 9 + [CONVINCED],
-            "r" * 8 + "p" + "r" * 9 + "p",
-            [18],
-            18,
-        ),
+        ([NOT] * 8 + [CONVINCED] + [NOT] * 11, "rrrrrrrrprrrrrrrrrpp", [18], 20),
+        ([NOT] * 8 + [CONVINCED] + [NOT] * 9 + [CONVINCED], "rrrrrrrrprrrrrrrrrp", [], 18),
         # it does not: closing steps until it does, or to the end
         ([CONVINCED] * 8 + [NOT] * 3 + [CONVINCED], "r" * 8 + "pppp", [8], 11),
         ([CONVINCED] * 8 + [NOT] * 12, "r" * 8 + "p" * 12, [8], 20),
