@@ -76,6 +76,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "4 copies, 25 steps": {"copies": 4, "steps": 25},
     "logit": {"loss": "logit"},
     "margin": {"loss": "margin"},
+    "soft": {"loss": "soft"},
     "proportional": {"rule": "proportional", "step": 3.0},
     "momentum 0.9": {"momentum": 0.9},
     "closing 0.05": {"closing": 0.05},
