@@ -28,7 +28,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ablation_report import BASE, bits, check_matplotlib, compared, line_of, plot, show
+from ablation_plot import check_matplotlib, plot
+from ablation_report import BASE, bits, compared, line_of, show
 
 from jaxanon import compilation, files, images, memory
 from jaxanon.adaptation.settings import Settings, preset
@@ -310,7 +311,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if args.json:
         write_json(args.json, results)
     if args.plot:
-        plot(results[key(result)], args.plot)
+        plot(results[key(result)]).savefig(args.plot, dpi=110)
     if not args.quick:
         return 0
     text, agrees = compared(result, json.loads(RECORD.read_text()).get(key(result)))

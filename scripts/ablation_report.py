@@ -1,4 +1,4 @@
-"""Figures, tables and a plot of what `ablate_transfer.py` has measured.
+"""Figures and tables of what `ablate_transfer.py` has measured.
 
 python scripts/ablation_report.py docs/benchmarks/transfer.json    # all tables, as Markdown
 """
@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import sys
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxanon.errors import UsageError
 from jaxanon.tables import table
 
 DRAWS = 2000
@@ -32,16 +31,16 @@ def unpacked(text: str) -> np.ndarray:
     return np.array([character == "1" for character in text])
 
 
+def decided(row: dict[str, Any], stage: str) -> Iterator[tuple[list[str], str, np.ndarray]]:
+    """For each seed and set of sources: these, a classifier, and which photos it kept."""
+    for run in row["runs"]:
+        for name, kept in run[stage].items():
+            yield run["sources"], name, unpacked(kept)
+
+
 def outcomes(row: dict[str, Any], stage: str, *, targets: bool) -> np.ndarray:
     """`(pairs, photos)` bool: for each seed, set of sources, and target (or source) of it."""
-    return np.array(
-        [
-            unpacked(kept)
-            for run in row["runs"]
-            for name, kept in run[stage].items()
-            if (name in run["sources"]) != targets
-        ]
-    )
+    return np.array([k for sources, n, k in decided(row, stage) if (n in sources) != targets])
 
 
 def after(row: dict[str, Any], change: str) -> np.ndarray:
@@ -141,14 +140,13 @@ def pairs(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Head and body of the table of all pairs: percent kept, over photos and seeds."""
     row = result["rows"][BASE]
     found: dict[str, dict[str, list[float]]] = {}
-    for run in row["runs"]:
-        cells = found.setdefault(" + ".join(map(_short, run["sources"])), {})
-        for name, kept in run["adapted"].items():
-            cells.setdefault(name, []).append(100 * float(unpacked(kept).mean()))
+    for sources, name, kept in decided(row, "adapted"):
+        cells = found.setdefault(" + ".join(map(_short, sources)), {})
+        cells.setdefault(name, []).append(100 * float(kept.mean()))
     names = list(result["classifiers"])
     body = [
-        [sources, *(f"{np.mean(cells[name]):.0f}" for name in names)]
-        for sources, cells in found.items()
+        [label, *(f"{np.mean(cells[name]):.0f}" for name in names)]
+        for label, cells in found.items()
     ]
     return ["adapted to", *map(_short, names)], body
 
@@ -176,14 +174,8 @@ def cross_validated(result: dict[str, Any]) -> list[str]:
     for target in result["classifiers"]:
 
         def score(row: dict[str, Any], own: bool, target: str = target) -> np.ndarray:
-            return np.array(
-                [
-                    unpacked(kept)
-                    for run in row["runs"]
-                    for name, kept in run["adapted"].items()
-                    if name not in run["sources"] and (name == target) == own
-                ]
-            )
+            others = ((n, k) for sources, n, k in decided(row, "adapted") if n not in sources)
+            return np.array([kept for name, kept in others if (name == target) == own])
 
         best = max(rows, key=lambda name: float(score(rows[name], False).mean()))
         found.append((best, score(rows[best], True)))
@@ -210,38 +202,6 @@ def compared(result: dict[str, Any], record: dict[str, Any] | None) -> tuple[str
         f"{found:.1f} % of these {len(names)} photos; on record {mean:.1f} ({low:.0f}-{high:.0f})"
     )
     return text + (": agrees" if agrees else ": DIFFERS"), agrees
-
-
-def check_matplotlib() -> None:
-    """Before the work.
-
-    Raises:
-        UsageError: if it is not installed.
-    """
-    if find_spec("matplotlib") is None:
-        raise UsageError("--plot needs matplotlib: pip install -e '.[plot]'")
-
-
-def plot(result: dict[str, Any], path: Path) -> None:
-    """Concordance of the targets over gradients per image, a point with its interval per row."""
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(9, 6))
-    for name, row in result["rows"].items():
-        mean, low, high = (100 * v for v in interval(outcomes(row, "adapted", targets=True)))
-        at = gradients_of(row)
-        error = [[mean - low], [high - mean]]
-        axes.errorbar(at, mean, error, fmt="o", capsize=3, alpha=0.6)
-        axes.annotate(name, (at, mean), textcoords="offset points", xytext=(6, 3), fontsize=8)
-    axes.set(
-        xlabel="gradients of each source per image",
-        ylabel="decisions kept by targets, %",
-        title=title_of(result),
-        xlim=(0, None),
-    )
-    axes.grid(alpha=0.3)
-    figure.tight_layout()
-    figure.savefig(path, dpi=110)
 
 
 def markdown(head: list[str], body: list[list[str]]) -> list[str]:

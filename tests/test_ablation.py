@@ -7,6 +7,7 @@ from pathlib import Path
 import ablate_transfer
 import numpy as np
 import pytest
+from ablation_plot import plot
 from ablation_report import (
     after,
     bits,
@@ -133,6 +134,18 @@ def test_rows_are_compared_photo_by_photo(result):
         ["adapted to", "a", "b", "c"],
         [["a", "100", "50", "50"], ["b", "50", "100", "50"], ["c", "50", "50", "100"]],
     )
+
+
+def test_the_plot_shows_each_row_at_its_figures(result):
+    over, rows = plot(result).axes
+    assert [label.get_text() for label in rows.get_yticklabels()] == ["one", "two", "dear"]
+    points = [bars[0].get_xydata()[0] for bars in over.containers]
+    np.testing.assert_allclose(points, [(100, 50), (100, 50), (500, 100)])
+    points = [bars[0].get_xydata()[0] for bars in rows.containers]
+    np.testing.assert_allclose(points, [(50, 0), (50, 1), (100, 2)])
+    _, low, high = interval(outcomes(result["rows"]["one"], "adapted", targets=True).mean(0))
+    (bar,) = rows.containers[0][2]
+    assert bar.get_segments()[0][:, 0] == pytest.approx([100 * low, 100 * high])
 
 
 def test_every_row_is_a_setting():

@@ -121,6 +121,17 @@ def _settings(goal: str, preset: str, changes: dict[str, Any]) -> Settings:
     return named_preset(preset, **changes, goal=goal)
 
 
+def _check_beliefs(beliefs: Sequence[np.ndarray], ensemble: Ensemble, images: int) -> None:
+    if len(beliefs) != len(ensemble.names):
+        raise UsageError(f"{len(beliefs)} beliefs for {len(ensemble.names)} sources")
+    for belief, classifier in zip(beliefs, ensemble.classifiers, strict=True):
+        expected = (images, classifier.config.classes)
+        if belief.shape != expected:
+            raise UsageError(
+                f"beliefs of {classifier.name} have shape {belief.shape}, expected {expected}"
+            )
+
+
 def _loop(
     anonymized: Sequence[np.ndarray],
     decisions: np.ndarray,
@@ -145,16 +156,8 @@ def _loop(
         masks = [None] * len(anonymized)
     if len(masks) != len(anonymized):
         raise UsageError(f"{len(masks)} masks for {len(anonymized)} images")
-    if beliefs is not None and len(beliefs) != len(ensemble.names):
-        raise UsageError(f"{len(beliefs)} beliefs for {len(ensemble.names)} sources")
-    for belief, classifier in zip(
-        () if beliefs is None else beliefs, ensemble.classifiers, strict=beliefs is not None
-    ):
-        if belief.shape != (len(anonymized), classifier.config.classes):
-            raise UsageError(
-                f"beliefs of {classifier.name} have shape {belief.shape}, expected "
-                f"{(len(anonymized), classifier.config.classes)}"
-            )
+    if beliefs is not None:
+        _check_beliefs(beliefs, ensemble, len(anonymized))
     for i, (image, mask) in enumerate(zip(anonymized, masks, strict=True)):
         if mask is not None and (mask.dtype != np.bool_ or mask.shape != image.shape[:2]):
             raise UsageError(

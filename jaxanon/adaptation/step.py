@@ -107,12 +107,28 @@ def levels(room: ArrayLike) -> Array:
     return jnp.asarray(room, jnp.float32) / 255
 
 
+def steps_left(problem: Problem, state: State) -> Array:
+    """How many may still be made; int32 scalar."""
+    return jnp.asarray(problem.steps) - state.steps
+
+
 def plain(settings: Settings, problem: Problem, state: State) -> Array:
     """Whether the next step looks at the image without random changes; bool scalar."""
     if not settings.random:
         return jnp.asarray(True)
-    left = jnp.asarray(problem.steps) - state.steps
+    left = steps_left(problem, state)
     return (left <= problem.final) | ((left <= problem.closing) & ~state.settled)
+
+
+def forgetting(settings: Settings, state: State, when: Array) -> State:
+    """The state with momentum and variance as at the start, where asked for; scalar bool."""
+    fresh = init(settings, state.delta)
+    optimizer, variance = jax.tree.map(
+        partial(jnp.where, when),
+        (fresh.optimizer, fresh.variance),
+        (state.optimizer, state.variance),
+    )
+    return state._replace(optimizer=optimizer, variance=variance)
 
 
 def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> State:
@@ -127,7 +143,7 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     ones. Steps on the image as it is begin without momentum and variance: what the random views
     have accumulated would outvote their few gradients.
     """
-    left = jnp.asarray(problem.steps) - state.steps
+    left = steps_left(problem, state)
     convinced = (slope.leads >= problem.margin).all()
     still = plain(settings, problem, state)
     spared = convinced & settings.random & (left == problem.closing) & (left > problem.final)
@@ -136,15 +152,10 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     done = state.done | ((streak >= enough) & ~spared) | (left <= 0)
 
     begins = (left == problem.closing) | (state.settled & (left == problem.final))
-    held = (state.optimizer, state.variance)
-    if settings.random:
-        fresh = init(settings, state.delta)
-        forget = partial(jnp.where, begins & ~spared)
-        held = jax.tree.map(forget, (fresh.optimizer, fresh.variance), held)
-    optimizer, variance = held
-    gradient = slope.gradient if variance is None else slope.gradient + variance
+    begun = forgetting(settings, state, begins & ~spared) if settings.random else state
+    gradient = slope.gradient if begun.variance is None else slope.gradient + begun.variance
     free = jnp.maximum(problem.below, problem.above) > 0
-    updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), optimizer)
+    updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), begun.optimizer)
     lower, upper = levels(problem.below) * -1, levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper

@@ -1,0 +1,58 @@
+"""A picture of what `ablate_transfer.py` has measured."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ablation_report import gradients_of, interval, names_of, outcomes, title_of
+
+from jaxanon.errors import UsageError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def check_matplotlib() -> None:
+    """Before the work.
+
+    Raises:
+        UsageError: if it is not installed.
+    """
+    if find_spec("matplotlib") is None:
+        raise UsageError("--plot needs matplotlib: pip install -e '.[plot]'")
+
+
+def plot(result: dict[str, Any]) -> Figure:
+    """Concordance of the targets over gradients per image, and beside it row by row, best on top.
+
+    A row has the same colour on both sides; bars are 95 % intervals.
+    """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    kept = {
+        name: [100 * value for value in interval(outcomes(row, "adapted", targets=True).mean(0))]
+        for name, row in result["rows"].items()
+    }
+    names = sorted(kept, key=lambda name: kept[name])
+    colours = colormaps["turbo"](np.linspace(0, 1, len(names)))
+    figure = Figure(figsize=(10, 2 + 0.2 * len(names)), layout="tight")
+    over, rows = figure.subplots(1, 2)
+    for rank, (name, colour) in enumerate(zip(names, colours, strict=True)):
+        mean, low, high = kept[name]
+        bar = [[mean - low], [high - mean]]
+        look = {"fmt": "o", "color": colour, "markersize": 4}
+        over.errorbar(gradients_of(result["rows"][name]), mean, bar, **look, alpha=0.7)
+        rows.errorbar(mean, rank, xerr=bar, **look)
+    over.set(
+        xlabel="gradients of each source per image",
+        ylabel="decisions kept by targets, %",
+        xlim=(0, None),
+    )
+    rows.set(xlabel="decisions kept by targets, %", yticks=range(len(names)), yticklabels=names)
+    for axes in (over, rows):
+        axes.grid(alpha=0.3)
+    figure.suptitle(f"{names_of(result)}; {title_of(result)}")
+    return figure
