@@ -267,6 +267,7 @@ def _transfer(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--under",
+        action="append",
         metavar="CHANGE,...",
         help="also after what may happen to the images: jpegQUALITY, webpQUALITY, resizePERCENT, "
         "flip, cropPERCENT, rotateDEGREES (example: --under jpeg75,jpeg90,resize,flip,crop,rotate)",

@@ -37,7 +37,7 @@ def unknown(what: str, value: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(value, known, n=4, cutoff=0.5)
     if near:
         hint = "near matches: " + ", ".join(near)
-    elif len(known) <= 12:
+    elif len(known) <= 24:
         hint = "choose from " + ", ".join(known)
     else:
         hint = f"{len(known)} are known"

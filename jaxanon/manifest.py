@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxanon import __version__
+from jaxanon.adaptation.settings import Success
 from jaxanon.errors import UsageError
 from jaxanon.evaluate.concordance import concordance, repair_rate
 from jaxanon.files import write
@@ -20,7 +21,7 @@ from jaxanon.files import write
 JOURNAL = ".jaxanon-journal.jsonl"
 REPORT = "report.json"
 
-Status = Literal["kept", "fooled", "partly", "failed"]
+Status = Success | Literal["partly", "failed"]
 Decisions = dict[str, dict[str, int]]
 """Classifier -> {"reference": class, "anonymized": class, "adapted": class}."""
 
@@ -32,9 +33,9 @@ class Record:
     Attributes:
         input: path of the original.
         output: path of the saved file, None where none was written.
-        status: `kept` where every source keeps its reference decision in the saved file (after a
-            targeted attack: makes the one wanted), `fooled` where none does after an untargeted
-            attack, `partly` where it was saved but falls short, `failed` where it was not saved.
+        status: `kept` where every source keeps its reference decision in the saved file; after an
+            attack `fooled` where none does, or `reached` where every source sees the class asked
+            for; `partly` where it was saved but falls short, `failed` where it was not saved.
         steps: gradient steps made.
         linf: largest difference of the saved file to the anonymized image, in levels.
         psnr: of the saved file against the anonymized image, in dB; None where they are equal.

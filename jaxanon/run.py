@@ -67,7 +67,7 @@ class Run:
         journal: where records are kept.
         mesh: the devices; all by default.
         slots: images adapted at once, per device; by default what suits the device.
-        towards: the class that sources are to see, in place of their reference decisions.
+        towards: the class that sources are to see, where the goal is to `reach` one.
         quiet: no progress, no messages.
 
     Raises:
@@ -100,8 +100,6 @@ class Run:
             **{classifier.name: "target" for classifier in targets},
         }
         self.journal, self.quiet, self.towards = journal, quiet, towards
-        if towards is not None and settings.loss == "soft":
-            raise UsageError("--loss soft aims at the original, and --towards elsewhere; drop one")
         for classifier in sources:
             if towards is not None and not 0 <= towards < classifier.config.classes:
                 most = classifier.config.classes - 1
@@ -140,7 +138,7 @@ class Run:
 
     def _guarantee(self) -> dict[str, Any]:
         """What adapted images can tell, for the report; an attack starts from the original."""
-        if self.settings.goal != "keep" or self.towards is not None:
+        if self.settings.goal != "keep":
             return {}
         classes = [classifier.config.classes for classifier in self.sources.classifiers]
         regions = self.options.get("regions", "whole") != "whole"

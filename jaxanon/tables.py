@@ -47,12 +47,15 @@ def closing(report: Mapping[str, Any]) -> str:
             ]
         )
     text = table(["classifier", "role", "anonymized", "adapted", "repaired"], rows)
-    if report["settings"].get("loss") == "soft":
+    settings = report["settings"]
+    if settings.get("loss") == "soft":
         text += f"\n{report['guarantee']['text']}: at most {report['guarantee']['bits']:g} bits"
     images = report["images"]
-    attack = report["settings"].get("command") == "attack"
-    word = "fooled" if attack else "kept"
-    short = "not every source was fooled" if attack else "not every source keeps its decision"
+    word, short = {
+        "keep": ("kept", "not every source keeps its decision"),
+        "avoid": ("fooled", "not every source was fooled"),
+        "reach": ("reached", f"not every source sees class {settings.get('towards')}"),
+    }[settings["goal"]]
     partly = [image for image in images if image["status"] == "partly"]
     failed = [image for image in images if image["status"] == "failed"]
     text += (

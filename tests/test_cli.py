@@ -1,6 +1,7 @@
 """The commands, on tiny classifiers whose weights lie in hub-layout folders."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -185,7 +186,8 @@ def test_names_that_would_meet_are_kept_apart(zoo, photos_dir, tmp_path):
         (["--targets", "tiny_a@{weights}"], "named twice: tiny_a.test"),
         (["--sources", "tiny_a@nowhere"], "nowhere: no such weights"),
         (["--sources", "tiny_a"], "give a local file or hub-layout folder: tiny_a.test@PATH"),
-        (["--sources", ""], "at least one classifier"),
+        (["--sources", ""], "--sources names none; give at least one classifier"),
+        (["--eps", "4", "--set", "eps=8"], "--set eps=8 and --eps 4: give one"),
         (["--sheet", "{out}/sheet.png"], "shows the originals"),
         (["--seed", "-1"], "seed is -1"),
     ],
@@ -198,6 +200,33 @@ def test_wrong_usage_is_refused_before_any_work(zoo, photos_dir, tmp_path, capsy
     assert text in shown.err
     assert not shown.out
     assert not out.exists()
+
+
+@pytest.mark.parametrize("places", [("-o", "{file}/out"), ("--report", "{file}/report.json")])
+def test_places_that_cannot_be_written_are_refused_before_any_work(
+    zoo, photos_dir, tmp_path, capsys, places
+):
+    file = tmp_path / "file"
+    file.write_text("in the way")
+    option, place = places[0], places[1].format(file=file)
+    words = [photos_dir, "-o", tmp_path / "out", "--sources", ",".join(zoo[:2])]
+    assert jaxanon("anonymize", *words, option, place) == 2
+    shown = capsys.readouterr()
+    assert f"{place} cannot be written, as {file} is a file; choose another place" in shown.err
+    assert not (tmp_path / "out").exists()
+    words = ["transfer", photos_dir, photos_dir, "--classifiers", zoo[0]]
+    assert jaxanon(*words, "--json", file / "t.json") == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_a_folder_without_permission_is_refused(zoo, photos_dir, tmp_path, capsys, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    allowed = os.access
+    monkeypatch.setattr(
+        os, "access", lambda path, _: "closed" not in str(path) and allowed(path, _)
+    )
+    assert anonymize(zoo, photos_dir, tmp_path / "closed" / "out") == 2
+    assert f"no permission in {tmp_path / 'closed'}" in capsys.readouterr().err
 
 
 def test_argparse_errors_have_status_2(zoo, photos_dir, tmp_path, capsys):
@@ -387,11 +416,7 @@ def test_weights_that_give_no_numbers_are_refused(zoo, photos_dir, tmp_path, cap
         assert "not a usable classifier configuration" in capsys.readouterr().err
 
 
-def test_an_output_folder_that_cannot_be_written(zoo, photos_dir, tmp_path, capsys):
-    (tmp_path / "file").touch()
-    assert anonymize(zoo, photos_dir, tmp_path / "file" / "out") == 1
-    assert "cannot be written" in capsys.readouterr().err
-
+def test_a_file_in_the_way_of_some_outputs_fails_those_alone(zoo, photos_dir, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "sub").touch()  # a file where a folder has to be
@@ -639,11 +664,12 @@ def test_any_setting_of_the_loop_can_be_set(zoo, photos_dir, tmp_path, capsys):
     for given, text in (
         ("pateince=2", "near matches: patience"),
         ("patience", "--set patience: give NAME=VALUE"),
-        ("goal=avoid", "unknown setting 'goal'"),
+        ("goal=avoid", "unknown setting 'goal'; choose from closing, copies, eps, "),
         ("patience=two", "patience must be a whole number"),
         ("nesterov=yes", "nesterov must be true or false"),
         ("margin=wide", "margin must be a number"),
-        ("views=flop", "unknown view 'flop'"),
+        ("views=flop", "views=flop: unknown view 'flop'; near matches: flip"),
+        ("views=flip,xyz", "unknown view 'xyz'; choose from blocks, colour, di, "),
         ("fusion=mean", "unknown fusion 'mean'"),
     ):
         assert anonymize(zoo, photos_dir, tmp_path / "other", "--set", given) == 2
@@ -689,12 +715,18 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     assert jaxanon("attack", *words, "--towards", 3, "--overwrite", "--quiet") == 0
     report = json.loads((out / "report.json").read_text())
     made = [image["decisions"][NAMES[0]]["adapted"] for image in report["images"]]
-    assert [m == 3 for m in made] == [i["status"] == "kept" for i in report["images"]]
+    assert [m == 3 for m in made] == [i["status"] == "reached" for i in report["images"]]
     assert 3 in made
+    assert "guarantee" not in report, "an attack starts from the original"
     assert jaxanon("attack", *words, "--towards", 99, "--overwrite", "--quiet") == 2
     assert "--towards is 99; tiny_a.test has 0 to 9" in capsys.readouterr().err
     assert jaxanon("attack", *words, "--towards", 3, "--loss", "soft", "--overwrite") == 2
-    assert "--loss soft aims at the original" in capsys.readouterr().err
+    assert "loss is soft; it must be another for an attack" in capsys.readouterr().err
+    least = ["--steps", 1, "--eps", 1, "--towards", 9]
+    assert jaxanon("attack", *words, "--overwrite", *least) == 0
+    shown = capsys.readouterr().out
+    assert " reached, " in shown
+    assert "not every source sees class 9" in shown
     assert jaxanon("attack", *words, "--overwrite", "--steps", 1, "--eps", 1) == 0
     shown = capsys.readouterr().out
     assert " fooled, " in shown
@@ -713,6 +745,9 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
         assert found["under"]["flip"][name]["adapted"] == pytest.approx(share)
     assert "non-targeted" in shown
     assert "jpeg50" in shown
+    again = ["--under", "jpeg50", "--under", "flip", "--overwrite", "--quiet"]
+    assert jaxanon(*words, *again, "--json", result) == 0
+    assert json.loads(result.read_text())["under"] == found["under"]
     for under, text in (("jepg", "unknown change 'jepg'"), ("flip2", "flip takes no number")):
         assert jaxanon(*words, "--under", under) == 2
         assert f"--under {under}: " in (err := capsys.readouterr().err)

@@ -411,7 +411,7 @@ def test_an_attack_is_the_loop_the_other_way_round(sources, small, preset):
 
 def test_a_targeted_attack_reaches_its_class(sources, small):
     result = jaxanon.attack(small, sources, towards=4, eps=40)
-    assert result.status == ["kept"] * len(small)
+    assert result.status == ["reached"] * len(small)
     assert (sources.decide(result.images) == 4).all()
     each = np.arange(len(small)) + 3
     np.testing.assert_array_equal(
@@ -422,7 +422,7 @@ def test_a_targeted_attack_reaches_its_class(sources, small):
 def test_attacks_refuse_what_makes_no_sense(sources, small):
     for options, text in (
         ({"towards": [1, 2]}, r"towards has shape \(2,\); give one class, or one for each of 4"),
-        ({"towards": 4, "loss": "soft"}, "loss is soft, which aims at the original"),
+        ({"towards": 4, "loss": "soft"}, "loss is soft; it must be another for an attack"),
         ({"loss": "soft"}, "loss is soft"),
         ({"goal": "keep"}, "goal is no option"),
     ):
@@ -440,7 +440,7 @@ def test_attacks_refuse_what_makes_no_sense(sources, small):
         ({"patience": float("inf")}, "patience is inf; it must be a whole number"),
         ({"copies": 2}, "copies is 2; it must be 1 without views or mixup"),
         ({"closing": 30}, "closing is 30; it must be 0 to 1"),
-        ({"loss": "soft", "goal": "avoid"}, "loss is soft; it must be another where goal is avoid"),
+        ({"loss": "soft", "goal": "avoid"}, "loss is soft; it must be another for an attack"),
     ],
     ids=str,
 )

@@ -9,14 +9,14 @@ from typing import Any, Literal
 import numpy as np
 
 from jaxanon.adaptation.problem import prepare
-from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.settings import Settings, Success
 from jaxanon.adaptation.settings import preset as named_preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
 from jaxanon.ensemble import Ensemble, check_images
 from jaxanon.errors import UsageError
 
-Status = Literal["kept", "fooled", "partly"]
+Status = Success | Literal["partly"]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Result:
     Attributes:
         images: adapted, uint8 `(H, W, 3)`, of the sizes given.
         status: `kept` where every source makes its reference decision on the adapted image,
-            through its own preprocessing; `fooled` where none makes it, if that was the goal; else
-            `partly`.
+            through its own preprocessing; after an attack `fooled` where none makes it, or
+            `reached` where every source sees the class asked for; else `partly`.
         steps: gradient steps made.
         decisions: `(sources, images)` int, the decisions on the adapted images.
     """
@@ -95,14 +95,12 @@ def attack(
         masks: as in `adapt`.
         preset: as in `adapt`.
         slots: as in `adapt`.
-        changes: as in `adapt`, but for `loss="soft"`, which aims at an original.
+        changes: as in `adapt`, but for `loss="soft"`, which leads back to the original.
 
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
-    settings = _settings("avoid" if towards is None else "keep", preset, changes)
-    if settings.loss == "soft":
-        raise UsageError("loss is soft, which aims at the original; an attack leads away from it")
+    settings = _settings("avoid" if towards is None else "reach", preset, changes)
     if towards is None:
         wanted = ensemble.decide(images)
     elif np.shape(towards) in ((), (len(images),)):

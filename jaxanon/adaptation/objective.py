@@ -69,7 +69,7 @@ def score(
 
     Where the image is seen as it is, sources that are convinced already no longer count.
     """
-    sign = 1 if settings.goal == "keep" else -1
+    sign = -1 if settings.goal == "avoid" else 1
     decisions = jnp.asarray(problem.decisions)
     leads = sign * jnp.stack([lead(s, d) for s, d in zip(logits, decisions, strict=True)])
     counts = (leads < problem.margin) | ~still

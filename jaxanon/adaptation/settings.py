@@ -14,12 +14,16 @@ from jaxanon.adaptation import transforms
 from jaxanon.errors import UsageError, unknown
 
 CHOICES = {
-    "goal": ("keep", "avoid"),
+    "goal": ("keep", "avoid", "reach"),
     "loss": ("cross_entropy", "logit", "margin", "soft"),
     "fusion": ("losses", "logits", "subset"),
     "rule": ("sign", "proportional"),
     "precision": ("float32", "bfloat16"),
 }
+
+Success = Literal["kept", "fooled", "reached"]
+STATUS: dict[str, Success] = {"keep": "kept", "avoid": "fooled", "reach": "reached"}
+"""What an image is called whose sources all do what the goal asks for."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class Settings:
     """Options of the loop.
 
     Attributes:
-        goal: `keep` the decisions given (adaptation; or a targeted attack, if they are those of
-            the attacker), or `avoid` them (an untargeted attack).
+        goal: `keep` the decisions given (adaptation), `avoid` them (an untargeted attack), or
+            `reach` them, which the attacker has chosen (a targeted attack).
         eps: largest change of a pixel, in 1/255.
         steps: most steps per image, over all rounds.
         step: length of a step, in 1/255.
@@ -102,14 +106,14 @@ class Settings:
         return self.copies + self.variance
 
     @property
-    def success(self) -> Literal["kept", "fooled"]:
-        """The status of an image that got there: `kept`, or `fooled` after an untargeted attack."""
-        return "kept" if self.goal == "keep" else "fooled"
+    def success(self) -> Success:
+        """The status of an image that got there."""
+        return STATUS[self.goal]
 
     def reached(self, made: ArrayLike, decisions: ArrayLike) -> np.ndarray:
         """Where decisions made on adapted images are what the goal asks for; bool."""
         same = np.equal(made, decisions)
-        return same if self.goal == "keep" else ~same
+        return ~same if self.goal == "avoid" else same
 
     def compiled(self) -> Settings:
         """What the compiled program depends on; the rest, which it takes as data, at its default.
@@ -133,7 +137,11 @@ class Settings:
             if type(field.default) is int and not whole:
                 raise UsageError(f"{field.name} is {value}; it must be a whole number")
         checks = (
-            ("loss", self.goal == "keep" or self.loss != "soft", "another where goal is avoid"),
+            (
+                "loss",
+                self.goal == "keep" or self.loss != "soft",
+                "another for an attack: this one leads back to the original",
+            ),
             ("eps", 1 <= self.eps <= 255, "1 to 255"),
             ("steps", 1 <= self.steps <= 100_000, "1 to 100000"),
             ("step", 0 < self.step <= 255, "above 0, at most 255"),

@@ -113,7 +113,7 @@ def parse(text: str) -> tuple[tuple[str, float], ...]:
     for part in filter(None, text.split(",")):
         name, _, given = part.strip().partition(":")
         if name not in METHODS:
-            raise UsageError(unknown("view", name, METHODS))
+            raise UsageError(f"views={text}: {unknown('view', name, METHODS)}")
         method = METHODS[name]
         wanted = f"{'a whole number, ' if method.whole else ''}{method.least:g} to {method.most:g}"
         try:

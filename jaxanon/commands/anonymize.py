@@ -111,7 +111,9 @@ def _adapt_all(
 ) -> int:
     """The common part of all three; `inputs` are the files and folders given."""
     towards = getattr(args, "towards", None)
-    settings = _settings(args, attack=options["command"] == "attack" and towards is None)
+    attacks = options["command"] == "attack"
+    goal = ("avoid" if towards is None else "reach") if attacks else "keep"
+    settings = _settings(args, goal)
     names = files.output_names(sources, args.format)
     keep_apart(args.output, inputs)
     if args.save_anonymized:
@@ -135,6 +137,8 @@ def _adapt_all(
     compilation.keep()
     on = mesh(args.devices)
     adapted_to, held_out = split_names(args.sources), split_names(args.targets)
+    if not adapted_to:
+        raise UsageError("--sources names none; give at least one classifier")
     loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
     classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
     run = Run(
@@ -159,11 +163,11 @@ def _adapt_all(
     return 1 if report["summary"]["failed"] else 0
 
 
-def _settings(args: Namespace, *, attack: bool) -> Settings:
+def _settings(args: Namespace, goal: str) -> Settings:
     """The preset, with what the command line changes of it.
 
     Raises:
-        UsageError: for an unknown name, or a value that is none of its kind.
+        UsageError: for an unknown name, a value that is none of its kind, or one given twice.
     """
     kinds = {f.name: type(f.default) for f in fields(Settings) if f.name != "goal"}
     given = {}
@@ -175,8 +179,10 @@ def _settings(args: Namespace, *, attack: bool) -> Settings:
             raise UsageError(f"--set {text}: {unknown('setting', name, kinds)}")
         given[name] = _value(name, kinds[name], value)
     named = ("eps", "steps", "seed", "loss", "precision")
-    given |= {name: getattr(args, name) for name in named if getattr(args, name) is not None}
-    return preset(args.preset, **given | ({"goal": "avoid"} if attack else {}))
+    options = {name: getattr(args, name) for name in named if getattr(args, name) is not None}
+    for name in options.keys() & given.keys():
+        raise UsageError(f"--set {name}={given[name]} and --{name} {options[name]}: give one")
+    return preset(args.preset, **given, **options, goal=goal)
 
 
 def _value(name: str, kind: type, text: str) -> Any:

@@ -30,10 +30,11 @@ def keep_apart(output: Path, inputs: Sequence[Path]) -> None:
     """Refuse an output folder that is, contains, or lies in an input folder.
 
     Raises:
-        UsageError: naming both.
+        UsageError: naming both; or if it could not be written.
     """
     if output.exists() and not output.is_dir():
         raise UsageError(f"the output {output} is a file; it must be a folder")
+    _check_writable(output)
     out = output.resolve()
     for given in inputs:
         folder = given.resolve().parent if given.is_file() else given.resolve()
@@ -42,6 +43,16 @@ def keep_apart(output: Path, inputs: Sequence[Path]) -> None:
             raise UsageError(
                 f"the output folder {output} and {given} overlap; choose another output folder"
             )
+
+
+def _check_writable(path: Path) -> None:
+    """Whether files can be made there, so that it shows before the work."""
+    place = path.absolute()
+    folder = next(parent for parent in (place, *place.parents) if parent.exists())
+    if folder.is_file() and folder != place:
+        raise UsageError(f"{path} cannot be written, as {folder} is a file; choose another place")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{path} cannot be written: no permission in {folder}")
 
 
 def check_side_files(
@@ -63,6 +74,7 @@ def check_side_files(
     for file, place in zip(places, resolved, strict=True):
         if file.is_dir():
             raise UsageError(f"{file} is a folder; name a file")
+        _check_writable(file)
         if resolved.count(place) > 1 or place in others:
             raise UsageError(f"{file} would be written twice; choose another name")
         for given in inputs:

@@ -40,10 +40,11 @@ def evaluate(args: Namespace) -> int:
     if not meant:
         raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
     at = names.index(meant[0])
+    listed = ",".join(args.under or ())
     try:
-        under = {} if args.under is None else changes(args.under)
+        under = {} if args.under is None else changes(listed)
     except UsageError as error:
-        raise UsageError(f"--under {args.under}: {error}") from None
+        raise UsageError(f"--under {listed}: {error}") from None
     compilation.keep()
     on = mesh(args.devices)
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
