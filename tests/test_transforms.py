@@ -1,5 +1,7 @@
 """Each random change of a view: what it claims, and that it is a function of view and key."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -259,3 +261,10 @@ def test_changes_follow_one_another(view):
     np.testing.assert_array_equal(changed("flip:1,noise:0.1", view, key), by_hand)
     assert not np.array_equal(changed("flip:1,noise:0.1", view, jax.random.key(6)), by_hand)
     assert transforms.changed("", view, key) is view
+
+
+def test_the_page_names_every_view_with_its_strength():
+    page = (Path(__file__).parents[1] / "docs" / "transfer.md").read_text()
+    for name, method in METHODS.items():
+        row = f"| `{name}` | {method.strength:g} ({method.least:g} to {method.most:g}) |"
+        assert row in page, row
