@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jaxanon.adaptation.settings import STATUS
 from jaxanon.errors import printable
 from jaxanon.evaluate.mistakes import Mistakes
 from jaxanon.evaluate.transfer import Transfer
@@ -51,11 +52,12 @@ def closing(report: Mapping[str, Any]) -> str:
     if settings.get("loss") == "soft":
         text += f"\n{report['guarantee']['text']}: at most {report['guarantee']['bits']:g} bits"
     images = report["images"]
-    word, short = {
-        "keep": ("kept", "not every source keeps its decision"),
-        "avoid": ("fooled", "not every source was fooled"),
-        "reach": ("reached", f"not every source sees class {settings.get('towards')}"),
+    short = {
+        "keep": "not every source keeps its decision",
+        "avoid": "not every source was fooled",
+        "reach": f"not every source sees class {settings.get('towards')}",
     }[settings["goal"]]
+    word = STATUS[settings["goal"]]
     partly = [image for image in images if image["status"] == "partly"]
     failed = [image for image in images if image["status"] == "failed"]
     text += (

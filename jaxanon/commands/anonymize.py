@@ -18,6 +18,7 @@ from jaxanon.classifiers.checkpoint import CONFIG
 from jaxanon.classifiers.hub import PREFIX
 from jaxanon.commands.common import (
     check_side_files,
+    classifiers_named,
     keep_apart,
     load_all,
     split_names,
@@ -136,9 +137,8 @@ def _adapt_all(
     _check_outputs(args, items, inputs, ours)
     compilation.keep()
     on = mesh(args.devices)
-    adapted_to, held_out = split_names(args.sources), split_names(args.targets)
-    if not adapted_to:
-        raise UsageError("--sources names none; give at least one classifier")
+    adapted_to = classifiers_named("--sources", args.sources)
+    held_out = split_names(args.targets)
     loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
     classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
     run = Run(

@@ -14,7 +14,7 @@ from typing import Any
 from jaxanon import benchmark, compilation, tables
 from jaxanon.adaptation.settings import preset
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.commands.common import check_side_files, load_all, split_names
+from jaxanon.commands.common import check_side_files, classifiers_named, load_all
 from jaxanon.commands.demo import photos
 from jaxanon.devices import mesh
 from jaxanon.errors import UsageError
@@ -36,9 +36,7 @@ HEAD = (
 
 def bench(args: Namespace) -> int:
     """`jaxanon bench`."""
-    names = split_names(args.classifiers)
-    if not names:
-        raise UsageError("--classifiers names none")
+    names = classifiers_named("--classifiers", args.classifiers)
     for option in ("batch", "repeats"):
         if getattr(args, option) < 1:
             raise UsageError(f"--{option} is {getattr(args, option)}; it must be at least 1")

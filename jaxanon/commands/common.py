@@ -26,6 +26,17 @@ def split_names(text: str | None) -> list[str]:
     return [name.strip() for name in (text or "").split(",") if name.strip()]
 
 
+def classifiers_named(option: str, text: str) -> list[str]:
+    """The same, of an option that must name one.
+
+    Raises:
+        UsageError: naming the option.
+    """
+    if names := split_names(text):
+        return names
+    raise UsageError(f"{option} names none; give at least one classifier")
+
+
 def keep_apart(output: Path, inputs: Sequence[Path]) -> None:
     """Refuse an output folder that is, contains, or lies in an input folder.
 
@@ -48,8 +59,9 @@ def keep_apart(output: Path, inputs: Sequence[Path]) -> None:
 def _check_writable(path: Path) -> None:
     """Whether files can be made there, so that it shows before the work."""
     place = path.absolute()
-    folder = next(parent for parent in (place, *place.parents) if parent.exists())
-    if folder.is_file() and folder != place:
+    start = place if place.is_dir() else place.parent  # an existing file is replaced as a whole
+    folder = next(parent for parent in (start, *start.parents) if parent.exists())
+    if not folder.is_dir():
         raise UsageError(f"{path} cannot be written, as {folder} is a file; choose another place")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"{path} cannot be written: no permission in {folder}")

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxanon import compilation, files, tables, workers
 from jaxanon.classifiers import registry
-from jaxanon.commands.common import check_side_files, load_all, split_names
+from jaxanon.commands.common import check_side_files, classifiers_named, load_all
 from jaxanon.devices import mesh
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError, UsageError
@@ -25,10 +25,8 @@ from jaxanon.progress import Progress
 
 def evaluate(args: Namespace) -> int:
     """`jaxanon transfer`."""
-    names = split_names(args.classifiers)
+    names = classifiers_named("--classifiers", args.classifiers)
     originals = files.find([args.originals])
-    if not names:
-        raise UsageError("--classifiers names none")
     given = [args.adapted, *([args.anonymized] if args.anonymized else [])]
     folders = [Partners(folder, originals) for folder in given]
     if args.json:
