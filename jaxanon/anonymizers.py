@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from jaxanon.boxes import Region
 from jaxanon.errors import ImageError, UsageError, unknown
-from jaxanon.regions import Region
 
 REFERENCE_SIDE = 256
 """Strengths are given for an image whose short side has so many pixels."""
@@ -18,7 +18,8 @@ GREY = 128.0
 DEFAULT_STRENGTH: dict[str, float | None] = {"blur": 6.0, "pixelate": 8.0, "solid": None}
 LEAST = {"blur": 0.5, "pixelate": 2.0}
 """Lengths in pixels of the image below which a method leaves it all but unchanged."""
-METHODS = tuple(DEFAULT_STRENGTH)
+NAIVE = tuple(DEFAULT_STRENGTH)
+METHODS = (*NAIVE, "isr", "gan")
 
 
 def strength_of(method: str, strength: float | None) -> float | None:
@@ -27,9 +28,9 @@ def strength_of(method: str, strength: float | None) -> float | None:
     Raises:
         UsageError: for an unknown method, or a strength that it cannot take.
     """
-    if method not in DEFAULT_STRENGTH:
+    if method not in METHODS:
         raise UsageError(unknown("method", method, METHODS))
-    default = DEFAULT_STRENGTH[method]
+    default = DEFAULT_STRENGTH.get(method)
     if strength is None:
         return default
     if default is None:
@@ -92,7 +93,7 @@ def anonymize(
 
     Args:
         image: the original.
-        region: where; see `jaxanon.regions`.
+        region: where; see `jaxanon.boxes`.
         method: `blur`, `pixelate` or `solid`.
         strength: blur: standard deviation; pixelate: side of a cell; both in pixels of an image
             whose short side has 256.
@@ -114,11 +115,23 @@ def anonymize(
                 f"is {length:.2g} pixels there and hides nothing: give a larger --strength"
             )
         changed = (blur if method == "blur" else pixelate)(pixels, length)
+    return inside(region, image, changed, soft=method == "blur")
+
+
+def inside(region: Region, image: np.ndarray, changed: np.ndarray, *, soft: bool) -> np.ndarray:
+    """What has changed, inside a region, and the image outside it; rounded to uint8.
+
+    Args:
+        region: where.
+        image: the original, `(H, W, 3)` uint8.
+        changed: `(H, W, 3)`, in [0, 255].
+        soft: whether the region's edge is blended, as it is for blur.
+    """
     if region.mask is not None:
         weight = region.mask.astype(np.float32)
-        if method == "blur" and region.feather > 0:
+        if soft and region.feather > 0:
             weight = blur(weight[..., None], region.feather)[..., 0]
             weight[region.core] = 1
-        changed = weight[..., None] * changed + (1 - weight[..., None]) * pixels
+        changed = weight[..., None] * changed + (1 - weight[..., None]) * image.astype(np.float32)
     levels: np.ndarray = np.clip(np.rint(changed), 0, 255).astype(np.uint8)
     return levels

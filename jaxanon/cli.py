@@ -134,7 +134,29 @@ def _loop(command: argparse.ArgumentParser) -> None:
         "--regions",
         default="whole",
         metavar="WHERE",
-        help="what is private: whole, a JSON file of boxes, or a folder of masks (default: whole)",
+        help="what is private: whole, faces (found by a detector), a JSON file of boxes, or a "
+        "folder of masks (default: whole)",
+    )
+    add("--threshold", type=float, metavar="X", help="score of a face, 0 to 1 (default: 0.2)")
+    add(
+        "--grow",
+        type=float,
+        metavar="X",
+        help="how far a box or face grows on each side, as a share of its longer one "
+        "(default: 0.1)",
+    )
+    add("--also", type=Path, metavar="FILE.json", help="boxes that are private besides the faces")
+    add(
+        "--exempt",
+        type=Path,
+        metavar="FILE.json",
+        help="boxes; a face whose centre lies in one of them is left as it is",
+    )
+    add(
+        "--preview",
+        type=Path,
+        metavar="FILE.png",
+        help="sheet of the first inputs with what is private; it shows the originals",
     )
     add(
         "--sources",
@@ -208,7 +230,11 @@ def _demo(command: argparse.ArgumentParser) -> None:
 def _anonymize(command: argparse.ArgumentParser) -> None:
     command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
     command.add_argument(
-        "--method", default="blur", metavar="NAME", help="blur, pixelate or solid (default: blur)"
+        "--method",
+        default="blur",
+        metavar="NAME",
+        help="blur, pixelate, solid, isr (low-resolution views) or gan (generated faces) "
+        "(default: blur)",
     )
     command.add_argument(
         "--strength",
@@ -217,6 +243,12 @@ def _anonymize(command: argparse.ArgumentParser) -> None:
         help="blur: standard deviation (default 6); pixelate: cell (default 8); "
         "both in pixels of an image whose short side has 256",
     )
+    add = command.add_argument
+    add("--size", metavar="WxH", help="isr: pixels of a view of a landscape image (default: 16x12)")
+    add("--views", type=int, metavar="K", help="isr: views of each image (default: 1)")
+    add("--motions", type=Path, metavar="FILE.json", help="isr: those of an earlier run, isr.json")
+    add("--save-views", type=Path, metavar="DIR", help="isr: also save the small views, as PNG")
+    add("--gan", type=Path, metavar="DIR", help="gan: what `jaxanon train-gan` has made")
     _output(command)
     _save_anonymized(command)
     _loop(command)

@@ -9,17 +9,27 @@ from pathlib import Path
 import numpy as np
 
 from jaxanon.anonymizers import anonymize
+from jaxanon.boxes import Region
 from jaxanon.images import decode
-from jaxanon.regions import Region
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """An image ready to be adapted: original, anonymized, and where pixels may change."""
+    """An image ready to be adapted.
+
+    Attributes:
+        original: `(H, W, 3)` uint8.
+        anonymized: the same size.
+        mask: `(H, W)` bool, where pixels may change; None is everywhere.
+        regions: how many were found in it; None where it is private as a whole, or by a mask.
+        low: the low-resolution view that `anonymized` shows, if it shows one.
+    """
 
     original: np.ndarray
     anonymized: np.ndarray
     mask: np.ndarray | None
+    regions: int | None = None
+    low: np.ndarray | None = None
 
 
 def load_whole(path: Path, method: str, strength: float | None = None) -> Loaded:
@@ -47,7 +57,10 @@ class Item:
         load: reads and anonymizes; raises ImageError.
         anonymized_output: where to save the anonymized image, if wanted.
         overwrite: whether `output` may replace an existing file.
-        overwrite_anonymized: the same for `anonymized_output`.
+        overwrite_anonymized: the same for `anonymized_output` and `low_output`.
+        low_output: where to save the low-resolution view, if wanted.
+        view: which of several images made from the same input this is, from 1; None for the only
+            one.
     """
 
     input: Path
@@ -56,3 +69,15 @@ class Item:
     anonymized_output: Path | None = None
     overwrite: bool = False
     overwrite_anonymized: bool = False
+    low_output: Path | None = None
+    view: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Names it among the images of a run."""
+        return key(str(self.input), self.view)
+
+
+def key(path: str, view: int | None) -> str:
+    """The name of an image among those of a run: its input, and which view of it."""
+    return path if view is None else f"{path}#{view}"

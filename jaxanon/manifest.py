@@ -17,6 +17,7 @@ from jaxanon.adaptation.settings import Success
 from jaxanon.errors import UsageError
 from jaxanon.evaluate.concordance import concordance, repair_rate
 from jaxanon.files import write
+from jaxanon.items import key
 
 JOURNAL = ".jaxanon-journal.jsonl"
 REPORT = "report.json"
@@ -41,6 +42,9 @@ class Record:
         psnr: of the saved file against the anonymized image, in dB; None where they are equal.
         decisions: of all classifiers; those on the adapted image are read off the saved file.
         error: the reason of a failure.
+        view: which of several images made from the same input this is, from 1; None for the only
+            one.
+        regions: private ones that were found in it; None where no boxes were looked for.
     """
 
     input: str
@@ -51,6 +55,13 @@ class Record:
     psnr: float | None = None
     decisions: Decisions = field(default_factory=dict)
     error: str | None = None
+    view: int | None = None
+    regions: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Names the image among those of a run."""
+        return key(self.input, self.view)
 
 
 def difference(saved: np.ndarray, anonymized: np.ndarray) -> tuple[int, float | None]:
@@ -120,11 +131,12 @@ class Journal:
                 "use the same ones, or --overwrite to begin anew"
             )
         self._earlier = rows[1:]
-        latest = {row["record"]["input"]: row for row in self._earlier}
+        latest = {Record(**row["record"]).key: row for row in self._earlier}
         done = {
             name: Record(**row["record"])
             for name, row in latest.items()
-            if row["record"]["status"] != "failed" and row["fingerprint"] == fingerprint(Path(name))
+            if row["record"]["status"] != "failed"
+            and row["fingerprint"] == fingerprint(Path(row["record"]["input"]))
         }
         written = [row["record"]["output"] for row in self._earlier]
         return done, {Path(output).resolve() for output in written if output is not None}

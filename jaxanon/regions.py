@@ -1,147 +1,124 @@
-"""Which part of an image is private: all of it, annotated boxes, or a folder of masks."""
+"""Which part of an image is private: all of it, faces, annotated boxes, or a folder of masks."""
 
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from jaxanon.boxes import GROWTH, Box, BoxFile, Region, region_of
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.images import decode_mask
 
-GROWTH = 0.1
-"""Share of its longer side by which a box grows on each side, and which feathers its edge."""
+Regions = Callable[[Path, np.ndarray], Region]
+"""(relative path, original `(H, W, 3)` uint8) -> the image's region; raises ImageError where none
+is known."""
+Find = Callable[[np.ndarray], list[Box]]
+"""Original `(H, W, 3)` uint8 -> boxes."""
 
 
-@dataclass(frozen=True)
-class Region:
-    """The private part of one image.
+def regions(
+    spec: str,
+    *,
+    growth: float | None = None,
+    find_faces: Callable[[], Find] | None = None,
+    also: Path | None = None,
+    exempt: Path | None = None,
+) -> Regions:
+    """Regions by their option: `whole`, `faces`, a JSON file of boxes, or a folder of masks.
 
-    Attributes:
-        mask: `(H, W)` bool, where pixels are anonymized and may be adapted; None is everywhere.
-        core: `(H, W)` bool, the annotation itself, inside `mask`; None is everywhere.
-        feather: standard deviation, in pixels, of the soft edge of a blurred region.
-    """
-
-    mask: np.ndarray | None = None
-    core: np.ndarray | None = None
-    feather: float = 0.0
-
-
-Regions = Callable[[Path, int, int], Region]
-"""(relative path, height, width) -> the image's region; raises ImageError where none is known."""
-
-
-def regions(spec: str) -> Regions:
-    """Regions by their option: `whole`, a JSON file of boxes, or a folder of masks.
+    Args:
+        spec: one of these.
+        growth: share of its longer side by which a box grows on each side; by default `GROWTH`.
+        find_faces: makes the detector, for `faces`.
+        also: a file of boxes that are private besides the faces found.
+        exempt: a file of boxes; a face whose centre lies in one of them is left as it is.
 
     Raises:
-        UsageError: when the file or folder does not exist or cannot be used.
+        UsageError: when the file or folder does not exist or cannot be used, or an option is given
+            that means nothing for such regions.
     """
-    if spec == "whole":
-        return lambda _path, _height, _width: Region()
-    if not spec:
-        raise UsageError("regions is empty; give whole, a .json file or a folder of masks")
+    if growth is not None and not 0 <= growth <= 2:
+        raise UsageError(f"--grow is {growth}; it must be 0 to 2 (0.1 is a tenth of the box)")
+    grow = GROWTH if growth is None else growth
+    if spec == "faces":
+        assert find_faces is not None
+        extra = BoxFile("--also", also) if also else None
+        spared = BoxFile("--exempt", exempt) if exempt else None
+        return _Faces(find_faces(), grow, extra, spared)
+    for option, value in (("--also", also), ("--exempt", exempt)):
+        if value is not None:
+            raise UsageError(f"{option} goes with --regions faces, not with {spec}")
     path = Path(spec)
+    boxes = spec != "whole" and path.is_file()
+    if growth is not None and not boxes:
+        raise UsageError(f"--grow goes with faces and boxes, not with --regions {spec}")
+    if spec == "whole":
+        return lambda _path, _picture: Region()
+    if not spec:
+        raise UsageError("regions is empty; give whole, faces, a .json file or a folder of masks")
     if path.is_dir():
         return _Masks(path)
-    if path.is_file():
-        return _Boxes(path)
+    if boxes:
+        return _Boxes(BoxFile("regions", path), grow)
     folder = path.parent if path.parent.is_dir() else Path()
-    names = ["whole", *sorted(entry.name for entry in folder.iterdir())]
+    names = ["whole", "faces", *sorted(entry.name for entry in folder.iterdir())]
     near = difflib.get_close_matches(path.name, names, n=4, cutoff=0.5)
-    hint = f"near matches: {', '.join(near)}" if near else "give whole, a .json file or a folder"
+    words = "give whole, faces, a .json file or a folder"
+    hint = f"near matches: {', '.join(near)}" if near else words
     raise UsageError(f"regions {spec!r}: no such file or folder; {hint}")
 
 
 class _Boxes:
-    """Boxes in the format of the ImageNet face annotations (Yang et al., 2022).
+    """Boxes of a file."""
 
-    A list of `{"url": path, "bboxes": [{"x0": ..., "y0": ..., "x1": ..., "y1": ...}, ...]}` in
-    pixels of the upright image. An image is found by its path below the input folder, its suffix
-    left out, or by the end of it (so that `val/ILSVRC2012_val_00000001.JPEG` finds the image of
-    that name in a folder of another name), if that is unambiguous.
-    """
+    def __init__(self, file: BoxFile, growth: float) -> None:
+        self.file, self.growth = file, growth
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.boxes: dict[str, list[tuple[float, float, float, float]]] = {}
-        self.by_name: dict[str, list[str]] = {}
-        try:
-            entries = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(entries, list):
-                raise ValueError("the top level is not a list")
-            for i, entry in enumerate(entries):
-                self._read(i, entry)
-        except (OSError, ValueError, RecursionError) as error:
-            raise UsageError(
-                f"regions {path}: not a boxes file ({error}); expected "
-                '[{"url": "a.jpg", "bboxes": [{"x0": 1, "y0": 2, "x1": 30, "y1": 40}]}, ...]'
-            ) from error
+    def __call__(self, relative: Path, picture: np.ndarray) -> Region:
+        found = self.file.of(relative)
+        if found is None:
+            raise ImageError(
+                f"{relative}: no entry in {self.file.path}; nothing was anonymized, so nothing was "
+                "written (list an image that has nothing private with empty bboxes)"
+            )
+        return _region(relative, self.file, found, picture, self.growth)
 
-    def _read(self, index: int, entry: Any) -> None:
-        try:
-            key = Path(entry["url"]).with_suffix("").as_posix()
-            boxes = [_box(box) for box in entry["bboxes"]]
-            if not isinstance(entry["bboxes"], list):
-                raise TypeError("bboxes is not a list")
-        except Exception as error:
-            raise ValueError(f"entry {index} is malformed: {error!r}") from error
-        if not np.isfinite(boxes).all():
-            raise ValueError(f"entry {index} has a coordinate that is not finite")
-        self.boxes[key] = self.boxes.get(key, []) + boxes
-        self.by_name.setdefault(Path(key).name, []).append(key)
 
-    def __call__(self, relative: Path, height: int, width: int) -> Region:
-        mask = np.zeros((height, width), bool)
-        core = np.zeros((height, width), bool)
-        feather = 0.0
-        for x0, y0, x1, y1 in self.boxes[self._find(relative)]:
-            if x0 == x1 or y0 == y1:
-                continue  # the published file has a few empty boxes; its authors skip them too
-            if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-                raise ImageError(
-                    f"{relative}: the box {(x0, y0, x1, y1)} of {self.path} lies outside the "
-                    f"{width}x{height} image; are they of another size or orientation?"
-                )
-            x0, x1, y0, y1 = max(x0, 0), min(x1, width), max(y0, 0), min(y1, height)
-            grow = GROWTH * max(x1 - x0, y1 - y0)
-            core[_window(x0, y0, x1, y1)] = True
-            mask[_window(x0 - grow, y0 - grow, x1 + grow, y1 + grow)] = True
-            feather = max(feather, grow)
-        return Region(mask, core, feather)
+class _Faces:
+    """Faces that a detector finds, but for those exempt; and boxes of a file."""
 
-    def _find(self, relative: Path) -> str:
-        key = relative.with_suffix("").as_posix()
-        if key in self.boxes:
-            return key
-        same = set(self.by_name.get(relative.stem, []))
-        ends = {k for k in same if k.endswith("/" + key)}
-        if len(ends) == 1:
-            return ends.pop()
-        cause = f"{len(ends)} entries of that name" if ends else "no entry"
+    def __init__(
+        self, find: Find, growth: float, also: BoxFile | None, exempt: BoxFile | None
+    ) -> None:
+        self.find, self.growth, self.also, self.exempt = find, growth, also, exempt
+
+    def __call__(self, relative: Path, picture: np.ndarray) -> Region:
+        spared = (self.exempt.of(relative) if self.exempt else None) or []
+        found = [
+            face for face in self.find(picture) if not any(_centre_in(face, b) for b in spared)
+        ]
+        more = (self.also.of(relative) if self.also else None) or []
+        return _region(relative, self.also, [*found, *more], picture, self.growth)
+
+
+def _centre_in(face: Box, box: Box) -> bool:
+    x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _region(
+    relative: Path, file: BoxFile | None, boxes: list[Box], picture: np.ndarray, growth: float
+) -> Region:
+    try:
+        return region_of(boxes, *picture.shape[:2], growth)
+    except ValueError as error:
+        whose = f" of {file.path}" if file else ""
         raise ImageError(
-            f"{relative}: {cause} in {self.path}; nothing was anonymized, so nothing was written "
-            "(list an image that has nothing private with empty bboxes)"
-        )
-
-
-def _box(box: Any) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom; corners given the other way round are put right."""
-    x0, x1 = sorted((float(box["x0"]), float(box["x1"])))
-    y0, y1 = sorted((float(box["y0"]), float(box["y1"])))
-    return x0, y0, x1, y1
-
-
-def _window(x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
-    """The pixels that a box touches; negative bounds would count from the far end."""
-    rows = slice(max(0, int(np.floor(y0))), max(0, int(np.ceil(y1))))
-    return rows, slice(max(0, int(np.floor(x0))), max(0, int(np.ceil(x1))))
+            f"{relative}: {error}{whose}; are they of another size or orientation?"
+        ) from error
 
 
 class _Masks:
@@ -150,7 +127,8 @@ class _Masks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def __call__(self, relative: Path, height: int, width: int) -> Region:
+    def __call__(self, relative: Path, picture: np.ndarray) -> Region:
+        height, width = picture.shape[:2]
         place = self.folder / relative
         try:
             found = sorted(

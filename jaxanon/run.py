@@ -108,12 +108,13 @@ class Run:
         self._lock = threading.Lock()
         self._decided: dict[str, Decisions] = {}
         self._verified: dict[str, Record] = {}
+        self._regions: dict[str, int | None] = {}
 
     def execute(self, done: Mapping[str, Record]) -> dict[str, Any]:
-        """Handle every image that is not `done` (by input); returns the report."""
-        inputs = [str(item.input) for item in self.items]
-        self.records = {name: done[name] for name in inputs if name in done}
-        todo = [item for item in self.items if str(item.input) not in self.records]
+        """Handle every image that is not `done` (by key); returns the report."""
+        keys = [item.key for item in self.items]
+        self.records = {name: done[name] for name in keys if name in done}
+        todo = [item for item in self.items if item.key not in self.records]
         slots = self.compile() if todo else None
         self.journal.start()
         self._progress = Progress(len(todo), quiet=self.quiet)
@@ -131,7 +132,7 @@ class Run:
                     discard_part(item.output)
         self._progress.close()
         seconds = time.perf_counter() - begin
-        ordered = [self.records[name] for name in inputs]
+        ordered = [self.records[name] for name in keys]
         weights = {c.name: c.config.source for c in self.everyone.classifiers}
         summary = report(ordered, self.roles, weights, self.options, seconds, len(todo))
         return {**summary, **self._guarantee(), "timing": self.meter.report()}
@@ -183,13 +184,14 @@ class Run:
         try:
             with self.meter.stage("read and anonymize"):
                 loaded = item.load()
-            if item.anonymized_output is not None:
-                with self.meter.stage("encode and write"):
-                    write(
-                        item.anonymized_output,
-                        encode(loaded.anonymized, "png"),
-                        overwrite=item.overwrite_anonymized,
-                    )
+            self._regions[item.key] = loaded.regions
+            for place, pixels in (
+                (item.anonymized_output, loaded.anonymized),
+                (item.low_output, loaded.low),
+            ):
+                if place is not None and pixels is not None:
+                    with self.meter.stage("encode and write"):
+                        write(place, encode(pixels, "png"), overwrite=item.overwrite_anonymized)
             with self.meter.stage("resize for the classifiers"):
                 original = self.everyone.look(loaded.original)
                 anonymized = self.everyone.look(loaded.anonymized)
@@ -204,7 +206,7 @@ class Run:
         reference = np.stack([logits.argmax(1) for logits in scores])
         anonymized = self.everyone.decide_on([seen.anonymized for seen in batch])
         for i, seen in enumerate(batch):
-            self._decided[str(seen.item.input)] = {
+            self._decided[seen.item.key] = {
                 name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
                 for c, name in enumerate(self.everyone.names)
             }
@@ -247,7 +249,7 @@ class Run:
         read = [(item, views) for item, views in zip(adapted, saved, strict=True) if views]
         decided = self.everyone.decide_on([views for _, views in read])
         for i, (item, _) in enumerate(read):
-            name = str(_item(item).input)
+            name = _item(item).key
             decisions = {
                 classifier: {**self._decided[name][classifier], "adapted": int(decided[c, i])}
                 for c, classifier in enumerate(self.everyone.names)
@@ -273,20 +275,22 @@ class Run:
             self._fail(item, error)
             return None
         linf, psnr = difference(pixels, adapted.job.pixels)
-        self._verified[str(item.input)] = Record(
+        self._verified[item.key] = Record(
             input=str(item.input),
             output=str(item.output),
             status="partly",
             steps=adapted.steps,
             linf=linf,
             psnr=psnr,
+            view=item.view,
+            regions=self._regions[item.key],
         )
         with self.meter.stage("resize for the classifiers"):
             return self.everyone.look(pixels)
 
     def _settled(self, item: Item) -> bool:
         """Whether a checked image needs no further round: it is there, or could not be written."""
-        name = str(item.input)
+        name = item.key
         return name in self.records or self._verified[name].status == self.settings.success
 
     def _finish(self, item: Item) -> None:
@@ -296,7 +300,7 @@ class Run:
         and a file that the journal does not know is somebody else's. So an older file of the name
         goes before that: it would be taken for the one on record.
         """
-        name = str(item.input)
+        name = item.key
         if name in self.records:
             return  # it failed to be written, and that is on record
         record = self._verified.pop(name)
@@ -313,7 +317,7 @@ class Run:
 
     def _fail(self, item: Item, error: Exception) -> None:
         text = str(error) if isinstance(error, ImageError) else f"{item.input}: out of memory"
-        record = Record(str(item.input), None, "failed", error=text)
+        record = Record(str(item.input), None, "failed", error=text, view=item.view)
         with self._lock:
             self._progress.error(text)
             self.journal.add(record)
@@ -321,8 +325,9 @@ class Run:
 
     def _done(self, record: Record) -> None:
         with self._lock:
-            self.records[record.input] = record
-            self._decided.pop(record.input, None)
+            self.records[record.key] = record
+            self._decided.pop(record.key, None)
+            self._regions.pop(record.key, None)
             self._progress.advance()
 
 

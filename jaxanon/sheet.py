@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from jaxanon.boxes import Region
 from jaxanon.ensemble import Ensemble
 from jaxanon.labels import label
 
@@ -51,6 +52,41 @@ def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
     out = io.BytesIO()
     canvas.save(out, "png", optimize=True)
     return out.getvalue()
+
+
+def preview(rows: Sequence[tuple[np.ndarray, Region]]) -> bytes:
+    """A PNG of pictures with what is private in them: boxes drawn, what will change tinted.
+
+    It shows the originals: it is for those who may see them.
+    """
+    tiles = [_marked(picture, region) for picture, region in rows]
+    across = min(4, len(tiles))
+    down = -(-len(tiles) // across)
+    cell = TILE + GAP
+    canvas = Image.new("RGB", (GAP + across * cell, GAP + down * (cell + LINE)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for i, (tile, (_, region)) in enumerate(zip(tiles, rows, strict=True)):
+        x, y = GAP + i % across * cell, GAP + i // across * (cell + LINE)
+        canvas.paste(tile, (x, y))
+        if region.boxes is not None:
+            text = f"{len(region.boxes)} regions" if len(region.boxes) != 1 else "1 region"
+            draw.text((x, y + TILE), text, INK if region.boxes else BAD, ImageFont.load_default(12))
+    out = io.BytesIO()
+    canvas.save(out, "png", optimize=True)
+    return out.getvalue()
+
+
+def _marked(picture: np.ndarray, region: Region) -> Image.Image:
+    shown = picture
+    if region.mask is not None:
+        tint = (picture.astype(np.uint16) + np.uint16([255, 64, 64])) // 2
+        shown = np.where(region.mask[..., None], tint, picture).astype(np.uint8)
+    small = _small(shown)
+    draw = ImageDraw.Draw(small)
+    scale = small.size[0] / picture.shape[1]
+    for box in region.boxes or ():
+        draw.rectangle([scale * edge for edge in box], outline=BAD, width=2)
+    return small
 
 
 def _pictures(

@@ -34,6 +34,7 @@ from ablation_report import BASE, bits, compared, line_of, show
 from jaxanon import compilation, files, images, memory
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import METHODS, anonymize, strength_of
+from jaxanon.boxes import Region
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.cli import DEFAULT_SOURCES
 from jaxanon.commands.common import check_side_files, load_all, split_names
@@ -42,7 +43,6 @@ from jaxanon.errors import ImageError, JaxanonError, UsageError
 from jaxanon.evaluate.changes import changes
 from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal, write_json
-from jaxanon.regions import Region
 from jaxanon.run import Run
 
 VIEWS = "zoom:0.25,flip"

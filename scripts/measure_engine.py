@@ -41,12 +41,12 @@ from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
 from jaxanon.anonymizers import anonymize
+from jaxanon.boxes import Region
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.commands.demo import photos
 from jaxanon.items import Item, Loaded, load_whole
 from jaxanon.manifest import Journal, write_json
-from jaxanon.regions import Region
 from jaxanon.run import Run
 
 LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")

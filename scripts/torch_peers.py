@@ -18,10 +18,10 @@ from torch.nn.functional import cross_entropy, interpolate
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import anonymize
+from jaxanon.boxes import Region
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.config import Config
 from jaxanon.images import decode, encode
-from jaxanon.regions import Region
 from jaxanon.view import crop_start, look, resized
 
 FIXED = 10

@@ -9,6 +9,10 @@ from jaxanon.errors import ImageError, UsageError
 from jaxanon.regions import regions
 
 
+def blank(height, width):
+    return np.zeros((height, width, 3), np.uint8)
+
+
 def boxes_file(tmp_path, entries):
     path = tmp_path / "boxes.json"
     path.write_text(json.dumps(entries))
@@ -32,27 +36,27 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
             ],
         )
     )
-    region = where(Path("ILSVRC2012_val_00000001.jpg"), 60, 80)
+    region = where(Path("ILSVRC2012_val_00000001.jpg"), blank(60, 80))
     assert region.core is not None
     assert region.mask is not None
     assert region.core.sum() == 20 * 20
     np.testing.assert_array_equal(np.argwhere(region.mask)[[0, -1]], [[8, 18], [31, 41]])
     assert region.feather == pytest.approx(2.0)
 
-    nothing = where(Path("train/n01/a.png"), 60, 80)
+    nothing = where(Path("train/n01/a.png"), blank(60, 80))
     assert nothing.mask is not None
     assert not nothing.mask.any()
-    assert where(Path("y/b.png"), 60, 80).mask is not None
+    assert where(Path("y/b.png"), blank(60, 80)).mask is not None
     with pytest.raises(ImageError, match="2 entries of that name"):
-        where(Path("b.png"), 60, 80)
+        where(Path("b.png"), blank(60, 80))
     with pytest.raises(ImageError, match=r"c\.png: no entry in .*nothing was written"):
-        where(Path("c.png"), 60, 80)
-    assert where(Path("r.png"), 60, 80).core.sum() == 20 * 20, "corners the other way round"
-    assert where(Path("far.png"), 60, 80).core.sum() == 9 * 80
+        where(Path("c.png"), blank(60, 80))
+    assert where(Path("r.png"), blank(60, 80)).core.sum() == 20 * 20, "corners the other way round"
+    assert where(Path("far.png"), blank(60, 80)).core.sum() == 9 * 80
     with pytest.raises(ImageError, match="no entry"):
-        where(Path("other/r.png"), 60, 80)
+        where(Path("other/r.png"), blank(60, 80))
     with pytest.raises(ImageError, match="lies outside the 15x12 image"):
-        where(Path("x/b.png"), 12, 15)
+        where(Path("x/b.png"), blank(12, 15))
 
 
 @pytest.mark.parametrize(
@@ -91,20 +95,20 @@ def test_masks(tmp_path):
     mask[10:20, 5:30] = 255
     Image.fromarray(mask).save(tmp_path / "sub" / "a.png")
     where = regions(str(tmp_path))
-    region = where(Path("sub/a.jpg"), 40, 50)
+    region = where(Path("sub/a.jpg"), blank(40, 50))
     np.testing.assert_array_equal(region.mask, mask > 0)
     with pytest.raises(ImageError, match="50x40 pixels, the image 40x50"):
-        where(Path("sub/a.jpg"), 50, 40)
+        where(Path("sub/a.jpg"), blank(50, 40))
     with pytest.raises(ImageError, match=r"sub/b\.jpg: no masks named b"):
-        where(Path("sub/b.jpg"), 40, 50)
+        where(Path("sub/b.jpg"), blank(40, 50))
     Image.fromarray(mask // 255).save(tmp_path / "sub" / "ones.png")
-    np.testing.assert_array_equal(where(Path("sub/ones.jpg"), 40, 50).mask, mask > 0)
+    np.testing.assert_array_equal(where(Path("sub/ones.jpg"), blank(40, 50)).mask, mask > 0)
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(mask).save(tmp_path / "sub" / "turned.png", exif=exif)
     np.testing.assert_array_equal(
-        where(Path("sub/turned.jpg"), 50, 40).mask, np.rot90(mask > 0, -1)
+        where(Path("sub/turned.jpg"), blank(50, 40)).mask, np.rot90(mask > 0, -1)
     )
     (tmp_path / "sub" / "c.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match="not an image"):
-        where(Path("sub/c.jpg"), 40, 50)
+        where(Path("sub/c.jpg"), blank(40, 50))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from functools import partial
@@ -12,11 +11,11 @@ from typing import Any
 
 from jaxanon import compilation, files, images, tables
 from jaxanon.adaptation.settings import Settings, preset
-from jaxanon.anonymizers import anonymize as obscure
-from jaxanon.anonymizers import strength_of
 from jaxanon.classifiers.checkpoint import CONFIG
 from jaxanon.classifiers.hub import PREFIX
+from jaxanon.commands.areas import Finder, count, region_finder, write_preview
 from jaxanon.commands.common import (
+    check_sheet,
     check_side_files,
     classifiers_named,
     keep_apart,
@@ -24,32 +23,32 @@ from jaxanon.commands.common import (
     split_names,
     write_sheet,
 )
+from jaxanon.commands.methods import MOTIONS, Method, method
 from jaxanon.devices import mesh
 from jaxanon.errors import ImageError, UsageError, unknown
 from jaxanon.items import Item, Loaded
 from jaxanon.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
 from jaxanon.pairs import Partners, decode_together
-from jaxanon.regions import Region, regions
 from jaxanon.run import Run
 
 
 def anonymize(args: Namespace) -> int:
     """`jaxanon anonymize`."""
-    strength = strength_of(args.method, args.strength)
+    how = method(args)
     sources = files.find(args.src)
-    region_of = _region_finder(args.regions, sources)
+    region_of = region_finder(args, sources)
 
-    def load(source: files.Source) -> Loaded:
+    def load(source: files.Source, view: int) -> Loaded:
         original = images.decode(source.path)
-        region = region_of(source, original.shape[0], original.shape[1])
+        region = region_of(source, original)
         try:
-            anonymized = obscure(original, region, args.method, strength)
+            hidden = how(original, region, view)
         except ImageError as error:
             raise ImageError(f"{source.path}: {error}") from error
-        return Loaded(original, anonymized, region.mask)
+        return Loaded(original, hidden.anonymized, region.mask, count(region), hidden.low)
 
-    options = {"command": "anonymize", "method": args.method, "strength": strength}
-    return _adapt_all(args, sources, load, options, args.src)
+    options = {"command": "anonymize", **how.options}
+    return _adapt_all(args, sources, load, options, args.src, region_of, how)
 
 
 def adapt(args: Namespace) -> int:
@@ -58,57 +57,44 @@ def adapt(args: Namespace) -> int:
     if a == b or a in b.parents or b in a.parents:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = files.find([args.originals])
-    region_of = _region_finder(args.regions, originals)
+    region_of = region_finder(args, originals)
     partners = Partners(args.anonymized, originals)
 
-    def load(original: files.Source) -> Loaded:
+    def load(original: files.Source, _view: int) -> Loaded:
         before, after = decode_together(original, partners.of(original))
-        return Loaded(before, after, region_of(original, after.shape[0], after.shape[1]).mask)
+        region = region_of(original, before)
+        return Loaded(before, after, region.mask, count(region))
 
     options = {
         "command": "adapt",
         "anonymized": str(args.anonymized),
         "anonymized_state": fingerprint(args.anonymized),
     }
-    return _adapt_all(args, originals, load, options, [args.originals, args.anonymized])
+    return _adapt_all(args, originals, load, options, [args.originals, args.anonymized], region_of)
 
 
 def attack(args: Namespace) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
     sources = files.find(args.src)
-    region_of = _region_finder(args.regions, sources)
+    region_of = region_finder(args, sources)
 
-    def load(source: files.Source) -> Loaded:
+    def load(source: files.Source, _view: int) -> Loaded:
         original = images.decode(source.path)
-        return Loaded(original, original, region_of(source, *original.shape[:2]).mask)
+        region = region_of(source, original)
+        return Loaded(original, original, region.mask, count(region))
 
-    return _adapt_all(args, sources, load, {"command": "attack", "towards": args.towards}, args.src)
-
-
-def _region_finder(
-    spec: str, sources: Sequence[files.Source]
-) -> Callable[[files.Source, int, int], Region]:
-    """Regions by input, refused where two inputs would share an annotation."""
-    where = regions(spec)
-    namesakes = Counter(source.relative.with_suffix("") for source in sources)
-
-    def find(source: files.Source, height: int, width: int) -> Region:
-        if spec != "whole" and namesakes[source.relative.with_suffix("")] > 1:
-            raise ImageError(
-                f"{source.path}: another input is called {source.relative.with_suffix('')} too, "
-                "so its region is unclear; rename one, or run them apart"
-            )
-        return where(source.relative, height, width)
-
-    return find
+    options = {"command": "attack", "towards": args.towards}
+    return _adapt_all(args, sources, load, options, args.src, region_of)
 
 
 def _adapt_all(
     args: Namespace,
     sources: Sequence[files.Source],
-    load: Callable[[files.Source], Loaded],
+    load: Callable[[files.Source, int], Loaded],
     options: dict[str, Any],
     inputs: Sequence[Path],
+    region_of: Finder,
+    how: Method | None = None,
 ) -> int:
     """The common part of all three; `inputs` are the files and folders given."""
     towards = getattr(args, "towards", None)
@@ -117,24 +103,37 @@ def _adapt_all(
     settings = _settings(args, goal)
     names = files.output_names(sources, args.format)
     keep_apart(args.output, inputs)
-    if args.save_anonymized:
-        keep_apart(args.save_anonymized, [args.output, *inputs])
+    aside = [args.save_anonymized, getattr(args, "save_views", None)]
+    for i, folder in enumerate(aside):
+        if folder:
+            keep_apart(folder, [args.output, *inputs, *filter(None, aside[:i])])
     options |= _options(args, settings)
     journal = Journal(args.output, options)
     done, known = journal.resume() if args.resume else ({}, set())
     ours = args.overwrite or (args.resume and journal.path.is_file())
-    items = [
-        Item(
-            source.path,
-            args.output / name,
-            partial(load, source),
-            args.save_anonymized / name.with_suffix(".png") if args.save_anonymized else None,
-            overwrite=args.overwrite or (args.output / name).resolve() in known,
-            overwrite_anonymized=ours,
-        )
-        for source, name in zip(sources, names, strict=True)
-    ]
+    views = how.views if how else 1
+    items = []
+    for view in range(views):
+        below = Path(f"view-{view + 1}") if views > 1 else Path()
+        for source, name in zip(sources, names, strict=True):
+            output = args.output / below / name
+            anonymized, low = (
+                folder / below / name.with_suffix(".png") if folder else None for folder in aside
+            )
+            item = Item(
+                source.path,
+                output,
+                partial(load, source, view),
+                anonymized,
+                overwrite=args.overwrite or output.resolve() in known,
+                overwrite_anonymized=ours,
+                low_output=low,
+                view=view + 1 if views > 1 else None,
+            )
+            items.append(item)
     _check_outputs(args, items, inputs, ours)
+    if args.preview:
+        write_preview(args.preview, sources, region_of)
     compilation.keep()
     on = mesh(args.devices)
     adapted_to = classifiers_named("--sources", args.sources)
@@ -154,6 +153,8 @@ def _adapt_all(
         towards=towards,
         quiet=args.quiet,
     )
+    if how:
+        how.prepare(run.sources, sources, args.output, resume=args.resume)
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)
     if args.sheet:
@@ -197,9 +198,13 @@ def _value(name: str, kind: type, text: str) -> Any:
 def _options(args: Namespace, settings: Settings) -> dict[str, Any]:
     """All that the result depends on, for the report and to know a run again."""
     read = [name.partition("@")[2] for name in split_names(f"{args.sources},{args.targets or ''}")]
-    read += [args.regions] if args.regions != "whole" else []
+    read += [args.regions] if args.regions not in ("whole", "faces") else []
+    read += [str(path) for path in (args.also, args.exempt) if path]
+    found = {"threshold": args.threshold, "grow": args.grow}
     return {
         "regions": args.regions,
+        **{name: value for name, value in found.items() if value is not None},
+        **{name: str(getattr(args, name)) for name in ("also", "exempt") if getattr(args, name)},
         "sources": args.sources,
         "targets": args.targets,
         "preset": args.preset,
@@ -222,6 +227,8 @@ def _check_outputs(
     """Refuse what would be overwritten, and originals shown among the outputs."""
     written = [item.output for item in items]
     written += [item.anonymized_output for item in items if item.anonymized_output]
+    written += [item.low_output for item in items if item.low_output]
+    written += [args.output / MOTIONS] if getattr(args, "method", None) == "isr" else []
     journal, report = args.output / JOURNAL, args.report or args.output / REPORT
     there = [item.output for item in items if item.output.exists() and not item.overwrite]
     if not ours:
@@ -235,14 +242,9 @@ def _check_outputs(
     for path in written:
         if path.resolve() in originals:
             raise UsageError(f"the output {path} is one of the inputs; choose another folder")
-    if args.sheet:
-        for folder in filter(None, (args.output, args.save_anonymized)):
-            if folder.resolve() in args.sheet.resolve().parents:
-                raise UsageError(
-                    f"the contact sheet {args.sheet} shows the originals; "
-                    f"keep it outside the output folder {folder}"
-                )
-        if args.sheet.suffix != ".png":
-            raise UsageError(f"the contact sheet {args.sheet} is a PNG; name it .png")
-    side = [report, *([args.sheet] if args.sheet else [])]
+    sheets = {"contact sheet": args.sheet, "preview": args.preview}
+    for name, sheet in sheets.items():
+        if sheet:
+            check_sheet(name, sheet, [args.output, args.save_anonymized])
+    side = [report, *filter(None, sheets.values())]
     check_side_files(side, inputs, overwrite=ours, taken=[journal, *written])

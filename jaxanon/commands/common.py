@@ -96,6 +96,22 @@ def check_side_files(
             raise UsageError(f"{file} exists; give --overwrite to replace it")
 
 
+def check_sheet(name: str, sheet: Path, outputs: Sequence[Path | None]) -> None:
+    """Refuse a sheet that shows originals among the outputs, or that is not named as a PNG.
+
+    Raises:
+        UsageError: naming it.
+    """
+    for folder in outputs:
+        if folder and folder.resolve() in sheet.resolve().parents:
+            raise UsageError(
+                f"the {name} {sheet} shows the originals; "
+                f"keep it outside the output folder {folder}"
+            )
+    if sheet.suffix != ".png":
+        raise UsageError(f"the {name} {sheet} is a PNG; name it .png")
+
+
 class _Terminal(logging.Handler):
     """Prints what the library has to say."""
 

@@ -1,0 +1,81 @@
+"""Regions as commands ask for them: found, listed, counted, shown."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from jaxanon import files, images
+from jaxanon.boxes import BoxFile, Region
+from jaxanon.ensemble import PIXELS_AT_ONCE
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.faces import Detector
+from jaxanon.regions import regions
+from jaxanon.sheet import preview
+
+MOST = 24
+"""Pictures on a preview."""
+
+Finder = Callable[[files.Source, np.ndarray], Region]
+
+
+def region_finder(args: Namespace, sources: Sequence[files.Source]) -> Finder:
+    """Regions by input, refused where two inputs would share an annotation.
+
+    Raises:
+        UsageError: for regions that cannot be had, options that mean nothing for them, or a file
+            of further boxes that lists what is not among the inputs.
+    """
+    where = regions(
+        args.regions,
+        growth=args.grow,
+        find_faces=lambda: Detector(args.threshold),
+        also=args.also,
+        exempt=args.exempt,
+    )
+    if args.threshold is not None and args.regions != "faces":
+        raise UsageError(f"--threshold goes with --regions faces, not with {args.regions}")
+    for option, path in (("--also", args.also), ("--exempt", args.exempt)):
+        if path and (left := BoxFile(option, path).unused([s.relative for s in sources])):
+            raise UsageError(
+                f"{option} {path}: {len(left)} entries are of no input, {left[0]} the first; give "
+                "paths below the input folder"
+            )
+    namesakes = Counter(source.relative.with_suffix("") for source in sources)
+    listed = args.regions not in ("whole", "faces") or args.also or args.exempt
+
+    def find(source: files.Source, original: np.ndarray) -> Region:
+        if listed and namesakes[source.relative.with_suffix("")] > 1:
+            raise ImageError(
+                f"{source.path}: another input is called {source.relative.with_suffix('')} too, "
+                "so its region is unclear; rename one, or run them apart"
+            )
+        return where(source.relative, original)
+
+    return find
+
+
+def count(region: Region) -> int | None:
+    """The boxes of a region, for the report."""
+    return None if region.boxes is None else len(region.boxes)
+
+
+def write_preview(path: Path, sources: Sequence[files.Source], find: Finder) -> None:
+    """Write a sheet of the first inputs with their regions; what cannot be read is left out."""
+    rows: list[tuple[np.ndarray, Region]] = []
+    pixels = 0
+    for source in sources:
+        if len(rows) == MOST or pixels >= PIXELS_AT_ONCE:
+            break
+        try:
+            picture = images.decode(source.path)
+            rows.append((picture, find(source, picture)))
+        except ImageError:
+            continue  # the run names it when its turn comes
+        pixels += picture.shape[0] * picture.shape[1]
+    if rows:
+        files.write(path, preview(rows))
