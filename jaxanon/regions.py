@@ -113,7 +113,7 @@ def _region(
     relative: Path, file: BoxFile | None, boxes: list[Box], picture: np.ndarray, growth: float
 ) -> Region:
     try:
-        return region_of(boxes, *picture.shape[:2], growth)
+        return region_of(boxes, picture.shape[0], picture.shape[1], growth)
     except ValueError as error:
         whose = f" of {file.path}" if file else ""
         raise ImageError(

@@ -15,6 +15,7 @@ from jaxanon.labels import label
 TILE, GAP, LINE, TOP = 256, 14, 17, 2
 AMPLIFY = 8
 HEADINGS = ("original", "anonymized", "adapted", f"difference x{AMPLIFY}")
+TINT = (255, 64, 64)
 INK, FAINT, GOOD, BAD = "#1a1a1a", "#777777", "#1a7f37", "#b42318"
 
 Triple = tuple[np.ndarray, ...]
@@ -79,7 +80,7 @@ def preview(rows: Sequence[tuple[np.ndarray, Region]]) -> bytes:
 def _marked(picture: np.ndarray, region: Region) -> Image.Image:
     shown = picture
     if region.mask is not None:
-        tint = (picture.astype(np.uint16) + np.uint16([255, 64, 64])) // 2
+        tint = picture // 2 + np.array(TINT, np.uint8) // 2
         shown = np.where(region.mask[..., None], tint, picture).astype(np.uint8)
     small = _small(shown)
     draw = ImageDraw.Draw(small)

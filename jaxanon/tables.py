@@ -65,6 +65,12 @@ def closing(report: Mapping[str, Any]) -> str:
         f"{len(partly)} partly, {len(failed)} failed; {summary['seconds']:.1f} s, "
         f"{summary['images_per_second']:.2f} images/s"
     )
+    bare = [image for image in images if image["regions"] == 0]
+    if bare:
+        text += (
+            f"\nnothing private was found in {len(bare)} images, so they were not anonymized: "
+            f"look at them ({printable(bare[0]['output'])} is the first)"
+        )
     for image in partly:
         text += f"\npartly: {printable(image['output'])}: {short}"
     for image in failed:

@@ -18,7 +18,7 @@ from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.items import Item
+from jaxanon.items import Item, key
 
 
 def split_names(text: str | None) -> list[str]:
@@ -156,12 +156,12 @@ def write_sheet(
     """Write the contact sheet of a run's first saved images."""
     from jaxanon.sheet import sheet
 
-    by_input = {str(item.input): item for item in items}
+    by_key = {item.key: item for item in items}
     rows: list[tuple[np.ndarray, ...]] = []
     pixels = 0
     for record in report["images"]:
         if record["output"] is not None and len(rows) < most and pixels < PIXELS_AT_ONCE:
-            loaded = by_input[record["input"]].load()
+            loaded = by_key[key(record["input"], record["view"])].load()
             saved = images.decode(Path(record["output"]))
             rows.append((loaded.original, loaded.anonymized, saved))
             pixels += saved.shape[0] * saved.shape[1]
