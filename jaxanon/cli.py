@@ -19,6 +19,7 @@ _HOMES = {
     "adapt": ("anonymize", "adapt"),
     "attack": ("anonymize", "attack"),
     "transfer": ("transfer", "evaluate"),
+    "privacy": ("privacy", "privacy"),
     "models": ("models", "models"),
     "bench": ("bench", "bench"),
 }
@@ -66,6 +67,14 @@ def parser() -> argparse.ArgumentParser:
             "transfer",
             "what classifiers make of adapted images",
             "jaxanon transfer photos out --classifiers tf_efficientnet_lite0,tf_efficientnet_lite2",
+        )
+    )
+    _privacy(
+        _command(
+            commands,
+            "privacy",
+            "what published images tell of the originals, measured",
+            "jaxanon privacy photos out --anonymized blurred --json privacy.json",
         )
     )
     _models(
@@ -312,6 +321,39 @@ def _transfer(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
     command.add_argument("--overwrite", action="store_true", help="replace FILE")
     command.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def _privacy(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("originals", type=Path, metavar="ORIGINALS")
+    add("adapted", type=Path, metavar="ADAPTED")
+    add(
+        "--anonymized",
+        type=Path,
+        metavar="DIR",
+        help="the same images before adaptation: shows what the adaptation gave away",
+    )
+    add(
+        "--copies",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="the same images adapted with another --seed, for an attacker who averages them; "
+        "repeat for more",
+    )
+    add(
+        "--classifiers",
+        default=DEFAULT_SOURCES,
+        metavar="A,B,...",
+        help="whose features are compared, and whose decisions (default: %(default)s)",
+    )
+    add("--threshold", type=float, metavar="X", help="score of a face, 0 to 1 (default: 0.2)")
+    add("--no-faces", action="store_true", help="do not look at faces")
+    _hardware(command)
+    add("--json", type=Path, metavar="FILE", help="write the result here too")
+    add("--overwrite", action="store_true", help="replace FILE")
+    add("--quiet", action="store_true", help="print nothing")
 
 
 def _models(command: argparse.ArgumentParser) -> None:

@@ -11,6 +11,9 @@ from jaxanon.evaluate.mistakes import Mistakes
 from jaxanon.evaluate.transfer import Transfer
 
 
+STAGES = ("anonymized", "adapted")
+
+
 def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str] | None = None
 ) -> str:
@@ -104,6 +107,62 @@ def robustness(under: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
         for name, shares in classifiers.items()
     ]
     return table(["under", "classifier", *stages], body, left=["under", "classifier"])
+
+
+def interval(shares: Mapping[str, float] | None) -> str:
+    """A share in percent with its interval, a dash where there is none."""
+    if shares is None:
+        return "-"
+    return f"{100 * shares['mean']:.0f} ({100 * shares['low']:.0f} to {100 * shares['high']:.0f})"
+
+
+def privacy(result: Mapping[str, Any]) -> str:
+    """The privacy report."""
+    lines = []
+    for stage, measures in result["similarity"].items():
+        ssim, psnr = measures["ssim"]["mean"], measures["psnr"]["mean"]
+        lines.append(f"{stage} to original: SSIM {ssim:.3f}, PSNR {psnr:.1f} dB")
+    faces = result["faces"]
+    if faces:
+        found = [f"{name} {interval(faces[name])}" for name in STAGES if name in faces]
+        lines.append(f"of {faces['faces']} faces still found, %: {', '.join(found)}")
+    elif result["faces_left_out"]:
+        lines.append(f"faces were not looked at: {result['faces_left_out']}")
+    body = []
+    for row in result["reidentification"]:
+        first, fifth = row["rank1"], row["rank5"]
+        cells = [interval(first.get(name)) for name in ("anonymized", "told", "adapted")]
+        last = [interval(fifth.get(name)) for name in ("anonymized", "adapted")]
+        body.append(
+            [row["features"], row["attack"], str(row["gallery"]), *cells, *last, _verdict(row)]
+        )
+    head = [
+        "features", "attack", "of", "1st: anonymized", "+ decisions", "adapted",
+        "5: anonymized", "adapted ", "worse?",
+    ]  # fmt: skip
+    bound = result["guarantee"]
+    lines += [
+        "",
+        "re-identification, % of images whose original is the nearest, or among the five nearest",
+        table(head, body, left=["features", "attack", "worse?"]),
+        "",
+        f"guaranteed: {bound['text']}: at most {bound['bits']:g} bits",
+        f"{result['bits_to_single_out']:g} bits single out one of {result['images']} images",
+        f"{result['images']} images compared, {len(result['failed'])} failed",
+    ]
+    return "\n".join(lines)
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    """Whether the adapted images tell more than the anonymized ones; and more than decisions do."""
+    ranks = [row[name] for name in ("rank1", "rank5")]
+    if "difference" not in ranks[0]:
+        return "-"
+    if not any(rank["difference"]["worse"] for rank in ranks):
+        return "no"
+    if any(rank.get("beyond_decisions", {"worse": True})["worse"] for rank in ranks):
+        return "yes"
+    return "not beyond the decisions"
 
 
 def mistakes(rows: Sequence[Mistakes]) -> str:

@@ -1,0 +1,156 @@
+"""`jaxanon privacy`."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxanon import __version__, compilation, files, tables, workers
+from jaxanon.adaptation.guarantee import guarantee
+from jaxanon.adaptation.settings import Settings
+from jaxanon.commands.common import check_side_files, classifiers_named, load_all
+from jaxanon.devices import mesh
+from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.evaluate.attacks import deviation_of
+from jaxanon.evaluate.examine import Examiner, Seen
+from jaxanon.evaluate.privacy import findings, gather
+from jaxanon.images import count_pixels
+from jaxanon.manifest import REPORT, write_json
+from jaxanon.pairs import Partners, decode_together
+from jaxanon.progress import Progress
+
+
+def privacy(args: Namespace) -> int:
+    """`jaxanon privacy`."""
+    names = classifiers_named("--classifiers", args.classifiers)
+    _need_skimage()
+    originals = files.find([args.originals])
+    stages = ["anonymized", "adapted"] if args.anonymized else ["adapted"]
+    folders = {"adapted": args.adapted, "anonymized": args.anonymized}
+    partners = {stage: Partners(folders[stage], originals) for stage in stages}
+    copies = [Partners(folder, originals) for folder in args.copies]
+    given = [args.originals, args.adapted, *filter(None, [args.anonymized]), *args.copies]
+    if args.json:
+        check_side_files([args.json], given, overwrite=args.overwrite)
+    made = _report_of(args.adapted)
+    faces, why_not = _face_tools(args)
+    compilation.keep()
+    ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=mesh(args.devices))
+    groups = _groups(ensemble.names, made)
+    deviation = deviation_of(made.get("settings", {}))
+    examiner = Examiner(ensemble, deviation, stages, copies=bool(copies), faces=faces)
+    with compilation.undisturbed():
+        ensemble.compile()
+    failed: list[str] = []
+    progress = Progress(len(originals), quiet=args.quiet)
+
+    def look(original: files.Source) -> Seen | ImageError:
+        try:
+            found = [side.of(original) for side in (*partners.values(), *copies)]
+            first, *others = decode_together(original, *found)
+        except ImageError as error:
+            return error
+        published = dict(zip(partners, others, strict=False))
+        return examiner.look(first, published, others[len(partners) :])
+
+    def images(threads: ThreadPoolExecutor) -> Iterator[Seen]:
+        cost = _pixels
+        for seen in workers.ahead(
+            look, originals, threads, 2 * ensemble.batch, cost, PIXELS_AT_ONCE
+        ):
+            if isinstance(seen, ImageError):
+                failed.append(str(seen))
+                progress.error(str(seen))
+            else:
+                yield seen
+            progress.advance()
+
+    with workers.pool() as threads:
+        try:
+            gathered = gather(ensemble, examiner.columns, images(threads))
+        except ValueError as error:
+            raise ImageError(f"no image of {args.originals} could be compared") from error
+    progress.close()
+    count = len(gathered.thumbnails)
+    result = {
+        "schema": 1,
+        "version": __version__,
+        "images": count,
+        "failed": failed,
+        "classifiers": {name: [ensemble.names[i] for i in at] for name, at in groups.items()},
+        "deviation": round(deviation, 3),
+        "copies": len(copies),
+        "faces_left_out": why_not,
+        "guarantee": _bound(made, ensemble),
+        "bits_to_single_out": round(float(np.log2(count)), 2),
+        **findings(gathered, groups),
+    }
+    if args.json:
+        write_json(args.json, result)
+    if not args.quiet:
+        print(tables.privacy(result))
+    return 1 if failed else 0
+
+
+def _need_skimage() -> None:
+    try:
+        import skimage.restoration  # noqa: F401
+    except ImportError as error:
+        raise UsageError(
+            f"the privacy report needs scikit-image ({error}); pip install 'jaxanon[privacy]'"
+        ) from error
+
+
+def _face_tools(args: Namespace) -> tuple[Any, str | None]:
+    """A detector and an embedder, or None and the reason."""
+    if args.no_faces:
+        return None, "asked for with --no-faces"
+    from jaxanon.faces import Detector
+    from jaxanon.identity import Embedder
+
+    try:
+        return (Detector(args.threshold), Embedder()), None
+    except UsageError as error:
+        if args.threshold is not None:
+            raise
+        return None, str(error)
+
+
+def _report_of(adapted: Path) -> dict[str, Any]:
+    """The report of the run that made the adapted images; empty where there is none."""
+    try:
+        made = json.loads((adapted / REPORT).read_text(encoding="utf-8"))
+        return made if isinstance(made, dict) and "classifiers" in made else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def _groups(names: list[str], made: Mapping[str, Any]) -> dict[str, list[int]]:
+    """Sources of that run, and the others; all together where no source is known."""
+    sources = {row["name"] for row in made.get("classifiers", ()) if row["role"] == "source"}
+    inside = [i for i, name in enumerate(names) if name in sources]
+    outside = [i for i in range(len(names)) if i not in inside]
+    if not inside:
+        return {"classifiers": outside}
+    return {"sources": inside, **({"held out": outside} if outside else {})}
+
+
+def _bound(made: Mapping[str, Any], ensemble: Ensemble) -> dict[str, Any]:
+    """The guarantee of the run; without its report, that of an adaptation to these classifiers."""
+    if "guarantee" in made:
+        return dict(made["guarantee"])
+    classes = [classifier.config.classes for classifier in ensemble.classifiers]
+    bound = guarantee(Settings(), classes, regions=True)
+    text = f"if made by jaxanon, with these classifiers as sources: {bound['text']}"
+    return {**bound, "text": text}
+
+
+def _pixels(original: files.Source) -> int:
+    return count_pixels(original.path)
