@@ -203,6 +203,17 @@ def _loop(command: argparse.ArgumentParser) -> None:
         help="any other option of the loop, see docs/transfer.md; repeat for more "
         "(example: --set views=resize:0.2,flip --set patience=3)",
     )
+    add(
+        "--cap",
+        type=float,
+        metavar="X",
+        help="stop an image before its score, of how well it leads to its original, exceeds this",
+    )
+    add(
+        "--judge",
+        metavar="NAME",
+        help="who gives that score: targets or faces (default: faces with --regions faces)",
+    )
     add("--seed", type=int, metavar="N", help="of the random views (default: 0)")
     add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")

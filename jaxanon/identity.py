@@ -6,6 +6,7 @@ aligned face of 150 pixels to 128 numbers; faces of one person lie nearer than 0
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +43,12 @@ class Window:
     def cut(self, picture: np.ndarray) -> np.ndarray:
         """The window of a picture of the same size, `(h, w, 3)` uint8."""
         part = Image.fromarray(picture[self.top : self.bottom, self.left : self.right])
-        size = (max(round(side * self.scale), 1) for side in part.size)
-        return np.asarray(part.resize(tuple(size), Image.Resampling.BICUBIC))
+        width, height = (max(round(side * self.scale), 1) for side in part.size)
+        return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
 
 
 class Embedder:
-    """Embeds faces; not for several threads at once.
+    """Embeds faces; any thread may ask.
 
     Raises:
         UsageError: when the packages are missing.
@@ -67,6 +68,7 @@ class Embedder:
                 "comparing faces needs face_recognition_models; pip install 'jaxanon[privacy]'"
             )
         self._dlib = dlib
+        self._lock = threading.Lock()  # the network keeps its buffers between two calls
         landmarks, network = (str(folder / "models" / name) for name in MODELS)
         self._landmarks = dlib.shape_predictor(landmarks)
         self._network = dlib.face_recognition_model_v1(network)
@@ -83,10 +85,12 @@ class Embedder:
             round((edge - start) * window.scale)
             for edge, start in zip(box, (left, top) * 2, strict=True)
         ]
-        shape = self._landmarks(window.cut(original), self._dlib.rectangle(*inner))
+        with self._lock:
+            shape = self._landmarks(window.cut(original), self._dlib.rectangle(*inner))
         return Window(left, top, right, bottom, window.scale, shape)
 
     def embed(self, window: Window, cut: np.ndarray) -> np.ndarray:
         """`(128,)` float64 of a face, as cut out by its window (and perhaps changed since)."""
         chip = self._dlib.get_face_chip(np.ascontiguousarray(cut), window.shape, CHIP)
-        return np.array(self._network.compute_face_descriptor(chip))
+        with self._lock:
+            return np.array(self._network.compute_face_descriptor(chip))

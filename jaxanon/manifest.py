@@ -23,6 +23,7 @@ JOURNAL = ".jaxanon-journal.jsonl"
 REPORT = "report.json"
 
 Status = Success | Literal["partly", "failed"]
+Score = dict[Literal["anonymized", "adapted"], float]
 Decisions = dict[str, dict[str, int]]
 """Classifier -> {"reference": class, "anonymized": class, "adapted": class}."""
 
@@ -41,10 +42,11 @@ class Record:
         linf: largest difference of the saved file to the anonymized image, in levels.
         psnr: of the saved file against the anonymized image, in dB; None where they are equal.
         decisions: of all classifiers; those on the adapted image are read off the saved file.
-        error: the reason of a failure.
+        error: the reason of a failure, or why an image was stopped.
         view: which of several images made from the same input this is, from 1; None for the only
             one.
         regions: private ones that were found in it; None where no boxes were looked for.
+        score: the judge's of the anonymized and of the saved image, where there is a cap on it.
     """
 
     input: str
@@ -57,6 +59,7 @@ class Record:
     error: str | None = None
     view: int | None = None
     regions: int | None = None
+    score: Score | None = None
 
     @property
     def key(self) -> str:

@@ -10,9 +10,8 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
@@ -22,17 +21,19 @@ from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Slots, wanted_slots
-from jaxanon.adaptation.stream import Adapted, stream
+from jaxanon.adaptation.stream import stream
+from jaxanon.cap import Cap, Memory
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.compilation import undisturbed
 from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.files import commit, discard, discard_part, refuse_existing, write, write_part
-from jaxanon.images import count_pixels, decode, encode
+from jaxanon.files import commit, discard, discard_part, refuse_existing, write
+from jaxanon.images import count_pixels, encode
 from jaxanon.items import Item
-from jaxanon.manifest import Decisions, Journal, Record, difference, report
+from jaxanon.manifest import Journal, Record, report
 from jaxanon.meter import Meter
 from jaxanon.progress import Progress
+from jaxanon.verification import Known, Verification, item_of
 
 log = logging.getLogger("jaxanon")
 
@@ -42,12 +43,16 @@ class _Seen(NamedTuple):
 
     Attributes:
         item: what it was loaded for.
+        regions: private ones found in it.
+        memory: what the judge of a cap keeps of the original's faces.
         pixels: anonymized.
         mask: where pixels may change.
         original, anonymized: views of all classifiers.
     """
 
     item: Item
+    regions: int | None
+    memory: Memory | None
     pixels: np.ndarray
     mask: np.ndarray | None
     original: Views
@@ -68,6 +73,7 @@ class Run:
         mesh: the devices; all by default.
         slots: images adapted at once, per device; by default what suits the device.
         towards: the class that sources are to see, where the goal is to `reach` one.
+        cap: on how well a saved image may still lead to its original.
         quiet: no progress, no messages.
 
     Raises:
@@ -88,6 +94,7 @@ class Run:
         mesh: Mesh | None = None,
         slots: int | None = None,
         towards: int | None = None,
+        cap: Cap | None = None,
         quiet: bool = False,
     ) -> None:
         self.items, self.settings, self.form, self.options = items, settings, form, options
@@ -106,9 +113,10 @@ class Run:
                 raise UsageError(f"--towards is {towards}; {classifier.name} has 0 to {most}")
         self.records: dict[str, Record] = {}
         self._lock = threading.Lock()
-        self._decided: dict[str, Decisions] = {}
-        self._verified: dict[str, Record] = {}
-        self._regions: dict[str, int | None] = {}
+        self.cap = cap
+        self.verification = Verification(
+            self.everyone, len(sources), settings, form, cap, self._fail
+        )
 
     def execute(self, done: Mapping[str, Record]) -> dict[str, Any]:
         """Handle every image that is not `done` (by key); returns the report."""
@@ -124,8 +132,8 @@ class Run:
             self.meter.start()
             try:
                 jobs = self._jobs(todo, threads)
-                for adapted in stream(jobs, slots, partial(self._check, threads)):
-                    self._finish(_item(adapted))
+                for adapted in stream(jobs, slots, partial(self.verification.check, threads)):
+                    self._finish(item_of(adapted))
             finally:
                 threads.shutdown(wait=True, cancel_futures=True)
                 for item in todo:
@@ -143,7 +151,11 @@ class Run:
             return {}
         classes = [classifier.config.classes for classifier in self.sources.classifiers]
         regions = self.options.get("regions", "whole") != "whole"
-        return {"guarantee": guarantee(self.settings, classes, regions=regions)}
+        return {
+            "guarantee": guarantee(
+                self.settings, classes, regions=regions, capped=self.cap is not None
+            )
+        }
 
     def compile(self) -> Slots:
         """Compile all programs of the run side by side; returns the empty slots."""
@@ -184,7 +196,6 @@ class Run:
         try:
             with self.meter.stage("read and anonymize"):
                 loaded = item.load()
-            self._regions[item.key] = loaded.regions
             for place, pixels in (
                 (item.anonymized_output, loaded.anonymized),
                 (item.low_output, loaded.low),
@@ -195,21 +206,30 @@ class Run:
             with self.meter.stage("resize for the classifiers"):
                 original = self.everyone.look(loaded.original)
                 anonymized = self.everyone.look(loaded.anonymized)
+            memory = self.cap.faces(loaded.original) if self.cap else None
         except (ImageError, MemoryError) as error:
             self._fail(item, error)
             return None
-        return _Seen(item, loaded.anonymized, loaded.mask, original, anonymized)
+        kept = loaded.regions, memory
+        return _Seen(item, *kept, loaded.anonymized, loaded.mask, original, anonymized)
 
     def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
         """Ask every classifier about originals and anonymized images, and state the jobs."""
         scores = self.everyone.logits_of([seen.original for seen in batch])
+        after = self.everyone.logits_of([seen.anonymized for seen in batch])
         reference = np.stack([logits.argmax(1) for logits in scores])
-        anonymized = self.everyone.decide_on([seen.anonymized for seen in batch])
+        anonymized = np.stack([logits.argmax(1) for logits in after])
         for i, seen in enumerate(batch):
-            self._decided[seen.item.key] = {
+            decisions = {
                 name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
                 for c, name in enumerate(self.everyone.names)
             }
+            known = Known(decisions, seen.regions)
+            if self.cap and seen.memory:
+                known.memory = self.cap.logits(seen.memory, [made[i] for made in scores])
+                shown = [made[i] for made in after]
+                known.score = self.cap.score(known.memory, seen.pixels, shown)
+            self.verification.known[seen.item.key] = known
         told = zip(*scores[: len(self.sources.names)], strict=True)
         jobs = threads.map(self._prepare, batch, reference.T, told)
         return [job for job in jobs if job is not None]
@@ -227,6 +247,14 @@ class Run:
         count = len(self.sources.names)
         wanted = reference[:count] if self.towards is None else np.full(count, self.towards)
         soft = self.settings.loss == "soft"
+        score = self.verification.known[seen.item.key].score
+        if self.cap and score is not None and score > self.cap.limit:
+            text = (
+                f"{seen.item.input}: the anonymized image itself scores {score:.3f}, above the cap "
+                f"{self.cap.limit:g}; hide more, or raise --cap"
+            )
+            self._fail(seen.item, ImageError(text))
+            return None
         try:
             with self.meter.stage("prepare for the loop"):
                 return prepare(
@@ -243,56 +271,6 @@ class Run:
             self._fail(seen.item, error)
             return None
 
-    def _check(self, threads: ThreadPoolExecutor, adapted: Sequence[Adapted]) -> list[bool]:
-        """Save each image beside its final place, read it back, and ask every classifier."""
-        saved = list(threads.map(self._save, adapted))
-        read = [(item, views) for item, views in zip(adapted, saved, strict=True) if views]
-        decided = self.everyone.decide_on([views for _, views in read])
-        for i, (item, _) in enumerate(read):
-            name = _item(item).key
-            decisions = {
-                classifier: {**self._decided[name][classifier], "adapted": int(decided[c, i])}
-                for c, classifier in enumerate(self.everyone.names)
-            }
-            wanted = item.job.problem.decisions
-            reached = self.settings.reached(decided[: len(self.sources.names), i], wanted).all()
-            self._verified[name] = replace(
-                self._verified[name],
-                status=self.settings.success if reached else "partly",
-                decisions=decisions,
-            )
-        return [self._settled(_item(item)) for item in adapted]
-
-    def _save(self, adapted: Adapted) -> Views | None:
-        """Write an image beside its place, and look at what was written; None if that failed."""
-        item = _item(adapted)
-        try:
-            with self.meter.stage("encode and write"):
-                part = write_part(item.output, encode(adapted.image, self.form))
-            with self.meter.stage("read back"):
-                pixels = decode(part)
-        except (ImageError, MemoryError) as error:
-            self._fail(item, error)
-            return None
-        linf, psnr = difference(pixels, adapted.job.pixels)
-        self._verified[item.key] = Record(
-            input=str(item.input),
-            output=str(item.output),
-            status="partly",
-            steps=adapted.steps,
-            linf=linf,
-            psnr=psnr,
-            view=item.view,
-            regions=self._regions[item.key],
-        )
-        with self.meter.stage("resize for the classifiers"):
-            return self.everyone.look(pixels)
-
-    def _settled(self, item: Item) -> bool:
-        """Whether a checked image needs no further round: it is there, or could not be written."""
-        name = item.key
-        return name in self.records or self._verified[name].status == self.settings.success
-
     def _finish(self, item: Item) -> None:
         """Give a verified file its name.
 
@@ -300,10 +278,9 @@ class Run:
         and a file that the journal does not know is somebody else's. So an older file of the name
         goes before that: it would be taken for the one on record.
         """
-        name = item.key
-        if name in self.records:
+        record = self.verification.take(item.key)
+        if item.key in self.records or record is None:
             return  # it failed to be written, and that is on record
-        record = self._verified.pop(name)
         try:
             refuse_existing(item.output, overwrite=item.overwrite)
             discard(item.output)
@@ -326,8 +303,8 @@ class Run:
     def _done(self, record: Record) -> None:
         with self._lock:
             self.records[record.key] = record
-            self._decided.pop(record.key, None)
-            self._regions.pop(record.key, None)
+        self.verification.forget(record.key)
+        with self._lock:
             self._progress.advance()
 
 
@@ -335,7 +312,3 @@ def probabilities(logits: np.ndarray) -> np.ndarray:
     """Softmax of `(..., classes)`."""
     powers = np.exp(logits - logits.max(-1, keepdims=True))
     return np.asarray(powers / powers.sum(-1, keepdims=True))
-
-
-def _item(adapted: Adapted) -> Item:
-    return cast(Item, adapted.job.key)

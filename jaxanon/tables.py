@@ -10,7 +10,6 @@ from jaxanon.errors import printable
 from jaxanon.evaluate.mistakes import Mistakes
 from jaxanon.evaluate.transfer import Transfer
 
-
 STAGES = ("anonymized", "adapted")
 
 
@@ -74,8 +73,11 @@ def closing(report: Mapping[str, Any]) -> str:
             f"\nnothing private was found in {len(bare)} images, so they were not anonymized: "
             f"look at them ({printable(bare[0]['output'])} is the first)"
         )
-    for image in partly:
-        text += f"\npartly: {printable(image['output'])}: {short}"
+    for image in images:
+        stopped = image["error"] if image["status"] != "failed" else None
+        if image["status"] == "partly" or stopped:
+            reason = "; ".join(filter(None, [short if image in partly else None, stopped]))
+            text += f"\n{image['status']}: {printable(image['output'])}: {reason}"
     for image in failed:
         text += f"\nfailed: {printable(image['error'])}"
     return text

@@ -11,7 +11,9 @@ from jaxanon.adaptation.settings import Settings
 FLOAT_BITS = 32
 
 
-def guarantee(settings: Settings, classes: Sequence[int], *, regions: bool) -> dict[str, Any]:
+def guarantee(
+    settings: Settings, classes: Sequence[int], *, regions: bool, capped: bool = False
+) -> dict[str, Any]:
     """A bound that follows from what the adaptation is told, whatever it does with that.
 
     The adapted image is a function of the anonymized image, the seed, and of what the sources said
@@ -22,6 +24,7 @@ def guarantee(settings: Settings, classes: Sequence[int], *, regions: bool) -> d
         settings: of the loop.
         classes: of each source.
         regions: whether only regions may change, which were found on the original.
+        capped: whether somebody who knows the original may stop the image between portions.
 
     Returns:
         `bits`, an upper bound per image on what the sources told, and `text`, the same in words.
@@ -35,6 +38,10 @@ def guarantee(settings: Settings, classes: Sequence[int], *, regions: bool) -> d
     else:
         bits = sum(math.log2(count) for count in classes)
         told = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
+    if capped:
+        stops = math.ceil(settings.steps / (settings.portion or settings.steps)) + 1
+        bits += math.log2(stops)
+        told += f", and through which of {stops} moments it was stopped at"
     known = "the anonymized image" + (" and the region that may change" if regions else "")
     text = f"beyond {known}, an adapted image depends on the original through {told}"
     return {"bits": round(bits, 2), "text": text}

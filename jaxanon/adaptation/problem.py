@@ -121,8 +121,8 @@ def prepare(
         ),
         margin=np.float32(settings.margin),
         patience=np.int32(min(settings.patience, 2**31 - 1)),
-        steps=np.int32(settings.steps),
-        closing=np.int32(closing := round(settings.closing * settings.steps)),
+        steps=np.int32(steps := settings.at_once(settings.steps)),
+        closing=np.int32(closing := round(settings.closing * steps)),
         final=np.int32(math.ceil(closing / FINAL)),
         seed=_seed(pixels, settings.seed),
     )

@@ -63,6 +63,8 @@ class Settings:
         rounds: times an image whose saved file fails verification is put back, each time with a
             margin raised by `margin_step`.
         margin_step: see `rounds`; logits.
+        portion: most steps between two verifications of the saved file, each portion with closing
+            steps of its own; 0 is all of them at once.
         precision: `float32` or `bfloat16`, of the classifiers while gradients are computed. The
             decisions that count, on originals and saved files, are always made in float32.
         seed: of the random views; together with the image's content it determines the result.
@@ -87,6 +89,7 @@ class Settings:
     closing: float = 0.0
     rounds: int = 3
     margin_step: float = 1.5
+    portion: int = 0
     precision: str = "float32"
     seed: int = 0
 
@@ -99,6 +102,10 @@ class Settings:
     def spends_all(self) -> bool:
         """Whether images take all steps, but for the closing ones."""
         return bool(self.margin == math.inf or (self.random and self.patience >= self.steps))
+
+    def at_once(self, left: int) -> int:
+        """Of the steps that are left, how many are made before the next verification."""
+        return min(left, self.portion or left)
 
     @property
     def gradients(self) -> int:
@@ -121,7 +128,8 @@ class Settings:
         Runs that differ in bound, steps, margin, rounds or seed share one program.
         """
         data = (
-            "eps", "steps", "margin", "patience", "closing", "rounds", "margin_step", "seed",
+            "eps", "steps", "margin", "patience", "closing", "rounds", "margin_step",
+            "portion", "seed",
         )  # fmt: skip
         defaults = {field.name: field.default for field in fields(self) if field.name in data}
         return replace(self, **defaults)  # type: ignore[arg-type]
@@ -156,6 +164,7 @@ class Settings:
             ("patience", self.patience >= 1, "1 or more"),
             ("closing", 0 <= self.closing <= 1, "0 to 1"),
             ("rounds", self.rounds >= 0, "0 or more"),
+            ("portion", 0 <= self.portion <= self.steps, "0 to the number of steps"),
             ("margin_step", math.isfinite(self.margin_step) and self.margin_step > 0, "above 0"),
             ("seed", 0 <= self.seed < 2**32, "0 to 2**32 - 1"),
         )

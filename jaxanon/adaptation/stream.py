@@ -6,6 +6,7 @@ checked in another, while this one keeps the slots filled.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,7 +18,8 @@ import jax
 import numpy as np
 
 from jaxanon import devices
-from jaxanon.adaptation.problem import Job
+from jaxanon.adaptation.problem import FINAL, Job
+from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
 
 
@@ -29,13 +31,15 @@ class Adapted:
         job: what went in.
         levels: the perturbation on the canvas, `(canvas, 3, canvas)` int16.
         steps: gradient steps made, over all rounds.
-        rounds: times it had been put back.
+        rounds: times it had been put back, as it failed its check.
+        spent: whether it made all steps of its attempt.
     """
 
     job: Job
     levels: np.ndarray
     steps: int
     rounds: int
+    spent: bool = False
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -119,7 +123,13 @@ def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool
     """Fetch what the device made, and have it checked."""
     made = jax.device_get([(item.levels, item.steps) for item in part])
     adapted = [
-        Adapted(item.attempt.job, levels, int(steps) + item.attempt.steps, item.attempt.rounds)
+        Adapted(
+            item.attempt.job,
+            levels,
+            int(steps) + item.attempt.steps,
+            item.attempt.rounds,
+            spent=int(steps) >= int(np.asarray(item.attempt.problem.steps)),
+        )
         for item, ((levels,), (steps,)) in zip(part, made, strict=True)
     ]
     return list(zip(adapted, check(adapted), strict=True))
@@ -128,12 +138,17 @@ def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool
 def _again(item: Adapted, slots: Slots) -> Attempt | None:
     """A further round for what failed its check; None where rounds or steps are spent.
 
-    Where there are closing steps, it consists of them: random views would lead away again.
+    Where there are closing steps, it consists of them: random views would lead away again. What
+    has merely come to the end of a portion goes on with another one.
     """
     settings = slots.settings
-    if item.rounds >= settings.rounds or item.steps >= settings.steps:
+    left = settings.steps - item.steps
+    onwards = bool(settings.portion) and (item.spent or settings.spends_all)
+    if left <= 0 or (item.rounds >= settings.rounds and not onwards):
         return None
-    rounds, left = item.rounds + 1, settings.steps - item.steps
+    if onwards:
+        return _onwards(item, settings, settings.at_once(left))
+    rounds = item.rounds + 1
     seed = np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(rounds)  # other views
     problem = item.job.problem._replace(
         margin=np.float32(settings.margin + settings.margin_step * rounds),
@@ -143,3 +158,16 @@ def _again(item: Adapted, slots: Slots) -> Attempt | None:
         seed=seed,
     )
     return Attempt(item.job, problem, item.levels, item.steps, rounds)
+
+
+def _onwards(item: Adapted, settings: Settings, steps: int) -> Attempt:
+    """The next portion of the same round."""
+    closing = round(settings.closing * steps)
+    problem = item.job.problem._replace(
+        margin=np.float32(settings.margin + settings.margin_step * item.rounds),
+        steps=np.int32(steps),
+        closing=np.int32(closing),
+        final=np.int32(math.ceil(closing / FINAL)),
+        seed=np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(item.steps << 8),
+    )
+    return Attempt(item.job, problem, item.levels, item.steps, item.rounds)

@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxanon import compilation, files, images, tables
 from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.cap import PORTION, Cap
 from jaxanon.classifiers.checkpoint import CONFIG
 from jaxanon.classifiers.hub import PREFIX
 from jaxanon.commands.areas import Finder, count, region_finder, write_preview
@@ -140,6 +141,10 @@ def _adapt_all(
     held_out = split_names(args.targets)
     loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
     classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
+    judge = args.judge or ("faces" if args.regions == "faces" else "targets")
+    cap = None
+    if args.cap is not None:
+        cap = Cap(args.cap, judge, len(classifiers), len(others))
     run = Run(
         items,
         classifiers,
@@ -151,6 +156,7 @@ def _adapt_all(
         mesh=on,
         slots=args.slots,
         towards=towards,
+        cap=cap,
         quiet=args.quiet,
     )
     if how:
@@ -181,6 +187,12 @@ def _settings(args: Namespace, goal: str) -> Settings:
         given[name] = _value(name, kinds[name], value)
     named = ("eps", "steps", "seed", "loss", "precision")
     options = {name: getattr(args, name) for name in named if getattr(args, name) is not None}
+    if args.cap is not None:
+        given.setdefault("portion", min(PORTION, options.get("steps", PORTION)))
+        if goal != "keep":
+            raise UsageError("--cap is no option of an attack, which starts from the original")
+    elif args.judge:
+        raise UsageError("--judge goes with --cap")
     for name in options.keys() & given.keys():
         raise UsageError(f"--set {name}={given[name]} and --{name} {options[name]}: give one")
     return preset(args.preset, **given, **options, goal=goal)
@@ -209,6 +221,7 @@ def _options(args: Namespace, settings: Settings) -> dict[str, Any]:
         "targets": args.targets,
         "preset": args.preset,
         "format": args.format,
+        **({} if args.cap is None else {"cap": args.cap, "judge": args.judge}),
         "save_anonymized": str(args.save_anonymized) if args.save_anonymized else None,
         "files_state": [fingerprint(path) for path in _with_configurations(read)],
         **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -87,7 +86,6 @@ class Examiner:
             *(Column(stage, attack) for stage in stages for attack in ("none", *ATTACKS)),
             *averaged,
         )
-        self._lock = threading.Lock()  # dlib's network is no business of two threads
 
     def look(
         self,
@@ -133,15 +131,13 @@ class Examiner:
         scale = min(original.shape[:2]) / REFERENCE_SIDE
         seen = []
         for box in boxes["original"]:
-            with self._lock:
-                window = embedder.window(original, box)
+            window = embedder.window(original, box)
             cuts = [
                 self._cut(window, mean if column.attack == "average" else pictures[column.stage],
                           column.attack, scale)
                 for column in self.columns
             ]  # fmt: skip
-            with self._lock:
-                embeddings = np.stack([embedder.embed(window, cut) for cut in cuts])
+            embeddings = np.stack([embedder.embed(window, cut) for cut in cuts])
             found = {
                 stage: any(overlap(box, other) >= OVERLAP for other in boxes[stage])
                 for stage in pictures

@@ -43,7 +43,7 @@ def hits(apart: np.ndarray, own: np.ndarray, most: int) -> np.ndarray:
     mine = np.take_along_axis(apart, own[:, None], 1)
     near = np.isclose(apart, mine, rtol=0, atol=1e-6)
     before = (~near & (apart < mine)).sum(1)
-    return np.clip((most - before) / near.sum(1), 0, 1)
+    return np.asarray(np.clip((most - before) / near.sum(1), 0, 1))
 
 
 @dataclass(frozen=True)
