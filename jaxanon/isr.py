@@ -90,10 +90,17 @@ def view(image: np.ndarray, size: tuple[int, int], motion: Motion) -> np.ndarray
     step = np.array([width / w, height / h])
     moved = _moved(image, motion, step)
     soft = blur(moved.astype(np.float32), float(SHARPNESS * step.mean()))
-    rows = ((np.arange(h) + 0.5) * step[1]).astype(int)
-    columns = ((np.arange(w) + 0.5) * step[0]).astype(int)
-    low: np.ndarray = np.clip(np.rint(soft[rows[:, None], columns]), 0, 255).astype(np.uint8)
-    return low
+    low = _sampled(_sampled(soft, h).swapaxes(0, 1), w).swapaxes(0, 1)
+    return np.asarray(np.clip(np.rint(low), 0, 255), np.uint8)
+
+
+def _sampled(lines: np.ndarray, count: int) -> np.ndarray:
+    """D along the first axis: values at the middles of `count` equal parts, between two lines."""
+    places = (np.arange(count) + 0.5) * len(lines) / count - 0.5
+    before = places.astype(int)
+    weight = (places - before).astype(lines.dtype)[:, None, None]
+    after = np.minimum(before + 1, len(lines) - 1)
+    return np.asarray((1 - weight) * lines[before] + weight * lines[after])
 
 
 def _moved(image: np.ndarray, motion: Motion, step: np.ndarray) -> np.ndarray:
