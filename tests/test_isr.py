@@ -1,0 +1,211 @@
+"""Inverse super resolution: views, and which are chosen."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import picture
+
+from jaxanon import cli
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.images import decode
+from jaxanon.isr import (
+    Motion,
+    as_json,
+    candidates,
+    enlarged,
+    entropy,
+    read_motions,
+    select,
+    size_of,
+    view,
+)
+
+STILL = Motion()
+
+
+def spot(height, width, y, x, radius=6):
+    """A white spot on black."""
+    rows, columns = np.mgrid[:height, :width]
+    inside = (rows - y) ** 2 + (columns - x) ** 2 <= radius**2
+    return np.repeat(np.where(inside, 255, 0).astype(np.uint8)[..., None], 3, 2)
+
+
+def centre(low):
+    """Where the light is in a view, (row, column), in its pixels."""
+    weight = low[..., 0].astype(float)
+    rows, columns = np.mgrid[: low.shape[0], : low.shape[1]] + 0.5
+    return np.array([(weight * rows).sum(), (weight * columns).sum()]) / weight.sum()
+
+
+def test_a_view_has_the_size_asked_for_turned_for_portraits():
+    assert view(picture(0, 120, 160), (16, 12), STILL).shape == (12, 16, 3)
+    assert view(picture(0, 160, 120), (16, 12), STILL).shape == (16, 12, 3)
+    with pytest.raises(ImageError, match="16x12 pixels; a view of 16x12 hides nothing"):
+        view(picture(0, 12, 16), (16, 12), STILL)
+
+
+def test_a_still_view_is_blur_and_decimation():
+    image = picture(1, 96, 128)
+    low = view(image, (16, 12), STILL).astype(float)
+    means = image.reshape(12, 8, 16, 8, 3).mean((1, 3))
+    assert np.abs(low - means).mean() < 6
+    flat = np.full((96, 128, 3), 77, np.uint8)
+    np.testing.assert_array_equal(view(flat, (16, 12), Motion(0.7, -0.4, 1.05, 5)), 77)
+
+
+@pytest.mark.parametrize(
+    ("motion", "wanted"),
+    [
+        (Motion(right=1.0), (6.0, 9.0)),
+        (Motion(down=-0.5), (5.5, 8.0)),
+        (Motion(right=0.25, down=0.75), (6.75, 8.25)),
+    ],
+)
+def test_shifts_count_in_pixels_of_the_view(motion, wanted):
+    image = spot(120, 160, 59.5, 79.5)
+    np.testing.assert_allclose(centre(view(image, (16, 12), motion)), wanted, atol=0.06)
+
+
+def test_scale_enlarges_and_rotation_is_counter_clockwise_about_the_centre():
+    image = spot(120, 160, 59.5, 119.5)  # four pixels of the view to the right of the centre
+    np.testing.assert_allclose(centre(view(image, (16, 12), STILL)), [6, 12], atol=0.05)
+    larger = view(image, (16, 12), Motion(scale=1.1))
+    np.testing.assert_allclose(centre(larger), [6, 12.4], atol=0.05)
+    turned = view(image, (16, 12), Motion(degrees=30))
+    wanted = [6 - 4 * np.sin(np.pi / 6), 8 + 4 * np.cos(np.pi / 6)]
+    np.testing.assert_allclose(centre(turned), wanted, atol=0.06)
+
+
+def test_content_from_beyond_the_edge_repeats_the_edge():
+    image = np.full((120, 160, 3), 200, np.uint8)
+    assert view(image, (16, 12), Motion(right=1, down=1, scale=0.9, degrees=6)).min() == 200
+
+
+def test_a_view_tells_no_more_than_its_pixels():
+    """Two images with equal views give equal anonymized images."""
+    low = picture(3, 12, 16)
+    assert enlarged(low, 120, 160).shape == (120, 160, 3)
+    np.testing.assert_array_equal(enlarged(low, 120, 160), enlarged(low.copy(), 120, 160))
+
+
+def test_entropy_is_in_bits():
+    np.testing.assert_allclose(
+        entropy(np.array([[0.25] * 4, [1.0, 0, 0, 0], [0.5, 0.5, 0, 0]])), [2, 0, 1]
+    )
+
+
+def test_greedy_selection_by_maximum_entropy():
+    """The most uncertain first; then what disagrees with it, not what is uncertain alike."""
+    sure_a, sure_b = [0.98, 0.01, 0.01], [0.01, 0.01, 0.98]
+    unsure = [0.45, 0.45, 0.1]
+    table = np.array([sure_a, unsure, unsure, sure_b])[:, None]
+    assert select([table], 1) == [1]
+    assert select([table], 2) == [1, 3]
+    assert sorted(select([table], 9)) == [0, 1, 2, 3]
+    other = np.array([sure_a, sure_a, sure_a, [1 / 3] * 3])[:, None]
+    assert select([other, other], 1) == [3]
+    best = max(range(4), key=lambda i: entropy(table[i]).mean() + 3 * entropy(other[i]).mean())
+    assert select([table, other, other, other], 1) == [best], "classifiers are averaged"
+
+
+def test_candidates_follow_from_the_seed_and_stay_in_bounds():
+    assert candidates(0) == candidates(0)
+    assert candidates(0) != candidates(1)
+    for motion in candidates(5, 200):
+        assert max(abs(motion.right), abs(motion.down)) <= 1
+        assert abs(motion.scale - 1) <= 0.1
+        assert abs(motion.degrees) <= 6
+
+
+def test_motions_read_as_they_were_written(tmp_path):
+    path = tmp_path / "isr.json"
+    path.write_text(json.dumps(as_json(candidates(3, 4))))
+    assert read_motions(path) == candidates(3, 4)
+    wrong = (
+        "", "[]", '{"motions": []}', '{"motions": [{"right": 1}]}',
+        json.dumps(as_json([Motion(scale=30)])), json.dumps(as_json([Motion(right=float("nan"))])),
+    )  # fmt: skip
+    for text in wrong:
+        path.write_text(text)
+        with pytest.raises(UsageError, match=r"isr\.json: no file of motions"):
+            read_motions(path)
+
+
+@pytest.mark.parametrize("text", ["16", "x12", "16x", "1x12", "16X12", "-16x12", ""])
+def test_sizes_are_checked(text):
+    assert size_of(None) == (16, 12)
+    assert size_of("20x10") == (20, 10)
+    with pytest.raises(UsageError, match="give WIDTHxHEIGHT"):
+        size_of(text)
+
+
+@pytest.fixture
+def run(tinies, monkeypatch, tmp_path):
+    from jaxanon.commands import anonymize
+
+    monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(3):
+        Image.fromarray(picture(i, 60, 80)).save(photos / f"{i}.png")
+
+    def call(*words):
+        fixed = ("anonymize", photos, "--method", "isr", "--sources", "tf_efficientnet_lite0")
+        return cli.main([*map(str, (*fixed, *words)), "--steps", "30", "--quiet"])
+
+    return call
+
+
+def test_each_view_becomes_an_adapted_image_and_a_small_file(run, tmp_path):
+    out, small, large = (tmp_path / name for name in ("out", "small", "large"))
+    words = ("-o", out, "--size", "8x6", "--views", 3, "--save-views", small)
+    assert run(*words, "--save-anonymized", large) == 0
+    motions = read_motions(out / "isr.json")
+    assert len(set(motions)) == 3
+    for v, motion in enumerate(motions, 1):
+        for i in range(3):
+            low = np.asarray(Image.open(small / f"view-{v}" / f"{i}.png"))
+            np.testing.assert_array_equal(low, view(picture(i, 60, 80), (8, 6), motion))
+            anonymized = decode(large / f"view-{v}" / f"{i}.png")
+            np.testing.assert_array_equal(anonymized, enlarged(low, 60, 80))
+            change = decode(out / f"view-{v}" / f"{i}.png").astype(int) - anonymized
+            assert 0 < np.abs(change).max() <= 16
+    report = json.loads((out / "report.json").read_text())
+    assert [(Path(i["input"]).stem, i["view"]) for i in report["images"]] == [
+        (str(i), v) for v in (1, 2, 3) for i in range(3)
+    ]
+    assert report["settings"]["size"] == "8x6"
+
+
+def test_a_resumed_run_goes_on_with_the_same_motions(run, tmp_path):
+    out = tmp_path / "out"
+    assert run("-o", out, "--size", "8x6", "--views", 2) == 0
+    before = (out / "view-2" / "1.png").read_bytes()
+    (out / "view-2" / "1.png").unlink()
+    Image.fromarray(picture(77, 60, 80)).save(tmp_path / "photos" / "0-new.png")
+    motions = (out / "isr.json").read_bytes()
+    assert run("-o", out, "--size", "8x6", "--views", 2, "--resume") == 0
+    assert (out / "isr.json").read_bytes() == motions
+    assert (out / "view-2" / "1.png").read_bytes() == before
+    assert (out / "view-1" / "0-new.png").is_file()
+    other = tmp_path / "other"
+    assert run("-o", other, "--size", "8x6", "--motions", out / "isr.json") == 0
+    assert (other / "isr.json").read_bytes() == motions
+    assert (other / "view-2" / "1.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--views", 0), "--views is 0; it must be 1 to 24"),
+        (("--strength", 3), "method isr takes no strength"),
+        (("--gan", "x"), "--gan goes with --method gan, not with isr"),
+        (("--method", "blur", "--size", "16x12"), "--size goes with --method isr, not with blur"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(run, tmp_path, capsys, words, message):
+    assert run("-o", tmp_path / "out", *words) == 2
+    assert message in capsys.readouterr().err
