@@ -1,0 +1,219 @@
+"""The privacy report: attacks, what is looked at, the command."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import picture
+from skimage import data
+
+from jaxanon import cli
+from jaxanon.anonymizers import anonymize, blur
+from jaxanon.boxes import Region
+from jaxanon.ensemble import Ensemble
+from jaxanon.evaluate.attacks import ATTACKS, deviation_of
+from jaxanon.evaluate.examine import Column, Examiner, likeness, overlap
+from jaxanon.faces import Detector
+from jaxanon.identity import Embedder
+
+
+@pytest.fixture(scope="module")
+def sharp():
+    return np.asarray(Image.fromarray(data.astronaut()).resize((128, 128)))
+
+
+@pytest.mark.parametrize("name", ["wiener", "richardson_lucy"])
+def test_deblurring_comes_nearer_to_the_original(sharp, name):
+    for deviation in (1.5, 3.0):
+        soft = np.rint(blur(sharp.astype(np.float32), deviation)) / 255
+        restored = ATTACKS[name](soft, deviation)
+        assert restored.shape == soft.shape
+        assert 0 <= restored.min() <= restored.max() <= 1
+
+        def gap(shown):
+            return np.sqrt(np.square(shown - sharp / 255).mean())
+
+        assert gap(restored) < 0.9 * gap(soft)
+
+
+def test_denoising_removes_noise(sharp, rng):
+    noisy = np.clip(sharp / 255 + rng.choice([-1, 1], sharp.shape) * 16 / 255, 0, 1)
+    restored = ATTACKS["denoise"](noisy, 1.0)
+    assert np.square(restored - sharp / 255).mean() < 0.7 * np.square(noisy - sharp / 255).mean()
+
+
+@pytest.mark.parametrize("name", list(ATTACKS))
+@pytest.mark.parametrize(("shape", "deviation"), [((2, 3, 3), 6.0), ((40, 9, 3), 0.01)])
+def test_attacks_take_any_size(name, shape, deviation):
+    out = ATTACKS[name](np.full(shape, 0.5), deviation)
+    assert out.shape == shape
+    assert np.isfinite(out).all()
+
+
+def test_the_attacker_knows_the_strength():
+    assert deviation_of({"method": "blur", "strength": 9}) == 9
+    assert deviation_of({"method": "pixelate", "strength": 12}) == pytest.approx(12 / 12**0.5)
+    assert deviation_of({"method": "isr", "size": "16x8"}) == pytest.approx(0.4 * 256 / 8)
+    assert deviation_of({"method": "solid", "strength": None}) == deviation_of({}) == 6
+
+
+def test_likeness_is_that_of_the_field(sharp):
+    from skimage.metrics import peak_signal_noise_ratio
+
+    other = anonymize(sharp, Region(), "blur", 6)
+    found = likeness(sharp, other)
+    assert found["psnr"] == pytest.approx(peak_signal_noise_ratio(sharp, other))
+    assert likeness(sharp, sharp) == {"ssim": 1.0, "psnr": 100.0}
+    big = np.tile(sharp, (20, 20, 1))
+    assert likeness(big, np.tile(other, (20, 20, 1)))["ssim"] < 1
+
+
+def test_overlap():
+    assert overlap((0, 0, 2, 2), (1, 1, 3, 3)) == pytest.approx(1 / 7)
+    assert overlap((0, 0, 1, 1), (1, 0, 2, 1)) == 0
+    assert overlap((0, 0, 1, 1), (0, 0, 1, 1)) == 1
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    return Embedder()
+
+
+def test_embeddings_know_a_face_again(embedder):
+    face = data.astronaut()
+    (box,) = Detector()(face)
+    window = embedder.window(face, box)
+    own = embedder.embed(window, window.cut(face))
+    small = np.asarray(Image.fromarray(face).resize((300, 300)).resize((512, 512)))
+    assert np.linalg.norm(own - embedder.embed(window, window.cut(small))) < 0.4
+    hidden = anonymize(face, Region(), "pixelate", 24)
+    assert np.linalg.norm(own - embedder.embed(window, window.cut(hidden))) > 0.6
+    others = [np.repeat((x * 255).astype(np.uint8)[..., None], 3, 2) for x in data.lfw_subset()[:5]]
+    for other in others:
+        big = np.asarray(Image.fromarray(other).resize((150, 150)))
+        window = embedder.window(big, (10, 10, 130, 140))
+        assert np.linalg.norm(own - embedder.embed(window, window.cut(big))) > 0.45
+
+
+def test_everything_published_is_examined(tinies, embedder):
+    ensemble = Ensemble(tinies[:1])
+    original = data.astronaut()
+    hidden = anonymize(original, Region(), "blur", 12)
+    noisy = np.clip(hidden.astype(int) + 20, 0, 255).astype(np.uint8)
+    examiner = Examiner(
+        ensemble, 12, ["anonymized", "adapted"], copies=True, faces=(Detector(), embedder)
+    )
+    seen = examiner.look(original, {"anonymized": hidden, "adapted": noisy}, [hidden])
+    assert len(examiner.columns) == len(seen.views) == len(seen.thumbnails) == 1 + 2 * 4 + 1
+    at = {column: i for i, column in enumerate(examiner.columns)}
+    mean = seen.thumbnails[at[Column("adapted", "average")]]
+    both = seen.thumbnails[at[Column("adapted")]] + seen.thumbnails[at[Column("anonymized")]]
+    np.testing.assert_allclose(mean, both / 2, atol=1)
+    (face,) = seen.faces
+    assert face.embeddings.shape == (len(examiner.columns), 128)
+    assert face.found.keys() == {"anonymized", "adapted"}
+    assert seen.likeness["anonymized"]["psnr"] > seen.likeness["adapted"]["psnr"]
+    assert seen.without_views().views == ()
+
+
+@pytest.fixture
+def folders(tmp_path, tinies, monkeypatch):
+    from jaxanon.commands import anonymize as adapting
+    from jaxanon.commands import privacy
+
+    for module in (adapting, privacy):
+        monkeypatch.setattr(module, "load_all", lambda names, quiet: tinies[: len(names)])
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for i in range(6):
+        Image.fromarray(picture(i, 60, 80)).save(photos / f"{i}.png")
+    words = ["--save-anonymized", tmp_path / "blurred", "--sources", "tf_efficientnet_lite0"]
+    assert (
+        cli.main([*map(str, ("anonymize", photos, "-o", tmp_path / "out", *words)), "--quiet"]) == 0
+    )
+    return tmp_path
+
+
+def report(folders, *words):
+    to = folders / "privacy.json"
+    fixed = ("privacy", folders / "photos", folders / "out", "--json", to, "--overwrite")
+    names = ("--classifiers", "tf_efficientnet_lite0,tf_efficientnet_lite1")
+    status = cli.main([*map(str, (*fixed, *words, *names))])
+    return status, json.loads(to.read_text()) if to.exists() else None
+
+
+def test_the_command_prints_and_writes_the_report(folders, capsys):
+    status, found = report(folders, "--anonymized", folders / "blurred", "--no-faces")
+    assert status == 0
+    assert found["images"] == 6
+    assert found["classifiers"] == {"sources": ["tiny_a"], "held out": ["tiny_b"]}
+    assert found["deviation"] == 6
+    assert found["bits_to_single_out"] == pytest.approx(np.log2(6), abs=0.01)
+    assert found["guarantee"]["bits"] == pytest.approx(np.log2(10), abs=0.01)
+    kinds = {(row["features"], row["attack"]) for row in found["reidentification"]}
+    wanted = {(f, a) for f in ("sources", "held out", "pixels") for a in ("none", *ATTACKS)}
+    assert kinds == {*wanted, ("decisions", "classifiers known"), ("pixels", "method known")}
+    for row in found["reidentification"]:
+        assert row["gallery"] == 6
+        assert row["rank1"]["adapted"]["mean"] <= row["rank5"]["adapted"]["mean"] <= 1
+    shown = capsys.readouterr().out
+    assert "faces were not looked at: asked for with --no-faces" in shown
+    assert "at most 3.32 bits" in shown
+    assert "6 images compared, 0 failed" in shown
+
+
+def test_without_the_anonymized_images_there_is_no_difference(folders):
+    status, found = report(folders, "--copies", folders / "blurred", "--no-faces")
+    assert status == 0
+    assert "average" in {row["attack"] for row in found["reidentification"]}
+    for row in found["reidentification"]:
+        assert row["rank1"].keys() == {"adapted"}
+
+
+def test_a_missing_partner_is_named_and_the_rest_goes_on(folders, capsys):
+    (folders / "blurred" / "3.png").unlink()
+    (folders / "out" / "report.json").unlink()
+    status, found = report(folders, "--anonymized", folders / "blurred", "--no-faces")
+    assert status == 1
+    assert found["images"] == 5
+    assert "no 3.*" in found["failed"][0]
+    assert found["classifiers"] == {"classifiers": ["tiny_a", "tiny_b"]}
+    assert found["guarantee"]["text"].startswith("if made by jaxanon, with these classifiers")
+
+
+def test_faces_are_left_out_where_their_packages_are_missing(folders, monkeypatch, capsys):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "dlib", None)
+    status, found = report(folders)
+    assert status == 0
+    assert found["faces"] is None
+    assert "jaxanon[privacy]" in found["faces_left_out"]
+    assert report(folders, "--threshold", 0.5)[0] == 2, "asked for, so its lack is an error"
+    assert "jaxanon[privacy]" in capsys.readouterr().err
+
+
+def test_faces_in_the_report(folders):
+    for place in ("photos", "out", "blurred"):
+        shown = (
+            data.astronaut()
+            if place == "photos"
+            else anonymize(data.astronaut(), Region(), "pixelate", 30)
+        )
+        Image.fromarray(shown).save(folders / place / "face.png")
+    status, found = report(folders, "--anonymized", folders / "blurred")
+    assert status == 0
+    assert found["faces"]["faces"] == 1
+    assert found["faces"]["adapted"]["mean"] == 0
+    assert found["faces"]["difference"]["worse"] is False
+    (row,) = (
+        r for r in found["reidentification"] if (r["features"], r["attack"]) == ("faces", "none")
+    )
+    assert row["gallery"] == 1
+
+
+def test_the_report_is_kept_out_of_the_inputs(folders, capsys):
+    words = ("privacy", folders / "photos", folders / "out", "--json", folders / "out" / "p.json")
+    assert cli.main([*map(str, words)]) == 2
+    assert "lies among the inputs" in capsys.readouterr().err

@@ -1,0 +1,110 @@
+"""Nearest neighbours, intervals, and the figures made of them."""
+
+import numpy as np
+import pytest
+
+from jaxanon.evaluate.examine import Column
+from jaxanon.evaluate.privacy import Gathered, findings
+from jaxanon.evaluate.reidentify import Interval, compare, directions, distances, hits
+
+
+def test_distances_are_one_minus_the_correlation(rng):
+    a, b = rng.normal(size=(4, 9)), rng.normal(size=(5, 9))
+    wanted = 1 - np.corrcoef(np.concatenate([a, b]))[:4, 4:]
+    np.testing.assert_allclose(distances(a, b), wanted, atol=1e-12)
+    np.testing.assert_allclose(distances(a, 3 * a + 7).diagonal(), 0, atol=1e-12)
+    np.testing.assert_array_equal(directions(np.full((1, 5), 3.0)), 0)
+
+
+def test_hits_count_the_nearest():
+    apart = np.array([[0.1, 0.2, 0.3], [0.1, 0.2, 0.3], [0.3, 0.2, 0.1]])
+    own = np.arange(3)
+    np.testing.assert_array_equal(hits(apart, own, 1), [1, 0, 1])
+    np.testing.assert_array_equal(hits(apart, own, 2), [1, 1, 1])
+    np.testing.assert_array_equal(hits(apart, np.array([2, 0, 0]), 1), [0, 1, 0])
+
+
+def test_what_looks_alike_is_a_guess():
+    """Under a plain grey the chance is that of drawing at random, not one, and not none."""
+    np.testing.assert_allclose(hits(np.zeros((20, 20)), np.arange(20), 1), 1 / 20)
+    np.testing.assert_allclose(hits(np.zeros((20, 20)), np.arange(20), 5), 5 / 20)
+    np.testing.assert_allclose(hits(np.zeros((3, 3)), np.arange(3), 5), 1)
+    tied = np.array([[0.0, 0.5, 0.5, 0.9]])
+    np.testing.assert_allclose(hits(tied, np.array([1]), 1), 0)
+    np.testing.assert_allclose(hits(tied, np.array([1]), 2), 0.5)
+    np.testing.assert_allclose(hits(tied, np.array([1]), 3), 1)
+
+
+def test_intervals_cover_the_truth_as_often_as_they_say():
+    draw = np.random.default_rng(0)
+    inside = 0
+    for trial in range(200):
+        found = Interval.of((draw.random(60) < 0.3).astype(float), seed=trial)
+        assert found.low <= found.mean <= found.high
+        inside += found.low <= 0.3 <= found.high
+    assert 0.89 <= inside / 200 <= 0.985
+    everyone = Interval.of(np.ones(10))
+    assert (everyone.low, everyone.high) == (1, 1)
+
+
+def test_a_difference_is_worse_only_when_its_interval_lies_above_zero():
+    before = np.array([0.0] * 30)
+    assert compare(before, before)["worse"] is False
+    assert compare(before, np.array([1.0] + [0.0] * 29))["worse"] is False
+    assert compare(before, np.array([1.0] * 15 + [0.0] * 15))["worse"] is True
+    assert compare(np.ones(30), before)["worse"] is False
+
+
+def gathered(rng, n=12, kept=True):
+    """Images whose anonymized form tells nothing, and whose adapted form keeps the decision."""
+    columns = (Column("original"), Column("anonymized"), Column("adapted"))
+    originals = rng.normal(size=(n, 6))
+    originals[np.arange(n), np.arange(n) % 6] += 9  # two images of each class
+    adapted = rng.normal(size=(n, 6))
+    adapted[np.arange(n), np.arange(n) % 6] += 9 if kept else 0
+    logits = np.stack([originals, rng.normal(size=(n, 6)), adapted], 1)
+    thumbnails = rng.normal(size=(n, 3, 20))
+    thumbnails[:, 2] = thumbnails[:, 1]
+    return Gathered(
+        columns,
+        (logits,),
+        thumbnails,
+        None,
+        np.zeros(0, int),
+        {},
+        {"adapted": {"ssim": np.ones(n)}},
+    )
+
+
+def rows_of(result):
+    return {(row["features"], row["attack"]): row for row in result["reidentification"]}
+
+
+def test_decisions_narrow_the_search_to_their_class(rng):
+    """Two of twelve images share each class, so a kept decision finds one of two."""
+    rows = rows_of(findings(gathered(rng), {"sources": [0]}))
+    known = rows["decisions", "classifiers known"]["rank1"]
+    assert known["adapted"]["mean"] == pytest.approx(1 / 2)
+    assert known["anonymized"]["mean"] < 0.3
+    assert known["difference"]["worse"]
+    features = rows["sources", "none"]["rank1"]
+    assert features["told"]["mean"] >= features["anonymized"]["mean"]
+    assert features["difference"]["worse"]
+    assert not features["beyond_decisions"]["worse"], "no more than the decisions themselves"
+
+
+def test_what_leaks_beyond_decisions_is_seen(rng):
+    """An adapted image that carries the original's pixels is told from one that does not."""
+    data = gathered(rng, n=48)
+    assert not rows_of(findings(data, {"all": [0]}))["pixels", "none"]["rank1"]["difference"][
+        "worse"
+    ]
+    data.thumbnails[:, 2] += 2 * data.thumbnails[:, 0]
+    row = rows_of(findings(data, {"all": [0]}))["pixels", "none"]["rank1"]
+    assert row["difference"]["worse"]
+    assert row["beyond_decisions"]["worse"]
+
+
+def test_knowing_the_method_needs_no_original_pixels(rng):
+    row = rows_of(findings(gathered(rng), {"all": [0]}))["pixels", "method known"]["rank1"]
+    assert row["anonymized"]["mean"] == row["adapted"]["mean"] == 1
