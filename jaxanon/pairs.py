@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from jaxanon.errors import ImageError
 from jaxanon.files import Source, find
@@ -64,6 +65,11 @@ class Partners:
         exact = [self.exact[whole]] if whole in self.exact else []
         return self.without_suffix.get(whole, []) or exact or self.without_suffix.get(stem, [])
 
+    def strangers(self, originals: Sequence[Source]) -> list[Source]:
+        """Files of the folder that are no original's partner."""
+        partners = {found.path for original in originals for found in self._candidates(original)}
+        return [source for source in self.exact.values() if source.path not in partners]
+
 
 def decode_together(original: Source, *partners: Source) -> tuple[np.ndarray, ...]:
     """The pictures of an original and of what was made from it, all of one size.
@@ -81,3 +87,38 @@ def decode_together(original: Source, *partners: Source) -> tuple[np.ndarray, ..
                 f"{original.path} has {width}x{height} pixels, {partner.path} has {w}x{h}{turned}"
             )
     return pictures
+
+
+TURNS = {
+    "turned by 90 degrees": lambda picture: np.rot90(picture),
+    "turned by 180 degrees": lambda picture: np.rot90(picture, 2),
+    "turned by 270 degrees": lambda picture: np.rot90(picture, 3),
+    "mirrored left to right": np.fliplr,
+    "mirrored top to bottom": np.flipud,
+}
+ALIKE, APART = 0.6, 0.4
+"""Correlations from which pictures count as one scene, and by how much one must be ahead."""
+
+
+def check_orientation(original: np.ndarray, partner: np.ndarray, path: Path) -> None:
+    """Refuse a partner of the same size that was turned: tools that do not know EXIF make such.
+
+    Both are reduced to a few pixels first, which anonymizers leave alike.
+
+    Raises:
+        ImageError: naming the partner, when it fits clearly better turned.
+    """
+    wanted, given = (_coarse(picture) for picture in (original, partner))
+    straight = (wanted * given).sum()
+    for name, turn in TURNS.items():
+        fits = (wanted * turn(given)).sum()
+        if fits > ALIKE and fits > straight + APART:
+            raise ImageError(f"{path}: it seems to be {name}, against the original")
+
+
+def _coarse(picture: np.ndarray) -> np.ndarray:
+    """The picture in 16 by 16 grey cells, without its mean and of length one."""
+    small = Image.fromarray(picture).convert("L").resize((16, 16), Image.Resampling.BOX)
+    cells = np.asarray(small, float)
+    cells = cells - cells.mean()
+    return np.asarray(cells / max(float(np.linalg.norm(cells)), 1e-9))

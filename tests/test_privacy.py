@@ -37,10 +37,11 @@ def test_deblurring_comes_nearer_to_the_original(sharp, name):
         assert gap(restored) < 0.9 * gap(soft)
 
 
-def test_denoising_removes_noise(sharp, rng):
-    noisy = np.clip(sharp / 255 + rng.choice([-1, 1], sharp.shape) * 16 / 255, 0, 1)
+def test_denoising_removes_a_perturbation_from_a_blurred_image(sharp, rng):
+    soft = blur(sharp.astype(np.float32), 3.0) / 255
+    noisy = np.clip(soft + rng.choice([-1, 1], soft.shape) * 16 / 255, 0, 1)
     restored = ATTACKS["denoise"](noisy, 1.0)
-    assert np.square(restored - sharp / 255).mean() < 0.7 * np.square(noisy - sharp / 255).mean()
+    assert np.square(restored - soft).mean() < 0.2 * np.square(noisy - soft).mean()
 
 
 @pytest.mark.parametrize("name", list(ATTACKS))
@@ -129,9 +130,8 @@ def folders(tmp_path, tinies, monkeypatch):
     for i in range(6):
         Image.fromarray(picture(i, 60, 80)).save(photos / f"{i}.png")
     words = ["--save-anonymized", tmp_path / "blurred", "--sources", "tf_efficientnet_lite0"]
-    assert (
-        cli.main([*map(str, ("anonymize", photos, "-o", tmp_path / "out", *words)), "--quiet"]) == 0
-    )
+    words = ["anonymize", photos, "-o", tmp_path / "out", *words, "--quiet"]
+    assert cli.main([*map(str, words)]) == 0
     return tmp_path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
@@ -26,10 +27,10 @@ from jaxanon.commands.common import (
 )
 from jaxanon.commands.methods import MOTIONS, Method, method
 from jaxanon.devices import mesh
-from jaxanon.errors import ImageError, UsageError, unknown
+from jaxanon.errors import ImageError, UsageError, printable, unknown
 from jaxanon.items import Item, Loaded
 from jaxanon.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
-from jaxanon.pairs import Partners, decode_together
+from jaxanon.pairs import Partners, check_orientation, decode_together
 from jaxanon.run import Run
 
 
@@ -60,9 +61,15 @@ def adapt(args: Namespace) -> int:
     originals = files.find([args.originals])
     region_of = region_finder(args, originals)
     partners = Partners(args.anonymized, originals)
+    strangers = partners.strangers(originals)
+    if strangers and not args.quiet:
+        text = f"{len(strangers)} files of {args.anonymized} are of no original, and left out"
+        print(f"jaxanon: {text}; {printable(str(strangers[0].path))} is the first", file=sys.stderr)
 
     def load(original: files.Source, _view: int) -> Loaded:
-        before, after = decode_together(original, partners.of(original))
+        partner = partners.of(original)
+        before, after = decode_together(original, partner)
+        check_orientation(before, after, partner.path)
         region = region_of(original, before)
         return Loaded(before, after, region.mask, count(region))
 

@@ -1,0 +1,63 @@
+"""Pairs made by other tools, and what is wrong with some of them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import picture
+from skimage import data
+
+from jaxanon import cli
+from jaxanon.anonymizers import anonymize
+from jaxanon.boxes import Region
+from jaxanon.errors import ImageError
+from jaxanon.pairs import TURNS, check_orientation
+
+
+@pytest.mark.parametrize("name", list(TURNS))
+@pytest.mark.parametrize(("method", "strength"), [("blur", 12), ("pixelate", 32)])
+def test_a_turned_partner_is_named(tmp_path, name, method, strength):
+    scenes = [data.astronaut(), data.coffee()[:400, 100:500], data.chelsea()[:300, :300]]
+    for shown in scenes[:1] if name == "mirrored left to right" else scenes:  # symmetric ones pass
+        hidden = anonymize(shown, Region(), method, strength)
+        check_orientation(shown, hidden, tmp_path / "a.png")
+        with pytest.raises(ImageError, match=r"a\.png: it seems to be (turned|mirrored)"):
+            check_orientation(shown, np.ascontiguousarray(TURNS[name](hidden)), tmp_path / "a.png")
+
+
+def test_what_says_nothing_of_its_orientation_passes(tmp_path):
+    shown = data.astronaut()
+    check_orientation(shown, anonymize(shown, Region(), "solid"), tmp_path / "a.png")
+    noise = np.random.default_rng(0).integers(0, 256, shown.shape, np.uint8)
+    check_orientation(shown, noise, tmp_path / "a.png")
+    check_orientation(noise, noise, tmp_path / "a.png")
+
+
+def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, monkeypatch, capsys):
+    from jaxanon.commands import anonymize as adapting
+
+    monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
+    photos, blurred, out = tmp_path / "photos", tmp_path / "blurred", tmp_path / "out"
+    for folder in (photos / "sub", blurred / "sub"):
+        folder.mkdir(parents=True)
+    names = ("fine", "missing", "small", "turned", "upside")
+    for i, name in enumerate(names):
+        shown = data.chelsea() if name == "upside" else picture(i, 60, 80)
+        Image.fromarray(shown).save(photos / "sub" / f"{name}.png")
+        hidden = anonymize(shown, Region(), "blur", 12)
+        made = {
+            "small": hidden[:50], "turned": np.rot90(hidden), "upside": np.rot90(hidden, 2)
+        }.get(name, hidden)  # fmt: skip
+        if name != "missing":
+            Image.fromarray(np.ascontiguousarray(made)).save(blurred / "sub" / f"{name}.jpg")
+    Image.fromarray(picture(9, 60, 80)).save(blurred / "stranger.jpg")
+    words = ["adapt", photos, blurred, "-o", out, "--sources", "tf_efficientnet_lite0"]
+    assert cli.main([*map(str, words), "--steps", "20"]) == 1
+    shown = capsys.readouterr()
+    for text in (
+        "no sub/missing.*", "has 80x50", "(turned by 90 degrees?)",
+        "upside.jpg: it seems to be turned by 180 degrees",
+    ):  # fmt: skip
+        assert text in shown.out
+    assert "1 files of" in shown.err
+    assert "stranger.jpg is the first" in shown.err
+    assert [path.name for path in (out / "sub").iterdir()] == ["fine.png"]
