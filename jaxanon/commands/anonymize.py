@@ -167,7 +167,7 @@ def _adapt_all(
         quiet=args.quiet,
     )
     if how:
-        how.prepare(run.sources, sources, args.output, resume=args.resume)
+        how.prepare(run.sources, sources, args.output, seed=settings.seed, resume=args.resume)
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)
     if args.sheet:

@@ -44,7 +44,13 @@ class Method(ABC):
     views = 1
 
     def prepare(
-        self, sources: Ensemble, inputs: Sequence[files.Source], output: Path, *, resume: bool
+        self,
+        sources: Ensemble,
+        inputs: Sequence[files.Source],
+        output: Path,
+        *,
+        seed: int,
+        resume: bool,
     ) -> None:
         """What must be done once before the first image; nothing, for most."""
         return
@@ -73,8 +79,8 @@ class InverseSuperResolution(Method):
 
     def __init__(self, args: Namespace) -> None:
         strength_of(args.method, args.strength)
-        self.size, self.seed, self.given = isr.size_of(args.size), args.seed or 0, args.motions
-        self.motions = isr.read_motions(self.given) if self.given else []
+        self.size = isr.size_of(args.size)
+        self.motions = isr.read_motions(args.motions) if args.motions else []
         views = args.views
         if views is not None and not 1 <= views <= (len(self.motions) or MOST_VIEWS):
             most = len(self.motions) or MOST_VIEWS
@@ -90,18 +96,27 @@ class InverseSuperResolution(Method):
         }
 
     def prepare(
-        self, sources: Ensemble, inputs: Sequence[files.Source], output: Path, *, resume: bool
+        self,
+        sources: Ensemble,
+        inputs: Sequence[files.Source],
+        output: Path,
+        *,
+        seed: int,
+        resume: bool,
     ) -> None:
         kept = output / MOTIONS
         if resume and kept.is_file():
             self.motions = isr.read_motions(kept)[: self.views]
+            if len(self.motions) < self.views:
+                raise UsageError(f"{kept} has fewer than {self.views} motions; give --overwrite")
         elif not self.motions:
-            self.motions = self._choose(sources, inputs)
+            self.motions = self._choose(isr.candidates(seed), sources, inputs)
         write_json(kept, isr.as_json(self.motions))
 
-    def _choose(self, sources: Ensemble, inputs: Sequence[files.Source]) -> list[isr.Motion]:
+    def _choose(
+        self, pool: list[isr.Motion], sources: Ensemble, inputs: Sequence[files.Source]
+    ) -> list[isr.Motion]:
         """Of the candidates, those that leave the sources least certain of the first images."""
-        pool = isr.candidates(self.seed)
         shown: list[np.ndarray] = []
         for source in inputs:
             try:
@@ -137,13 +152,24 @@ class Generated(Method):
             raise UsageError("--method gan fills regions: give --regions faces, boxes or masks")
         from jaxanon.gan.filler import Filler
 
-        self.filler, self.seed = Filler.load(args.gan), args.seed or 0
+        self.filler, self.seed = Filler.load(args.gan), 0
         self.options = {
             "method": "gan",
             "strength": None,
             "gan": str(args.gan),
             "gan_state": fingerprint(args.gan),
         }
+
+    def prepare(
+        self,
+        sources: Ensemble,
+        inputs: Sequence[files.Source],
+        output: Path,
+        *,
+        seed: int,
+        resume: bool,
+    ) -> None:
+        self.seed = seed
 
     def __call__(self, original: np.ndarray, region: Region, view: int) -> Hidden:
         assert region.mask is not None

@@ -124,12 +124,18 @@ def _face_tools(args: Namespace) -> tuple[Any, str | None]:
 
 
 def _report_of(adapted: Path) -> dict[str, Any]:
-    """The report of the run that made the adapted images; empty where there is none."""
-    try:
-        made = json.loads((adapted / REPORT).read_text(encoding="utf-8"))
-        return made if isinstance(made, dict) and "classifiers" in made else {}
-    except (OSError, ValueError):
-        return {}
+    """The report of the run that made the adapted images; empty where there is none.
+
+    It lies beside them, or above, where they are one view of several.
+    """
+    for folder in (adapted, adapted.resolve().parent):
+        try:
+            made = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(made, dict) and "classifiers" in made:
+            return made
+    return {}
 
 
 def _groups(names: list[str], made: Mapping[str, Any]) -> dict[str, list[int]]:
