@@ -18,10 +18,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, metavar="OUT", help="folder")
     out: Path = parser.parse_args().out
-    from skimage.data import lfw_subset
+    from skimage import data
 
     out.mkdir(parents=True, exist_ok=True)
-    for number, face in enumerate(lfw_subset()[:100]):  # the other 100 show no faces
+    for number, face in enumerate(data.lfw_subset()[:100]):  # the other 100 show no faces
         Image.fromarray(np.rint(255 * face).astype(np.uint8)).save(out / f"face-{number:03}.png")
 
 

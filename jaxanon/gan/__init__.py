@@ -1,1 +1,1 @@
-"""A conditional inpainting GAN for faces: trained from nothing, it fills regions that it never sees."""
+"""A conditional inpainting GAN for faces: it fills regions that it never sees."""

@@ -13,7 +13,7 @@ from jax.scipy.ndimage import map_coordinates
 
 ZOOM, SHIFT, TURN = 0.12, 0.06, 0.12
 """Largest scaling and shift, as shares of the side, and rotation in radians."""
-LIGHT, CONTRAST, TINT = 0.08, 0.2, 0.1
+LIGHT, CONTRAST, TINT = 0.08, 0.15, 0.05
 """Largest change of brightness in units of one, and of the gain of all and of single channels."""
 
 
@@ -34,11 +34,11 @@ def moved(key: Array, picture: Array) -> Array:
     scale, angle = jnp.exp(ZOOM * zoom), TURN * turn
     rows = scale * (jnp.cos(angle) * y - jnp.sin(angle) * x) + middle + SHIFT * size * down
     columns = scale * (jnp.sin(angle) * y + jnp.cos(angle) * x) + middle + SHIFT * size * right
-    sample = jax.vmap(
-        lambda channel: map_coordinates(channel, [rows, columns], order=1, mode="mirror"), -1, -1
-    )
-    out: Array = sample(picture)
-    return out
+    channels = [
+        map_coordinates(picture[..., channel], [rows, columns], order=1, mode="mirror")
+        for channel in range(3)
+    ]
+    return jnp.stack(channels, -1)
 
 
 def relit(key: Array, picture: Array) -> Array:

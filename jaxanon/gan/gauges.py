@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,6 @@ LEVELS = np.linspace(0.05, 0.95, 19)
 """Quantiles at which two distributions along a line are compared."""
 PATCH = 8
 """Side of the patches of the finer distance, in pixels of a 32-pixel picture."""
-Params = dict[str, Array]
 
 
 def sliced_wasserstein(one: np.ndarray, other: np.ndarray, seed: int = 0) -> float:
@@ -62,7 +62,7 @@ def patches(pictures: np.ndarray) -> np.ndarray:
 def fills(
     networks: Networks,
     settings: Settings,
-    params: Params,
+    params: Any,
     pictures: Array,
     mask: Array,
     seed: Array,

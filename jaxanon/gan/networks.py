@@ -9,6 +9,8 @@ start). Convolutions are plain dense ones: grouped ones are slow on CPUs.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -24,7 +26,8 @@ _ZERO = nnx.initializers.zeros_init()
 
 def active(x: Array) -> Array:
     """Leaky ReLU."""
-    return nnx.leaky_relu(x, SLOPE)
+    out: Array = nnx.leaky_relu(x, SLOPE)
+    return out
 
 
 def resized(x: Array, side: int) -> Array:
@@ -52,7 +55,7 @@ class Residual(nnx.Module):
 
     def __call__(self, x: Array, style: Array | None = None) -> Array:
         inner = self.first(active(x))
-        if self.style is not None:
+        if self.style is not None and style is not None:
             scale, shift = jnp.split(self.style(style)[:, None, None, :], 2, axis=-1)
             inner = inner * (1 + scale) + shift
         out: Array = x + self.second(active(inner))
@@ -65,9 +68,7 @@ class Encoder(nnx.Module):
     def __init__(self, inputs: int, channels: tuple[int, ...], rngs: nnx.Rngs) -> None:
         self.enter = conv(inputs, channels[0], 3, rngs)
         self.blocks = nnx.List([Residual(count, rngs) for count in channels])
-        self.widen = nnx.List(
-            [conv(a, b, 1, rngs) for a, b in zip(channels, channels[1:], strict=False)]
-        )
+        self.widen = nnx.List([conv(a, b, 1, rngs) for a, b in pairwise(channels)])
 
     def __call__(self, x: Array) -> list[Array]:
         features = [self.blocks[0](self.enter(x))]

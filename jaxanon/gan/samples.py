@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import numpy as np
 from PIL import Image
 
 from jaxanon.gan import masks
-from jaxanon.gan.gauges import Params, fills
+from jaxanon.gan.gauges import fills
 from jaxanon.gan.settings import Settings
 from jaxanon.gan.step import Networks
 
@@ -19,7 +20,7 @@ TILE = 64
 """Least side of a tile, in pixels; small pictures are enlarged by a whole factor."""
 
 
-def sample(networks: Networks, settings: Settings, params: Params, faces: np.ndarray) -> bytes:
+def sample(networks: Networks, settings: Settings, params: Any, faces: np.ndarray) -> bytes:
     """A PNG with a row per context: the picture without its region, then fills of several seeds.
 
     The last two rows have another box at random, and no context at all.

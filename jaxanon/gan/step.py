@@ -114,7 +114,7 @@ def advance(
 ) -> tuple[State, dict[str, Array]]:
     """One simultaneous step of both networks by Adam, and of the average.
 
-    Each picture of the batch has a key of its own, so that it does not matter which device draws it.
+    Each picture of the batch has a key of its own: it does not matter which device draws it.
 
     Args:
         networks: static parts.
