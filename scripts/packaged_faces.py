@@ -20,8 +20,10 @@ def main() -> None:
     out: Path = parser.parse_args().out
     from skimage import data
 
+    faces: np.ndarray = data.lfw_subset()  # type: ignore[no-untyped-call]
+
     out.mkdir(parents=True, exist_ok=True)
-    for number, face in enumerate(data.lfw_subset()[:100]):  # the other 100 show no faces
+    for number, face in enumerate(faces[:100]):  # the other 100 show no faces
         Image.fromarray(np.rint(255 * face).astype(np.uint8)).save(out / f"face-{number:03}.png")
 
 

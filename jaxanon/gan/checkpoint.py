@@ -15,7 +15,7 @@ from jax.sharding import Sharding
 from jaxanon import files
 from jaxanon.errors import UsageError
 from jaxanon.gan.settings import Settings
-from jaxanon.gan.step import Networks, State, start
+from jaxanon.gan.step import Networks, State, networks_of, start
 
 SETTINGS = "settings.json"
 KEPT = 3
@@ -57,16 +57,15 @@ def load(folder: Path, settings: Settings, on: Sharding) -> tuple[Networks, Stat
     Raises:
         UsageError: when a checkpoint cannot be read.
     """
-    networks, state = start(settings)
+    networks = networks_of(settings)
     places = found(folder)
     if not places:
-        return networks, jax.device_put(state, on)
+        return networks, jax.device_put(start(settings), on)
     from orbax.checkpoint import v1 as ocp
 
     place = list(places.values())[-1]
-    wanted = jax.tree.map(
-        lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=on), state
-    )
+    shapes = jax.eval_shape(start, settings)
+    wanted = jax.tree.map(lambda leaf: leaf.update(sharding=on), shapes)
     try:
         return networks, ocp.load(place, wanted)
     except Exception as error:  # whatever a damaged file makes of the reader

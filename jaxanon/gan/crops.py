@@ -38,7 +38,7 @@ class Crop:
         for places, length in zip((rows, columns), region.shape, strict=True):
             start = (int(places[0]) + int(places[-1]) + 1 - side) // 2
             starts.append(min(max(start, 0), length - side) if side <= length else start)
-        return cls(*starts, side)
+        return cls(starts[0], starts[1], side)
 
     def take(self, array: np.ndarray, beyond: int) -> np.ndarray:
         """The square of an array `(H, W, ...)`; `beyond` stands outside the image."""

@@ -32,7 +32,8 @@ def active(x: Array) -> Array:
 
 def resized(x: Array, side: int) -> Array:
     """Bilinear resampling of `(batch, H, W, C)` to a side, smoothed first where it gets smaller."""
-    return jax.image.resize(x, (x.shape[0], side, side, x.shape[3]), "linear")
+    out: Array = jax.image.resize(x, (x.shape[0], side, side, x.shape[3]), "linear")
+    return out
 
 
 def conv(inputs: int, outputs: int, side: int, rngs: nnx.Rngs, *, zero: bool = False) -> nnx.Conv:

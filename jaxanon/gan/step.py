@@ -66,21 +66,29 @@ def optimizer(settings: Settings) -> optax.GradientTransformation:
     return optax.adam(settings.rate, *BETAS)
 
 
-def start(settings: Settings) -> tuple[Networks, State]:
-    """Both networks at their random start, and the state before the first step."""
-    generator, made = nnx.split(Generator(settings, nnx.Rngs(2 * settings.seed)))
-    discriminator, judge = nnx.split(Discriminator(settings, nnx.Rngs(2 * settings.seed + 1)))
-    params, critic = nnx.to_pure_dict(made), nnx.to_pure_dict(judge)
+def _made(settings: Settings) -> tuple[Generator, Discriminator]:
+    seed = 2 * settings.seed
+    return Generator(settings, nnx.Rngs(seed)), Discriminator(settings, nnx.Rngs(seed + 1))
+
+
+def networks_of(settings: Settings) -> Networks:
+    """The static parts, without computing anything."""
+    return Networks(*(nnx.split(each)[0] for each in nnx.eval_shape(lambda: _made(settings))))
+
+
+@partial(jax.jit, static_argnums=0)
+def start(settings: Settings) -> State:
+    """The state before the first step, with both networks at their random start."""
+    params, critic = (nnx.to_pure_dict(nnx.state(each)) for each in _made(settings))
     adam = optimizer(settings)
-    state = State(
+    return State(
         generator=params,
         discriminator=critic,
-        average=jax.tree.map(jnp.copy, params),
+        average=params,
         generator_moments=adam.init(params),
         discriminator_moments=adam.init(critic),
         step=jnp.int32(0),
     )
-    return Networks(generator, discriminator), state
 
 
 class Example(NamedTuple):
