@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def load(folder: Path, settings: Settings, on: Sharding) -> tuple[Networks, Stat
     from orbax.checkpoint import v1 as ocp
 
     place = list(places.values())[-1]
-    shapes = jax.eval_shape(start, settings)
+    shapes = jax.eval_shape(partial(start, settings))
     wanted = jax.tree.map(lambda leaf: leaf.update(sharding=on), shapes)
     try:
         return networks, ocp.load(place, wanted)

@@ -53,17 +53,17 @@ def plot(rows: Sequence[dict[str, Any]]) -> bytes:
     from matplotlib.figure import Figure
 
     panels = [
-        ("losses", ("generator", "discriminator"), "linear"),
-        ("squared gradients by pixels", ("r1", "r2"), "log"),
-        ("discriminator's scores", ("score_training", "score_held_out", "score_fills"), "linear"),
-        ("distance to held-out faces, levels", ("distance", "distance_of_faces"), "linear"),
+        ("losses", ("generator", "discriminator")),
+        ("squared gradients by pixels", ("r1", "r2")),
+        ("discriminator's scores", ("score_training", "score_held_out", "score_fills")),
+        ("distance to held-out faces, levels", ("distance", "distance_of_faces")),
     ]
     steps = [row["step"] for row in rows]
     figure = Figure(figsize=(10, 6), layout="tight")
-    for axes, (title, names, scale) in zip(figure.subplots(2, 2).flat, panels, strict=True):
+    for axes, (title, names) in zip(figure.subplots(2, 2).flat, panels, strict=True):
         for name in names:
             axes.plot(steps, [row[name] for row in rows], label=name.replace("_", " "))
-        axes.set(title=title, xlabel="step", yscale=scale)
+        axes.set(title=title, xlabel="step")
         axes.grid(alpha=0.3)
         axes.legend()
     out = io.BytesIO()

@@ -32,10 +32,10 @@ class Settings:
     batch: int = 16
     seed: int = 0
     every: int = 250
-    width: int = 32
+    width: int = 24
     noise: int = 64
-    rate: float = 5e-4
-    penalty: float = 2.0
+    rate: float = 7e-4
+    penalty: float = 1.0
     half_life: float = 300
 
     def __post_init__(self) -> None:

@@ -76,7 +76,6 @@ def networks_of(settings: Settings) -> Networks:
     return Networks(*(nnx.split(each)[0] for each in nnx.eval_shape(lambda: _made(settings))))
 
 
-@partial(jax.jit, static_argnums=0)
 def start(settings: Settings) -> State:
     """The state before the first step, with both networks at their random start."""
     params, critic = (nnx.to_pure_dict(nnx.state(each)) for each in _made(settings))
@@ -84,7 +83,7 @@ def start(settings: Settings) -> State:
     return State(
         generator=params,
         discriminator=critic,
-        average=params,
+        average=jax.tree.map(jnp.copy, params),
         generator_moments=adam.init(params),
         discriminator_moments=adam.init(critic),
         step=jnp.int32(0),
