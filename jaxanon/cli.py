@@ -22,6 +22,7 @@ _HOMES = {
     "privacy": ("privacy", "privacy"),
     "models": ("models", "models"),
     "bench": ("bench", "bench"),
+    "train-gan": ("train_gan", "train_gan"),
 }
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
@@ -91,6 +92,14 @@ def parser() -> argparse.ArgumentParser:
             "bench",
             "throughput on this hardware",
             "jaxanon bench --classifiers tf_efficientnet_lite0 --json bench.json",
+        )
+    )
+    _train_gan(
+        _command(
+            commands,
+            "train-gan",
+            "train a GAN that fills faces",
+            "jaxanon train-gan faces -o gan --size 32 --steps 6000",
         )
     )
     return top
@@ -397,6 +406,24 @@ def _bench(command: argparse.ArgumentParser) -> None:
     )
     add("--json", type=Path, metavar="FILE", help="write the figures here too")
     add("--overwrite", action="store_true", help="replace FILE")
+
+
+def _train_gan(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("faces", type=Path, metavar="FACES", help="folder of pictures of one face each")
+    _output(command)
+    _hardware(command)
+    add("--size", type=int, default=32, metavar="N", help="side in pixels (default: 32)")
+    add("--steps", type=int, default=6000, metavar="N", help="where to stop (default: 6000)")
+    add("--batch", type=int, default=16, metavar="N", help="faces per step (default: 16)")
+    add("--seed", type=int, default=0, metavar="N", help="of all random numbers (default: 0)")
+    add(
+        "--every",
+        type=int,
+        default=250,
+        metavar="N",
+        help="steps between two checkpoints, log lines and grids of samples (default: 250)",
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,1 @@
+"""A conditional inpainting GAN for faces: it fills regions that it never sees."""

@@ -1,0 +1,99 @@
+"""Trained states on disk: an Orbax checkpoint per step, whole or not at all, the last few kept."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Sharding
+
+from jaxanon import files
+from jaxanon.errors import UsageError
+from jaxanon.gan.settings import Settings
+from jaxanon.gan.step import Networks, State, networks_of, start
+
+SETTINGS = "settings.json"
+KEPT = 3
+"""Checkpoints that are kept."""
+_NAME = re.compile(r"step-(\d+)")
+
+
+def _root(folder: Path) -> Path:
+    return folder.absolute() / "checkpoints"
+
+
+def found(folder: Path) -> dict[int, Path]:
+    """The whole checkpoints of a training by step, oldest first.
+
+    Orbax writes beside the final place and renames at the end, so a name tells that it is whole.
+    """
+    root = _root(folder)
+    names = [_NAME.fullmatch(path.name) for path in root.iterdir()] if root.is_dir() else []
+    steps = sorted(int(name[1]) for name in names if name)
+    return {step: root / f"step-{step:07}" for step in steps}
+
+
+def save(folder: Path, state: State) -> None:
+    """Write a state; then remove the oldest ones, and what a killed process has left."""
+    from orbax.checkpoint import v1 as ocp
+
+    place = _root(folder) / f"step-{int(state.step):07}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    ocp.save(place, state, overwrite=True)
+    kept = list(found(folder).values())[-KEPT:]
+    for other in place.parent.iterdir():
+        if other not in kept:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def load(folder: Path, settings: Settings, on: Sharding) -> tuple[Networks, State]:
+    """The networks and the latest state, laid out as `on` says; the start where nothing was saved.
+
+    Raises:
+        UsageError: when a checkpoint cannot be read.
+    """
+    networks = networks_of(settings)
+    places = found(folder)
+    if not places:
+        return networks, jax.device_put(start(settings), on)
+    from orbax.checkpoint import v1 as ocp
+
+    place = list(places.values())[-1]
+    shapes = jax.eval_shape(partial(start, settings))
+    wanted = jax.tree.map(lambda leaf: leaf.update(sharding=on), shapes)
+    try:
+        return networks, ocp.load(place, wanted)
+    except Exception as error:  # whatever a damaged file makes of the reader
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"{place}: unreadable ({why}); remove it to go on from the one before, or give "
+            "--overwrite to begin anew"
+        ) from error
+
+
+def write_settings(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write the settings beside the checkpoints, and whatever else must agree to go on."""
+    files.write(folder / SETTINGS, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The same back.
+
+    Raises:
+        UsageError: when the folder holds no training.
+    """
+    try:
+        values = json.loads((folder / SETTINGS).read_text("utf-8"))
+        Settings.of_json(values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"{folder}: not a trained GAN ({type(error).__name__}: {error}); "
+            "train one with jaxanon train-gan FACES -o DIR"
+        ) from error
+    return dict(values)

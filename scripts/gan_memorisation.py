@@ -1,0 +1,74 @@
+#!/usr/bin/env python
+"""Whether a trained GAN copies its training faces: figures, and a picture of fills beside them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+
+from jaxanon.gan import checkpoint
+from jaxanon.gan.faces import load
+from jaxanon.gan.gauges import Gauges
+from jaxanon.gan.memorisation import nearest
+from jaxanon.gan.samples import grid
+from jaxanon.gan.settings import Settings
+
+SEEDS = 4
+SHOWN = 8
+
+
+def main() -> None:
+    """Print the figures as JSON and write the picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("gan", type=Path, metavar="GAN", help="trained folder")
+    parser.add_argument("faces", type=Path, metavar="FACES", help="what it was trained on")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.png")
+    args = parser.parse_args()
+    settings = Settings.of_json(checkpoint.read_settings(args.gan))
+    faces = load(args.faces, settings.size, lambda text: print(text, file=sys.stderr))
+    place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    networks, state = checkpoint.load(args.gan, settings, place)
+    gauges = Gauges(networks, settings, faces)
+    mask = gauges.mask[..., 0] > 0
+    training = faces.training.astype(np.float32) / 255
+    held_out = faces.held_out.astype(np.float32) / 255
+    result: dict[str, dict[str, float]] = {}
+    reference = nearest(held_out, mask, training).distance
+    result["held-out faces"] = _summary(reference, reference)
+    columns = []
+    for name, contexts in (("training contexts", training), ("held-out contexts", held_out)):
+        made = [gauges.fills(state, contexts, seed) for seed in range(SEEDS)]
+        near = [nearest(each, mask, training) for each in made]
+        everything = np.concatenate([each.distance for each in near])
+        result[f"fills, {name}"] = _summary(everything, reference)
+        if name == "training contexts":
+            own = [each.which == np.arange(len(contexts)) for each in near]
+            result[f"fills, {name}"]["nearest is the context's own face"] = float(np.mean(own))
+        change = np.mean(
+            [np.abs(made[a] - made[b])[:, mask].mean() for a in range(SEEDS) for b in range(a)]
+        )
+        result[f"fills, {name}"]["difference between seeds"] = float(255 * change)
+        order = np.argsort(near[0].distance)[:SHOWN]
+        columns += [made[0][order], near[0].face[order]]
+    args.output.write_bytes(grid(columns))
+    print(json.dumps(result, indent=2))
+
+
+def _summary(distances: np.ndarray, reference: np.ndarray) -> dict[str, float]:
+    """In levels; and how many lie nearer to a training face than any held-out face does."""
+    low, middle, high = np.quantile(distances, [0, 0.5, 1])
+    return {
+        "least": float(low),
+        "median": float(middle),
+        "most": float(high),
+        "nearer than any held-out face": float((distances < reference.min()).mean()),
+    }
+
+
+if __name__ == "__main__":
+    main()
