@@ -20,7 +20,7 @@ def main() -> None:
     out: Path = parser.parse_args().out
     from skimage import data
 
-    faces: np.ndarray = data.lfw_subset()  # type: ignore[no-untyped-call]
+    faces: np.ndarray = data.lfw_subset()
 
     out.mkdir(parents=True, exist_ok=True)
     for number, face in enumerate(faces[:100]):  # the other 100 show no faces

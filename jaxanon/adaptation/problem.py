@@ -124,7 +124,7 @@ def prepare(
         steps=np.int32(steps := settings.at_once(settings.steps)),
         closing=np.int32(closing := round(settings.closing * steps)),
         final=np.int32(math.ceil(closing / FINAL)),
-        seed=_seed(pixels, settings.seed),
+        seed=content_seed(pixels, settings.seed),
     )
     return Job(key, pixels, canvas, problem)
 
@@ -155,8 +155,8 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
     )
 
 
-def _seed(pixels: np.ndarray, seed: int) -> np.uint32:
-    """From the image's content and the run's seed: never from its place in a batch."""
+def content_seed(pixels: np.ndarray, seed: int) -> np.uint32:
+    """A seed from an image's content and the run's seed: never from its place in a batch."""
     digest = hashlib.sha256(seed.to_bytes(8, "little"))
     digest.update(repr(pixels.shape).encode())
     digest.update(pixels.tobytes())

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxanon import files, images, isr
+from jaxanon.adaptation.problem import content_seed
 from jaxanon.anonymizers import anonymize, inside, strength_of
 from jaxanon.boxes import Region
 from jaxanon.ensemble import Ensemble
@@ -173,7 +174,9 @@ class Generated(Method):
 
     def __call__(self, original: np.ndarray, region: Region, view: int) -> Hidden:
         assert region.mask is not None
-        return Hidden(self.filler.fill(original, region.mask, self.seed))
+        around = np.where(region.mask[..., None], 0, original).astype(np.uint8)
+        seed = int(content_seed(around, self.seed))  # another person in each image
+        return Hidden(self.filler.fill(around, region.mask, seed))
 
 
 OWN = {"isr": ("size", "views", "motions", "save_views"), "gan": ("gan",)}
