@@ -36,13 +36,13 @@ from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import METHODS, anonymize, strength_of
 from jaxanon.boxes import Region
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.cli import DEFAULT_SOURCES
 from jaxanon.commands.common import check_side_files, load_all, split_names
 from jaxanon.commands.demo import photos as packaged
 from jaxanon.errors import ImageError, JaxanonError, UsageError
 from jaxanon.evaluate.changes import changes
 from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal, write_json
+from jaxanon.options import DEFAULT_SOURCES
 from jaxanon.run import Run
 
 VIEWS = "zoom:0.25,flip"
