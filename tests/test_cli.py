@@ -552,7 +552,7 @@ def test_models(capsys):
     assert jaxanon("models", "no-such*") == 2
 
 
-@pytest.mark.parametrize("command", cli._HOMES)
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_shows_an_example(command, capsys):
     with pytest.raises(SystemExit) as stop:
         jaxanon(command, "--help")

@@ -1,0 +1,36 @@
+"""The figures in docs/privacy.md are those of the file that the script wrote."""
+
+import json
+from pathlib import Path
+
+import compare_anonymizers
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "privacy.md").read_text().splitlines()
+RESULTS = json.loads((ROOT / "docs" / "benchmarks" / "anonymizers.json").read_text())["results"]
+
+
+@pytest.mark.parametrize("name", ["kept", "fast", "transfer", "faces"])
+def test_every_line_of_the_tables_is_on_the_page(name):
+    lines = compare_anonymizers.page(RESULTS)[name]
+    assert len(lines) > 5
+    assert [line for line in lines if line not in PAGE] == []
+
+
+def test_all_anonymizers_are_there():
+    words = " ".join(RESULTS)
+    for method in ("blur", "pixelate", "solid", "isr", "pairs", "gan"):
+        assert method in words
+
+
+def test_an_attack_that_gains_is_named():
+    """In bold where it gains more than the decisions tell."""
+
+    def row(gain, beyond):
+        ranks = {"difference": {"worse": gain, "mean": 0.25}, "beyond_decisions": {"worse": beyond}}
+        return {"attack": "wiener", "rank1": ranks, "rank5": ranks}
+
+    assert compare_anonymizers.verdict(row(False, False)) is None
+    assert compare_anonymizers.verdict(row(True, False)) == "wiener (+25)"
+    assert compare_anonymizers.verdict(row(True, True)) == "**wiener (+25)**"
