@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from jaxanon.errors import ImageError, UsageError
 GROWTH = 0.1
 """Share of its longer side by which a box grows on each side, and which feathers its edge."""
 
-EDGES = ("x0", "y0", "x1", "y1")
 Box = tuple[float, float, float, float]
 """Left, top, right and bottom edge, in pixels of the upright image."""
 
@@ -74,12 +73,20 @@ class BoxFile:
     left out, or by the end of it (so that `val/ILSVRC2012_val_00000001.JPEG` finds the image of
     that name in a folder of another name), if that is unambiguous.
 
+    Args:
+        option: that named the file.
+        path: of it.
+        exact: whether only the whole path finds an image: a box that is taken for another
+            image's must not expose anybody.
+
     Raises:
         UsageError: naming the option and the file, when it is none of these.
     """
 
-    def __init__(self, option: str, path: Path) -> None:
-        self.path = path
+    def __init__(self, option: str, path: Path, *, exact: bool = False) -> None:
+        self.path, self.exact = path, exact
+        if not path.is_file():
+            raise UsageError(f"{option} {path}: no such file")
         self.boxes: dict[str, list[Box]] = {}
         self.by_name: dict[str, list[str]] = {}
         try:
@@ -130,6 +137,8 @@ class BoxFile:
         key = relative.with_suffix("").as_posix()
         if key in self.boxes:
             return {key}
+        if self.exact:
+            return set()
         return {k for k in self.by_name.get(relative.stem, []) if k.endswith("/" + key)}
 
 
@@ -138,15 +147,3 @@ def _box(box: Any) -> Box:
     x0, x1 = sorted((float(box["x0"]), float(box["x1"])))
     y0, y1 = sorted((float(box["y0"]), float(box["y1"])))
     return x0, y0, x1, y1
-
-
-def as_json(boxes: Mapping[Path, Sequence[Box]]) -> list[dict[str, Any]]:
-    """Boxes by relative path, as such a file holds them."""
-
-    def entry(box: Box) -> dict[str, float]:
-        return {edge: round(at, 2) for edge, at in zip(EDGES, box, strict=True)}
-
-    return [
-        {"url": path.as_posix(), "bboxes": [entry(box) for box in found]}
-        for path, found in boxes.items()
-    ]

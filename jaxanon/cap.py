@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from jaxanon.boxes import Box
 from jaxanon.errors import UsageError, unknown
 from jaxanon.evaluate.reidentify import directions
 
 PORTION = 10
 """Steps between two looks of the judge, unless told otherwise."""
 JUDGES = ("targets", "faces")
-NOBODY = -1.0
-"""The score where there is no face to know again."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,17 @@ class Cap:
 
             self._detector, self._embedder = Detector(), Embedder()
 
-    def faces(self, original: np.ndarray) -> Memory:
-        """What to keep of an original's pixels; of its logits see `logits`."""
+    def faces(self, original: np.ndarray, boxes: Sequence[Box] | None) -> Memory:
+        """What to keep of an original's pixels; of its logits see `logits`.
+
+        Args:
+            original: `(H, W, 3)` uint8.
+            boxes: those that were hidden; None where the judge is to look for faces itself.
+        """
         if self.judge != "faces":
             return Memory()
-        windows = [self._embedder.window(original, box) for box in self._detector(original)]
+        places = self._detector(original) if boxes is None else boxes
+        windows = [self._embedder.window(original, box) for box in places]
         return Memory(
             tuple(
                 (window, self._embedder.embed(window, window.cut(original))) for window in windows
@@ -85,8 +90,10 @@ class Cap:
             return memory
         return Memory(memory.faces, tuple(scores[self.sources :]))
 
-    def score(self, memory: Memory, picture: np.ndarray, scores: Sequence[np.ndarray]) -> float:
-        """How well a picture leads to the original.
+    def score(
+        self, memory: Memory, picture: np.ndarray, scores: Sequence[np.ndarray]
+    ) -> float | None:
+        """How well a picture leads to the original; None where there is no face to know again.
 
         Args:
             memory: of the original.
@@ -98,6 +105,6 @@ class Cap:
                 np.linalg.norm(embedding - self._embedder.embed(window, window.cut(picture)))
                 for window, embedding in memory.faces
             ]
-            return float(1 - min(gaps)) if gaps else NOBODY
+            return float(1 - min(gaps)) if gaps else None
         pairs = zip(memory.logits, scores[self.sources :], strict=True)
         return max(float((directions(a[None]) * directions(b[None])).sum()) for a, b in pairs)

@@ -28,6 +28,8 @@ SIZE = (16, 12)
 SHIFT, ZOOM, TURN = 1.0, 0.1, 6.0
 """Candidate motions: shifts up to so many pixels of the view, scales of 1 plus or minus so much,
 rotations up to so many degrees."""
+LEAST = 2.0
+"""Pixels of the image that a view's pixel must stand for, in each direction."""
 SHARPNESS = 0.4
 """Standard deviation of the blur H, in pixels of the view: little of what is finer survives."""
 CANDIDATES = 24
@@ -81,13 +83,16 @@ def view(image: np.ndarray, size: tuple[int, int], motion: Motion) -> np.ndarray
         motion: F; what comes in from beyond the edge repeats the edge.
 
     Raises:
-        ImageError: when the image is not larger than the view.
+        ImageError: when the image is hardly larger than the view.
     """
     height, width = image.shape[:2]
     w, h = size if width >= height else size[::-1]
-    if w >= width or h >= height:
-        raise ImageError(f"{width}x{height} pixels; a view of {w}x{h} hides nothing of it")
     step = np.array([width / w, height / h])
+    if step.min() < LEAST:
+        raise ImageError(
+            f"{width}x{height} pixels; a view of {w}x{h} hides next to nothing of it: give a "
+            "smaller --size"
+        )
     moved = _moved(image, motion, step)
     soft = blur(moved.astype(np.float32), float(SHARPNESS * step.mean()))
     low = _sampled(_sampled(soft, h).swapaxes(0, 1), w).swapaxes(0, 1)
@@ -106,9 +111,11 @@ def _sampled(lines: np.ndarray, count: int) -> np.ndarray:
 def _moved(image: np.ndarray, motion: Motion, step: np.ndarray) -> np.ndarray:
     """F X, bicubic; `step` is the length of a view's pixel in those of the image."""
     height, width = image.shape[:2]
-    edge = math.ceil(max(height, width) * 0.25)
-    around = np.pad(image, ((edge, edge), (edge, edge), (0, 0)), mode="edge")
     angle = math.radians(motion.degrees)
+    reach = max(height, width) / 2 * (abs(math.cos(angle)) + abs(math.sin(angle)))
+    away = max(abs(motion.right) * step[0], abs(motion.down) * step[1])
+    edge = math.ceil((reach + 1.5 * away) / motion.scale - min(height, width) / 2) + 2
+    around = np.pad(image, ((edge, edge), (edge, edge), (0, 0)), mode="edge")
     # Pillow asks, for each pixel of the result, where it comes from: the inverse motion.
     cosine, sine = math.cos(angle) / motion.scale, math.sin(angle) / motion.scale
     x, y = edge + width / 2, edge + height / 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxanon.anonymizers import anonymize
-from jaxanon.boxes import Region
+from jaxanon.boxes import Box, Region
 from jaxanon.images import decode
 
 
@@ -21,14 +21,14 @@ class Loaded:
         original: `(H, W, 3)` uint8.
         anonymized: the same size.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
-        regions: how many were found in it; None where it is private as a whole, or by a mask.
+        boxes: private ones in it; None where it is private as a whole, or by a mask.
         low: the low-resolution view that `anonymized` shows, if it shows one.
     """
 
     original: np.ndarray
     anonymized: np.ndarray
     mask: np.ndarray | None
-    regions: int | None = None
+    boxes: tuple[Box, ...] | None = None
     low: np.ndarray | None = None
 
 

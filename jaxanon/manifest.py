@@ -144,6 +144,17 @@ class Journal:
         written = [row["record"]["output"] for row in self._earlier]
         return done, {Path(output).resolve() for output in written if output is not None}
 
+    def outputs(self) -> set[Path]:
+        """All files that the run on record has written, resolved, whatever its settings were."""
+        try:
+            rows = map(_parse, self.path.read_text(encoding="utf-8").splitlines())
+            found = [row["record"]["output"] for row in rows if row and "record" in row]
+        except (OSError, UnicodeError, TypeError, KeyError):
+            return set()
+        folder = self.path.parent.resolve()
+        paths = {Path(output).resolve() for output in found if isinstance(output, str)}
+        return {path for path in paths if folder in path.parents}
+
     def start(self) -> None:
         """Begin the file; what `resume` found stays in it."""
         rows = [{"settings": self.settings}, *self._earlier]

@@ -49,7 +49,9 @@ class Partners:
         found = self._candidates(original)
         if not found:
             stem = original.relative.with_suffix("")
-            raise ImageError(f"{original.path}: no {stem}.* in {self.folder}")
+            views = sorted(self.folder.glob("view-*"))
+            hint = f"; it holds several views: give one, such as {views[0]}" if views else ""
+            raise ImageError(f"{original.path}: no {stem}.* in {self.folder}{hint}")
         if len(found) > 1:
             names = ", ".join(str(source.relative) for source in found)
             raise ImageError(f"{original.path}: more than one partner in {self.folder}: {names}")

@@ -34,7 +34,8 @@ def regions(
         growth: share of its longer side by which a box grows on each side; by default `GROWTH`.
         find_faces: makes the detector, for `faces`.
         also: a file of boxes that are private besides the faces found.
-        exempt: a file of boxes; a face whose centre lies in one of them is left as it is.
+        exempt: a file of boxes, by whole paths below the input folder; a face whose centre lies in
+            one of them is left as it is.
 
     Raises:
         UsageError: when the file or folder does not exist or cannot be used, or an option is given
@@ -46,7 +47,7 @@ def regions(
     if spec == "faces":
         assert find_faces is not None
         extra = BoxFile("--also", also) if also else None
-        spared = BoxFile("--exempt", exempt) if exempt else None
+        spared = BoxFile("--exempt", exempt, exact=True) if exempt else None
         return _Faces(find_faces(), grow, extra, spared)
     for option, value in (("--also", also), ("--exempt", exempt)):
         if value is not None:
@@ -101,7 +102,8 @@ class _Faces:
             face for face in self.find(picture) if not any(_centre_in(face, b) for b in spared)
         ]
         more = (self.also.of(relative) if self.also else None) or []
-        return _region(relative, self.also, [*found, *more], picture, self.growth)
+        hidden = _region(relative, self.also, more, picture, self.growth)  # names the file if wrong
+        return _region(relative, None, [*found, *(hidden.boxes or ())], picture, self.growth)
 
 
 def _centre_in(face: Box, box: Box) -> bool:

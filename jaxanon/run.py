@@ -206,11 +206,11 @@ class Run:
             with self.meter.stage("resize for the classifiers"):
                 original = self.everyone.look(loaded.original)
                 anonymized = self.everyone.look(loaded.anonymized)
-            memory = self.cap.faces(loaded.original) if self.cap else None
+            memory = self.cap.faces(loaded.original, loaded.boxes) if self.cap else None
         except (ImageError, MemoryError) as error:
             self._fail(item, error)
             return None
-        kept = loaded.regions, memory
+        kept = None if loaded.boxes is None else len(loaded.boxes), memory
         return _Seen(item, *kept, loaded.anonymized, loaded.mask, original, anonymized)
 
     def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
@@ -253,6 +253,9 @@ class Run:
                 f"{seen.item.input}: the anonymized image itself scores {score:.3f}, above the cap "
                 f"{self.cap.limit:g}; hide more, or raise --cap"
             )
+            for place in (seen.item.anonymized_output, seen.item.low_output):
+                if place is not None:
+                    discard(place)
             self._fail(seen.item, ImageError(text))
             return None
         try:
@@ -278,7 +281,7 @@ class Run:
         and a file that the journal does not know is somebody else's. So an older file of the name
         goes before that: it would be taken for the one on record.
         """
-        record = self.verification.take(item.key)
+        record = self.verification.take(item)
         if item.key in self.records or record is None:
             return  # it failed to be written, and that is on record
         try:
@@ -295,6 +298,8 @@ class Run:
     def _fail(self, item: Item, error: Exception) -> None:
         text = str(error) if isinstance(error, ImageError) else f"{item.input}: out of memory"
         record = Record(str(item.input), None, "failed", error=text, view=item.view)
+        if item.overwrite:
+            discard(item.output)  # of an earlier run: it would pass for this one's
         with self._lock:
             self._progress.error(text)
             self.journal.add(record)

@@ -70,9 +70,12 @@ def closing(report: Mapping[str, Any]) -> str:
     bare = [image for image in images if image["regions"] == 0]
     if bare:
         text += (
-            f"\nnothing private was found in {len(bare)} images, so they were not anonymized: "
+            f"\nnothing private was found in {len(bare)} images, so they were left as given: "
             f"look at them ({printable(bare[0]['output'])} is the first)"
         )
+    unjudged = sum(image["score"] is None and image["status"] != "failed" for image in images)
+    if "cap" in settings and unjudged:
+        text += f"\nthe judge found no face in {unjudged} images, so they were under no cap"
     for image in images:
         stopped = image["error"] if image["status"] != "failed" else None
         if image["status"] == "partly" or stopped:
@@ -128,8 +131,9 @@ def privacy(result: Mapping[str, Any]) -> str:
     if faces:
         found = [f"{name} {interval(faces[name])}" for name in STAGES if name in faces]
         lines.append(f"of {faces['faces']} faces still found, %: {', '.join(found)}")
-    elif result["faces_left_out"]:
-        lines.append(f"faces were not looked at: {result['faces_left_out']}")
+    else:
+        why = result["faces_left_out"]
+        lines.append(f"faces were not looked at: {why}" if why else "no original shows a face")
     body = []
     for row in result["reidentification"]:
         first, fifth = row["rank1"], row["rank5"]

@@ -72,9 +72,15 @@ class Verification:
         self._verified: dict[str, Record] = {}
         self._accepted: dict[str, tuple[Record, bytes]] = {}
 
-    def take(self, key: str) -> Record | None:
-        """The record of an image that left the loop; None where it could not be written."""
-        return self._verified.pop(key, None)
+    def take(self, item: Item) -> Record | None:
+        """The record of an image that left the loop; None where it could not be written.
+
+        Where a portion had it kept and later ones lost it, it is the former that counts.
+        """
+        record = self._verified.pop(item.key, None)
+        best = self._accepted.get(item.key)
+        lost = record and best and record.status != best[0].status == self.settings.success
+        return self._restore(item, *best) if lost and best else record
 
     def forget(self, key: str) -> None:
         """Nothing more of this image is needed."""
@@ -98,15 +104,15 @@ class Verification:
         """Note what an image has become, or go back to what it was; whether it is to stay so."""
         key = record.key
         reached = record.status == self.settings.success
-        if self.cap is None or record.score is None:
-            self._verified[key] = record
-            return reached
-        if record.score["adapted"] > self.cap.limit:
+        if self.cap and record.score and record.score["adapted"] > self.cap.limit:
             self._go_back(adapted, record)
             return True
         self._verified[key] = record
-        self._accepted[key] = record, blob
-        return reached and not self.settings.spends_all
+        before = self._accepted.get(key)
+        if self.cap and (reached or before is None or before[0].status == "partly"):
+            self._accepted[key] = record, blob
+        goes_on = self.settings.portion and self.settings.spends_all
+        return bool(reached and not goes_on)
 
     def _go_back(self, adapted: Adapted, over: Record) -> None:
         """Put back what the cap allowed last: of an earlier portion, or the anonymized image."""
@@ -120,18 +126,30 @@ class Verification:
             if not saved:
                 return
             (scores,) = zip(*self.everyone.logits_of([saved.views]), strict=True)
-            self._accepted[key] = self._record(blank, saved, scores), cast(bytes, blob)
+            first = self._record(blank, saved, scores)
+            if first.score and first.score["adapted"] > self.cap.limit:
+                text = f"the anonymized image, saved as {self.form}, scores above --cap"
+                self.fail(item, ImageError(f"{item.input}: {text} {self.cap.limit:g}; hide more"))
+                return
+            self._accepted[key] = first, cast(bytes, blob)
         record, blob = self._accepted[key]
-        try:
-            write_part(item.output, blob)
-        except ImageError as error:
-            self.fail(item, error)
+        restored = self._restore(item, record, blob)
+        if restored is None:
             return
         reason = (
             f"after {over.steps} steps the score {over.score['adapted']:.3f} was above the cap "
             f"{self.cap.limit:g}; this is the image after {record.steps}"
         )
         self._verified[key] = replace(record, error=reason)
+
+    def _restore(self, item: Item, record: Record, blob: bytes) -> Record | None:
+        """Put an earlier file back beside its place; None where that failed."""
+        try:
+            write_part(item.output, blob)
+        except ImageError as error:
+            self.fail(item, error)
+            return None
+        return record
 
     def _record(self, adapted: Adapted, saved: _Saved, scores: Sequence[np.ndarray]) -> Record:
         """What a saved file is like; `scores` are every classifier's logits on it."""
@@ -144,7 +162,8 @@ class Verification:
         score: Score | None = None
         if self.cap and known.memory is not None and known.score is not None:
             now = self.cap.score(known.memory, saved.pixels, scores)
-            score = {"anonymized": round(known.score, 4), "adapted": round(now, 4)}
+            if now is not None:
+                score = {"anonymized": round(known.score, 4), "adapted": round(now, 4)}
         return Record(
             input=str(item.input),
             output=str(item.output),

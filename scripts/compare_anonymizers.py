@@ -87,6 +87,8 @@ def measure(
         if not (resume and (to / "report.json").is_file()):
             what = ["--preset", preset, "--seed", seed, *sources, *again]
             if options:
+                if "isr" in options and seed:  # copies must show the same view
+                    what += ["--motions", places[0] / "isr.json"]
                 hidden = ["--save-anonymized", folder / f"anonymized-{preset}-{seed}"]
                 call("anonymize", originals, "-o", to, *options, *hidden, *what)
             else:

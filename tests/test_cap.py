@@ -1,6 +1,7 @@
 """The joint loop: decisions as long as the image does not lead back to its original."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +11,20 @@ from samples import picture
 
 from jaxanon import cli
 from jaxanon.adaptation.guarantee import guarantee
+from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.adaptation.slots import Slots
+from jaxanon.adaptation.stream import stream
 from jaxanon.anonymizers import anonymize
 from jaxanon.boxes import Region
-from jaxanon.cap import NOBODY, Cap
+from jaxanon.cap import Cap
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.images import decode
 from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal
 from jaxanon.run import Run
+from jaxanon.verification import Verification
 
 PHOTOS = [picture(i, 50, 70) for i in range(6)]
 HIDDEN = [anonymize(photo, Region(), "blur", 24) for photo in PHOTOS]
@@ -87,18 +92,82 @@ def test_no_saved_file_is_above_the_cap(tmp_path, tinies):
 
 
 def test_portions_alone_change_only_when_the_file_is_looked_at(tmp_path, tinies):
-    """All steps are made, in as many portions as it takes; without one, as before."""
-    report = run(tmp_path / "a", tinies, 1.0, "transfer", margin=float("inf"))
-    assert [image["steps"] for image in report["images"]] == [40] * 6
-    free = run(tmp_path / "b", tinies, None, portion=0)
-    assert all("score" in image and image["score"] is None for image in free["images"])
+    """`transfer` goes on after a portion, with a cap and without; it always ends."""
+    for i, limit in enumerate((1.0, None)):
+        report = run(tmp_path / str(i), tinies, limit, "transfer")
+        assert min(image["steps"] for image in report["images"]) > 25
+    short = run(tmp_path / "short", tinies, 1.0, "transfer", steps=10, portion=1, closing=0.9)
+    assert len(short["images"]) == 6
 
 
 def test_the_guarantee_counts_the_moments_at_which_it_may_have_stopped():
     plain = guarantee(Settings(steps=40), [1000], regions=False)
     capped = guarantee(Settings(steps=40, portion=10), [1000], regions=False, capped=True)
-    assert capped["bits"] == pytest.approx(plain["bits"] + np.log2(5), abs=0.01)
-    assert "which of 5 moments" in capped["text"]
+    assert capped["bits"] == pytest.approx(plain["bits"] + np.log2(4 + 3 + 1), abs=0.01)
+    assert "which of 8 moments" in capped["text"]
+
+
+@pytest.mark.parametrize("name", ["fast", "transfer"])
+@pytest.mark.parametrize(("steps", "portion"), [(10, 10), (12, 5), (6, 1)])
+def test_no_image_is_looked_at_more_often_than_the_guarantee_says(tinies, name, steps, portion):
+    """Also where no check is ever content; and no portion is longer than it says."""
+    settings = preset(name, steps=steps, portion=portion)
+    sources = Ensemble(tinies[:1])
+    jobs = [prepare(i, HIDDEN[i], np.array([i]), sources, settings) for i in range(4)]
+    seen: dict[int, list[int]] = {}
+
+    def check(adapted):
+        for item in adapted:
+            seen.setdefault(item.job.key, [0]).append(item.steps)
+        return [False] * len(adapted)
+
+    assert len(list(stream([jobs], Slots(sources, settings, 2), check))) == 4
+    bound = 2 ** (guarantee(settings, [2], regions=False, capped=True)["bits"] - 1)
+    for steps_made in seen.values():
+        assert len(steps_made) <= bound + 0.05
+        assert max(np.diff(steps_made)) <= portion
+
+
+def test_a_decision_once_kept_is_not_lost_by_going_on(tmp_path, tinies, monkeypatch):
+    """Where later portions lose it under the cap, the file of the earlier one is put back."""
+    record = Verification._record
+    kept = {}
+
+    def spoiled(self, adapted, saved, scores):
+        found = record(self, adapted, saved, scores)
+        if found.status == "kept":
+            kept.setdefault(found.key, saved.pixels)
+        late = found.key in kept and adapted.steps > 20
+        return replace(found, status="partly") if late else found
+
+    monkeypatch.setattr(Verification, "_record", spoiled)
+    report = run(tmp_path, tinies, 1.0, "transfer")
+    assert kept
+    for i, image in enumerate(report["images"]):
+        if f"{i}.png" in kept:
+            assert image["status"] == "kept"
+            assert image["steps"] <= 20
+            assert image["decisions"]["tiny_a"]["adapted"] == Ensemble(tinies[:1]).decide(
+                [decode(tmp_path / f"{i}.png")]
+            )
+
+
+def test_jpegs_are_judged_as_they_are_saved(tmp_path, tinies):
+    items = [
+        Item(
+            Path(f"{i}.png"), tmp_path / f"{i}.jpg", lambda i=i: Loaded(PHOTOS[i], HIDDEN[i], None)
+        )
+        for i in range(len(PHOTOS))
+    ]
+    limit = float(np.median([score(tinies, *pair) for pair in zip(PHOTOS, HIDDEN, strict=True)]))
+    cap, journal = Cap(limit, "targets", 1, 1), Journal(tmp_path, {})
+    settings = preset("transfer", steps=20, portion=5)
+    made = Run(items, tinies[:1], tinies[1:2], settings, "jpeg", {}, journal, cap=cap, quiet=True)
+    for i, image in enumerate(made.execute({})["images"]):
+        there = (tmp_path / f"{i}.jpg").exists()
+        assert there == (image["status"] != "failed")
+        if there:
+            assert score(tinies, PHOTOS[i], decode(tmp_path / f"{i}.jpg")) <= limit + 1e-4
 
 
 def test_the_judge_of_faces():
@@ -106,10 +175,12 @@ def test_the_judge_of_faces():
 
     cap = Cap(0.4, "faces", 1, 0)
     face = data.astronaut()
-    memory = cap.faces(face)
+    memory = cap.faces(face, None)
     assert cap.score(memory, face, []) == pytest.approx(1)
     assert cap.score(memory, anonymize(face, Region(), "pixelate", 30), []) < 0.4
-    assert cap.score(cap.faces(data.chelsea()), data.chelsea(), []) == NOBODY
+    assert cap.score(cap.faces(data.chelsea(), None), data.chelsea(), []) is None
+    assert cap.score(cap.faces(face, ()), face, []) is None, "her face is exempt"
+    assert cap.score(cap.faces(face, [(181, 58, 270, 178)]), face, []) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

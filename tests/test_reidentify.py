@@ -82,11 +82,12 @@ def rows_of(result):
 
 def test_decisions_narrow_the_search_to_their_class(rng):
     """Two of twelve images share each class, so a kept decision finds one of two."""
-    rows = rows_of(findings(gathered(rng), {"sources": [0]}))
+    rows = rows_of(findings(gathered(rng), {"sources": [0]}, [0]))
     known = rows["decisions", "classifiers known"]["rank1"]
     assert known["adapted"]["mean"] == pytest.approx(1 / 2)
     assert known["anonymized"]["mean"] < 0.3
     assert known["difference"]["worse"]
+    assert not known["beyond_decisions"]["worse"], "they are the decisions"
     features = rows["sources", "none"]["rank1"]
     assert features["told"]["mean"] >= features["anonymized"]["mean"]
     assert features["difference"]["worse"]
@@ -96,15 +97,21 @@ def test_decisions_narrow_the_search_to_their_class(rng):
 def test_what_leaks_beyond_decisions_is_seen(rng):
     """An adapted image that carries the original's pixels is told from one that does not."""
     data = gathered(rng, n=48)
-    assert not rows_of(findings(data, {"all": [0]}))["pixels", "none"]["rank1"]["difference"][
+    assert not rows_of(findings(data, {"all": [0]}, [0]))["pixels", "none"]["rank1"]["difference"][
         "worse"
     ]
     data.thumbnails[:, 2] += 2 * data.thumbnails[:, 0]
-    row = rows_of(findings(data, {"all": [0]}))["pixels", "none"]["rank1"]
+    row = rows_of(findings(data, {"all": [0]}, [0]))["pixels", "none"]["rank1"]
     assert row["difference"]["worse"]
     assert row["beyond_decisions"]["worse"]
 
 
 def test_knowing_the_method_needs_no_original_pixels(rng):
-    row = rows_of(findings(gathered(rng), {"all": [0]}))["pixels", "method known"]["rank1"]
+    row = rows_of(findings(gathered(rng), {"all": [0]}, [0]))["pixels", "method known"]["rank1"]
     assert row["anonymized"]["mean"] == row["adapted"]["mean"] == 1
+
+
+def test_where_sources_are_not_at_hand_nothing_is_compared_with_their_decisions(rng):
+    rows = rows_of(findings(gathered(rng), {"held out": [0]}, []))
+    assert ("decisions", "classifiers known") not in rows
+    assert all("told" not in row["rank1"] for row in rows.values())

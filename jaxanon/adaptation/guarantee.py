@@ -39,7 +39,7 @@ def guarantee(
         bits = sum(math.log2(count) for count in classes)
         told = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
     if capped:
-        stops = math.ceil(settings.steps / (settings.portion or settings.steps)) + 1
+        stops = settings.looks + 1
         bits += math.log2(stops)
         told += f", and through which of {stops} moments it was stopped at"
     known = "the anonymized image" + (" and the region that may change" if regions else "")

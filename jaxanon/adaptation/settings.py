@@ -103,6 +103,12 @@ class Settings:
         """Whether images take all steps, but for the closing ones."""
         return bool(self.margin == math.inf or (self.random and self.patience >= self.steps))
 
+    @property
+    def looks(self) -> int:
+        """How often the saved file of an image is verified at most."""
+        portions = math.ceil(self.steps / self.portion) if self.portion else 1
+        return portions + self.rounds
+
     def at_once(self, left: int) -> int:
         """Of the steps that are left, how many are made before the next verification."""
         return min(left, self.portion or left)

@@ -42,6 +42,7 @@ class Attempt:
         start: perturbation to begin with, `(canvas, 3, canvas)` int16 levels; None is no change.
         steps: made in earlier rounds.
         rounds: times that it has been put back.
+        checks: of its earlier rounds and portions.
     """
 
     job: Job
@@ -49,6 +50,7 @@ class Attempt:
     start: np.ndarray | None = None
     steps: int = 0
     rounds: int = 0
+    checks: int = 0
 
 
 @dataclass(frozen=True)

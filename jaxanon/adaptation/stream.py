@@ -33,6 +33,7 @@ class Adapted:
         steps: gradient steps made, over all rounds.
         rounds: times it had been put back, as it failed its check.
         spent: whether it made all steps of its attempt.
+        checks: that it had before.
     """
 
     job: Job
@@ -40,6 +41,7 @@ class Adapted:
     steps: int
     rounds: int
     spent: bool = False
+    checks: int = 0
 
     @cached_property
     def image(self) -> np.ndarray:
@@ -129,6 +131,7 @@ def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool
             int(steps) + item.attempt.steps,
             item.attempt.rounds,
             spent=int(steps) >= int(np.asarray(item.attempt.problem.steps)),
+            checks=item.attempt.checks,
         )
         for item, ((levels,), (steps,)) in zip(part, made, strict=True)
     ]
@@ -146,8 +149,11 @@ def _again(item: Adapted, slots: Slots) -> Attempt | None:
     onwards = bool(settings.portion) and (item.spent or settings.spends_all)
     if left <= 0 or (item.rounds >= settings.rounds and not onwards):
         return None
+    if item.checks + 1 >= settings.looks:
+        return None  # as many as the guarantee counts on
+    left = settings.at_once(left)
     if onwards:
-        return _onwards(item, settings, settings.at_once(left))
+        return _onwards(item, settings, left)
     rounds = item.rounds + 1
     seed = np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(rounds)  # other views
     problem = item.job.problem._replace(
@@ -157,7 +163,7 @@ def _again(item: Adapted, slots: Slots) -> Attempt | None:
         final=np.int32(left if settings.closing else 0),
         seed=seed,
     )
-    return Attempt(item.job, problem, item.levels, item.steps, rounds)
+    return Attempt(item.job, problem, item.levels, item.steps, rounds, item.checks + 1)
 
 
 def _onwards(item: Adapted, settings: Settings, steps: int) -> Attempt:
@@ -170,4 +176,5 @@ def _onwards(item: Adapted, settings: Settings, steps: int) -> Attempt:
         final=np.int32(math.ceil(closing / FINAL)),
         seed=np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(item.steps << 8),
     )
-    return Attempt(item.job, problem, item.levels, item.steps, item.rounds)
+    checks = item.checks + 1
+    return Attempt(item.job, problem, item.levels, item.steps, item.rounds, checks)

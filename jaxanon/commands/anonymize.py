@@ -13,9 +13,10 @@ from typing import Any
 from jaxanon import compilation, files, images, tables
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.cap import PORTION, Cap
+from jaxanon.classifiers import registry
 from jaxanon.classifiers.checkpoint import CONFIG
 from jaxanon.classifiers.hub import PREFIX
-from jaxanon.commands.areas import Finder, count, region_finder, write_preview
+from jaxanon.commands.areas import Finder, region_finder, write_preview
 from jaxanon.commands.common import (
     check_sheet,
     check_side_files,
@@ -47,7 +48,7 @@ def anonymize(args: Namespace) -> int:
             hidden = how(original, region, view)
         except ImageError as error:
             raise ImageError(f"{source.path}: {error}") from error
-        return Loaded(original, hidden.anonymized, region.mask, count(region), hidden.low)
+        return Loaded(original, hidden.anonymized, region.mask, region.boxes, hidden.low)
 
     options = {"command": "anonymize", **how.options}
     return _adapt_all(args, sources, load, options, args.src, region_of, how)
@@ -71,7 +72,7 @@ def adapt(args: Namespace) -> int:
         before, after = decode_together(original, partner)
         check_orientation(before, after, partner.path)
         region = region_of(original, before)
-        return Loaded(before, after, region.mask, count(region))
+        return Loaded(before, after, region.mask, region.boxes)
 
     options = {
         "command": "adapt",
@@ -89,7 +90,7 @@ def attack(args: Namespace) -> int:
     def load(source: files.Source, _view: int) -> Loaded:
         original = images.decode(source.path)
         region = region_of(source, original)
-        return Loaded(original, original, region.mask, count(region))
+        return Loaded(original, original, region.mask, region.boxes)
 
     options = {"command": "attack", "towards": args.towards}
     return _adapt_all(args, sources, load, options, args.src, region_of)
@@ -111,7 +112,7 @@ def _adapt_all(
     settings = _settings(args, goal)
     names = files.output_names(sources, args.format)
     keep_apart(args.output, inputs)
-    aside = [args.save_anonymized, getattr(args, "save_views", None)]
+    aside = _asides(args)
     for i, folder in enumerate(aside):
         if folder:
             keep_apart(folder, [args.output, *inputs, *filter(None, aside[:i])])
@@ -140,12 +141,16 @@ def _adapt_all(
             )
             items.append(item)
     _check_outputs(args, items, inputs, ours)
-    if args.preview:
-        write_preview(args.preview, sources, region_of)
     compilation.keep()
     on = mesh(args.devices)
     adapted_to = classifiers_named("--sources", args.sources)
     held_out = split_names(args.targets)
+    twice = {registry.find(n).name for n in adapted_to} & {registry.find(n).name for n in held_out}
+    if twice and not any("@" in name for name in (*adapted_to, *held_out)):
+        raise UsageError(
+            f"--targets has {', '.join(sorted(twice))}, which is among --sources {args.sources}; "
+            "a target is never adapted to: name other targets, or give --sources without it"
+        )
     loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
     classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
     judge = args.judge or ("faces" if args.regions == "faces" else "targets")
@@ -166,6 +171,11 @@ def _adapt_all(
         cap=cap,
         quiet=args.quiet,
     )
+    if args.preview:
+        write_preview(args.preview, sources, region_of)
+    if args.overwrite:
+        for path in journal.outputs() - {item.output.resolve() for item in items}:
+            files.discard(path)  # of the run before: they would pass for this one's
     if how:
         how.prepare(run.sources, sources, args.output, seed=settings.seed, resume=args.resume)
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
@@ -175,6 +185,11 @@ def _adapt_all(
     if not args.quiet:
         print(tables.closing(report))
     return 1 if report["summary"]["failed"] else 0
+
+
+def _asides(args: Namespace) -> list[Path | None]:
+    """Folders besides the output that hold what may be published."""
+    return [args.save_anonymized, getattr(args, "save_views", None)]
 
 
 def _settings(args: Namespace, goal: str) -> Settings:
@@ -195,7 +210,8 @@ def _settings(args: Namespace, goal: str) -> Settings:
     named = ("eps", "steps", "seed", "loss", "precision")
     options = {name: getattr(args, name) for name in named if getattr(args, name) is not None}
     if args.cap is not None:
-        given.setdefault("portion", min(PORTION, options.get("steps", PORTION)))
+        steps = options.get("steps", given.get("steps", PORTION))
+        given.setdefault("portion", min(PORTION, steps))
         if goal != "keep":
             raise UsageError("--cap is no option of an attack, which starts from the original")
     elif args.judge:
@@ -265,6 +281,6 @@ def _check_outputs(
     sheets = {"contact sheet": args.sheet, "preview": args.preview}
     for name, sheet in sheets.items():
         if sheet:
-            check_sheet(name, sheet, [args.output, args.save_anonymized])
+            check_sheet(name, sheet, [args.output, *_asides(args)])
     side = [report, *filter(None, sheets.values())]
     check_side_files(side, inputs, overwrite=ours, taken=[journal, *written])

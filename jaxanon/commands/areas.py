@@ -40,7 +40,11 @@ def region_finder(args: Namespace, sources: Sequence[files.Source]) -> Finder:
     if args.threshold is not None and args.regions != "faces":
         raise UsageError(f"--threshold goes with --regions faces, not with {args.regions}")
     for option, path in (("--also", args.also), ("--exempt", args.exempt)):
-        if path and (left := BoxFile(option, path).unused([s.relative for s in sources])):
+        if path and (
+            left := BoxFile(option, path, exact=option == "--exempt").unused(
+                [s.relative for s in sources]
+            )
+        ):
             raise UsageError(
                 f"{option} {path}: {len(left)} entries are of no input, {left[0]} the first; give "
                 "paths below the input folder"
@@ -57,11 +61,6 @@ def region_finder(args: Namespace, sources: Sequence[files.Source]) -> Finder:
         return where(source.relative, original)
 
     return find
-
-
-def count(region: Region) -> int | None:
-    """The boxes of a region, for the report."""
-    return None if region.boxes is None else len(region.boxes)
 
 
 def write_preview(path: Path, sources: Sequence[files.Source], find: Finder) -> None:

@@ -93,6 +93,7 @@ class InverseSuperResolution(Method):
             "strength": None,
             "size": "{}x{}".format(*self.size),
             "views": self.views,
+            "save_views": str(args.save_views) if args.save_views else None,
             "motions": [asdict(motion) for motion in self.motions] or None,
         }
 

@@ -23,7 +23,7 @@ from jaxanon.evaluate.examine import Examiner, Seen
 from jaxanon.evaluate.privacy import findings, gather
 from jaxanon.images import count_pixels
 from jaxanon.manifest import REPORT, write_json
-from jaxanon.pairs import Partners, decode_together
+from jaxanon.pairs import Partners, check_orientation, decode_together
 from jaxanon.progress import Progress
 
 
@@ -43,7 +43,7 @@ def privacy(args: Namespace) -> int:
     faces, why_not = _face_tools(args)
     compilation.keep()
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=mesh(args.devices))
-    groups = _groups(ensemble.names, made)
+    groups, sources = _groups(ensemble.names, made)
     deviation = deviation_of(made.get("settings", {}))
     examiner = Examiner(ensemble, deviation, stages, copies=bool(copies), faces=faces)
     with compilation.undisturbed():
@@ -55,6 +55,8 @@ def privacy(args: Namespace) -> int:
         try:
             found = [side.of(original) for side in (*partners.values(), *copies)]
             first, *others = decode_together(original, *found)
+            for side, picture in zip(found, others, strict=True):
+                check_orientation(first, picture, side.path)
         except ImageError as error:
             return error
         published = dict(zip(partners, others, strict=False))
@@ -90,7 +92,7 @@ def privacy(args: Namespace) -> int:
         "faces_left_out": why_not,
         "guarantee": _bound(made, ensemble),
         "bits_to_single_out": round(float(np.log2(count)), 2),
-        **findings(gathered, groups),
+        **findings(gathered, groups, sources),
     }
     if args.json:
         write_json(args.json, result)
@@ -110,6 +112,8 @@ def _need_skimage() -> None:
 
 def _face_tools(args: Namespace) -> tuple[Any, str | None]:
     """A detector and an embedder, or None and the reason."""
+    if args.no_faces and args.threshold is not None:
+        raise UsageError("--threshold and --no-faces exclude each other; give one")
     if args.no_faces:
         return None, "asked for with --no-faces"
     from jaxanon.faces import Detector
@@ -128,24 +132,35 @@ def _report_of(adapted: Path) -> dict[str, Any]:
 
     It lies beside them, or above, where they are one view of several.
     """
-    for folder in (adapted, adapted.resolve().parent):
-        try:
-            made = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+    place = adapted.resolve()
+    for folder in (place, *([place.parent] if place.name.startswith("view-") else [])):
+        path = folder / REPORT
+        if not path.is_file():
             continue
-        if isinstance(made, dict) and "classifiers" in made:
-            return made
+        try:
+            made: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            deviation_of(made["settings"])
+            named = [str(row["name"]) for row in made["classifiers"] if row["role"]]
+            bound = made.get("guarantee", {"bits": 0.0, "text": ""})
+            if not named or not isinstance(bound["bits"] + 0.0, float) or bound["text"] is None:
+                raise ValueError("something is missing")
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise UsageError(
+                f"{path}: not the report of a run ({error!r}); remove it, and the report goes "
+                "without what it would tell"
+            ) from error
+        return made
     return {}
 
 
-def _groups(names: list[str], made: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Sources of that run, and the others; all together where no source is known."""
+def _groups(names: list[str], made: Mapping[str, Any]) -> tuple[dict[str, list[int]], list[int]]:
+    """Sources of that run, and the others; all together, as sources, where none is known."""
     sources = {row["name"] for row in made.get("classifiers", ()) if row["role"] == "source"}
     inside = [i for i, name in enumerate(names) if name in sources]
     outside = [i for i in range(len(names)) if i not in inside]
     if not inside:
-        return {"classifiers": outside}
-    return {"sources": inside, **({"held out": outside} if outside else {})}
+        return {"held out" if sources else "classifiers": outside}, [] if sources else outside
+    return {"sources": inside, **({"held out": outside} if outside else {})}, inside
 
 
 def _bound(made: Mapping[str, Any], ensemble: Ensemble) -> dict[str, Any]:

@@ -59,14 +59,18 @@ def _restored(
     deviation: float,
     restore: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Each channel deconvolved, the edge repeated outwards first: the filters are periodic."""
-    reach = max(1, min(math.ceil(3 * deviation), *(side - 1 for side in image.shape[:2])))
-    around = ((reach, reach), (reach, reach), (0, 0))
+    """Each channel deconvolved, the edge repeated outwards first.
+
+    Far outwards: one filter is periodic, the other takes what is beyond for black.
+    """
+    reach = max(1, min(math.ceil(3 * deviation), 3 * min(image.shape[:2])))
+    edge = 3 * reach
+    around = ((edge, edge), (edge, edge), (0, 0))
     padded = np.pad(image, around, mode="edge")
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(deviation, 1e-3)) ** 2)
     psf = np.outer(taps, taps) / taps.sum() ** 2
     channels = [restore(padded[..., c], psf) for c in range(image.shape[2])]
-    inner = np.stack(channels, -1)[reach:-reach, reach:-reach]
+    inner = np.stack(channels, -1)[edge:-edge, edge:-edge]
     return np.asarray(np.clip(np.nan_to_num(inner), 0, 1))
 
 

@@ -79,24 +79,29 @@ def gather(ensemble: Ensemble, columns: Sequence[Column], images: Iterable[Seen]
     )
 
 
-def findings(gathered: Gathered, groups: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+def findings(
+    gathered: Gathered, groups: Mapping[str, Sequence[int]], sources: Sequence[int]
+) -> dict[str, Any]:
     """The report's figures.
 
     Args:
         gathered: measurements.
-        groups: name -> the classifiers (by place) whose logits together are one kind of features;
-            the first group are those whose decisions the adapted images keep.
+        groups: name -> the classifiers (by place) whose logits together are one kind of features.
+        sources: those whose decisions the adapted images keep; none where they are not among the
+            classifiers, and what is told by decisions cannot be compared.
     """
     everyone = np.arange(len(gathered.thumbnails))
-    told = _mismatches(gathered, next(iter(groups.values())), 0, 0)
+    told = _mismatches(gathered, sources, 0, 0) if sources else None
     rows = []
     for name, places in groups.items():
         rows += _by_features(gathered, name, places, everyone, told)
     rows += _by_features(gathered, "pixels", None, everyone, told)
     if gathered.faces is not None:
         ours = gathered.of_image
-        rows += _by_features(gathered, "faces", (), ours, told[ours[:, None], ours])
-    rows += _by_decisions(gathered, next(iter(groups.values())), everyone)
+        told_of_faces = None if told is None else told[ours[:, None], ours]
+        rows += _by_features(gathered, "faces", (), ours, told_of_faces)
+    if told is not None:
+        rows += _by_decisions(gathered, sources, everyone, told)
     rows += _by_method(gathered, everyone, told)
     return {
         "similarity": {
@@ -148,7 +153,7 @@ def _by_features(
     name: str,
     places: Sequence[int] | None,
     own_image: np.ndarray,
-    told: np.ndarray,
+    told: np.ndarray | None,
 ) -> list[dict[str, Any]]:
     """One row per attack: nearest originals by such features."""
     rows = []
@@ -159,14 +164,15 @@ def _by_features(
         same = Column("anonymized", "none" if attack == "average" else attack)
         if same in at:
             stages["anonymized"] = _apart(gathered, places, at[same], 0)
-            stages["told"] = stages["anonymized"] + FAR * told
+            if told is not None:
+                stages["told"] = stages["anonymized"] + FAR * told
         stages["adapted"] = _apart(gathered, places, at[Column("adapted", attack)], 0)
         rows.append(_row(name, attack, stages, len(own_image)))
     return rows
 
 
 def _by_decisions(
-    gathered: Gathered, places: Sequence[int], everyone: np.ndarray
+    gathered: Gathered, places: Sequence[int], everyone: np.ndarray, told: np.ndarray
 ) -> list[dict[str, Any]]:
     """Knowing the classifiers: originals on which they decide as on the published image."""
     stages = {
@@ -174,10 +180,14 @@ def _by_decisions(
         for i, column in enumerate(gathered.columns)
         if i and column.attack == "none"
     }
+    if "anonymized" in stages:
+        stages["told"] = told
     return [_row("decisions", "classifiers known", stages, len(everyone))]
 
 
-def _by_method(gathered: Gathered, everyone: np.ndarray, told: np.ndarray) -> list[dict[str, Any]]:
+def _by_method(
+    gathered: Gathered, everyone: np.ndarray, told: np.ndarray | None
+) -> list[dict[str, Any]]:
     """Knowing the method too: the attacker anonymizes the originals, and compares with that."""
     at = {column: i for i, column in enumerate(gathered.columns)}
     gallery = at.get(Column("anonymized", "none"))
@@ -185,7 +195,9 @@ def _by_method(gathered: Gathered, everyone: np.ndarray, told: np.ndarray) -> li
         return []
     before = _apart(gathered, None, gallery, gallery)
     after = _apart(gathered, None, at[Column("adapted", "none")], gallery)
-    stages = {"anonymized": before, "told": before + FAR * told, "adapted": after}
+    stages = {"anonymized": before, "adapted": after}
+    if told is not None:
+        stages["told"] = before + FAR * told
     return [_row("pixels", "method known", stages, len(everyone))]
 
 
