@@ -218,3 +218,32 @@ def test_the_command(tmp_path, tinies, monkeypatch, capsys):
     attack = ["attack", str(photos), "-o", str(tmp_path / "x"), "--cap", "0.5"]
     assert cli.main(attack) == 2
     assert "--cap is no option of an attack" in capsys.readouterr().err
+
+
+def test_an_image_above_the_cap_leaves_nothing_behind(tmp_path, tinies, monkeypatch, capsys):
+    """Neither its anonymized form nor the file of an earlier run."""
+    from jaxanon.commands import anonymize as adapting
+
+    monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
+    photos, out, hidden = (tmp_path / name for name in ("photos", "out", "hidden"))
+    photos.mkdir()
+    Image.fromarray(PHOTOS[0]).save(photos / "a.png")
+    words = ["anonymize", photos, "-o", out, "--sources", "tf_efficientnet_lite0", "--steps", "9"]
+    words = [*map(str, [*words, "--targets", "tf_efficientnet_lite1", "--save-anonymized", hidden])]
+    assert cli.main(words) == 0
+    assert (out / "a.png").exists()
+    assert (hidden / "a.png").exists()
+    assert cli.main([*words, "--overwrite", "--cap", "-1", "--set", "steps=5"]) == 2
+    assert "--set steps=5 and --steps 9: give one" in capsys.readouterr().err
+    assert cli.main([*words, "--overwrite", "--cap", "-1"]) == 1
+    assert "the anonymized image itself scores" in capsys.readouterr().out
+    assert not (out / "a.png").exists()
+    assert not (hidden / "a.png").exists()
+
+
+def test_a_target_is_no_source(capsys, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(PHOTOS[0]).save(tmp_path / "photos" / "a.png")
+    words = ["anonymize", str(tmp_path / "photos"), "-o", str(tmp_path / "out"), "--cap", "0.5"]
+    assert cli.main([*words, "--targets", "tf_efficientnet_lite2"]) == 2
+    assert "--targets has tf_efficientnet_lite2.in1k, which is among" in capsys.readouterr().err

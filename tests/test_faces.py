@@ -164,3 +164,14 @@ def test_boxes_of_no_input_are_refused(tmp_path, tiny_names, capsys):
     words = ["anonymize", photos, "-o", tmp_path / "out", "--regions", "faces", "--also", also]
     assert cli.main([*map(str, words), *tiny_names]) == 2
     assert "1 entries are of no input, b the first" in capsys.readouterr().err
+
+
+def test_an_exemption_is_of_one_image_alone(tmp_path):
+    """A box that is private may be found by the end of a path; one that exposes may not."""
+    picture = np.zeros((60, 80, 3), np.uint8)
+    over = boxes(tmp_path, "over.json", {"2023/a.jpg": [(0, 0, 80, 60)]})
+    assert len(faces(exempt=over)(Path("a.jpg"), picture).boxes) == 1
+    assert faces(exempt=over)(Path("2023/a.png"), picture).boxes == ()
+    assert len(faces(also=over)(Path("a.jpg"), picture).boxes) == 2
+    with pytest.raises(UsageError, match=r"--exempt .*missing\.json: no such file"):
+        faces(exempt=tmp_path / "missing.json")

@@ -210,3 +210,22 @@ def test_a_resumed_run_goes_on_with_the_same_motions(run, tmp_path):
 def test_options_that_do_not_fit_are_refused(run, tmp_path, capsys, words, message):
     assert run("-o", tmp_path / "out", *words) == 2
     assert message in capsys.readouterr().err
+
+
+def test_overwriting_leaves_nothing_of_the_run_before(run, tmp_path):
+    """Further views of the same photos would tell more than the run that is published."""
+    out = tmp_path / "out"
+    assert run("-o", out, "--size", "8x6", "--views", 2) == 0
+    (out / "mine.txt").write_text("not of any run")
+    assert run("-o", out, "--size", "8x6", "--overwrite") == 0
+    left = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    ours = {"report.json", "isr.json", ".jaxanon-journal.jsonl", "mine.txt"}
+    assert left == {"0.png", "1.png", "2.png", *ours}
+
+
+def test_sheets_that_show_originals_are_kept_out_of_the_views(run, tmp_path, capsys):
+    small = tmp_path / "small"
+    for option in ("--sheet", "--preview"):
+        words = ("-o", tmp_path / "out", "--size", "8x6", "--save-views", small)
+        assert run(*words, option, small / "x.png") == 2
+        assert "shows the originals" in capsys.readouterr().err

@@ -217,3 +217,41 @@ def test_the_report_is_kept_out_of_the_inputs(folders, capsys):
     words = ("privacy", folders / "photos", folders / "out", "--json", folders / "out" / "p.json")
     assert cli.main([*map(str, words)]) == 2
     assert "lies among the inputs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{", "[]", '{"classifiers": [1], "settings": {}}', '{"classifiers": [], "settings": {}}',
+        '{"classifiers": [{"name": "a", "role": "target"}], "settings": '
+        '{"method": "isr", "size": 3}}',
+        '{"classifiers": [{"name": "a", "role": "target"}], "settings": {}, "guarantee": {}}',
+    ],
+)  # fmt: skip
+def test_a_damaged_report_of_the_run_is_named(folders, text, capsys):
+    (folders / "out" / "report.json").write_text(text)
+    assert report(folders, "--no-faces")[0] == 2
+    assert "report.json: not the report of a run" in capsys.readouterr().err
+
+
+def test_turned_images_are_no_evidence_of_privacy(folders, capsys):
+    Image.fromarray(data.chelsea()[:300, :300]).save(folders / "photos" / "cat.png")
+    for place in ("out", "blurred"):
+        turned = np.rot90(data.chelsea()[:300, :300], 2)
+        Image.fromarray(np.ascontiguousarray(turned)).save(folders / place / "cat.png")
+    status, found = report(folders, "--no-faces")
+    assert status == 1
+    assert "turned by 180 degrees" in found["failed"][0]
+    assert found["images"] == 6
+
+
+def test_views_are_named_where_one_must_be_chosen(folders, capsys):
+    view = folders / "views" / "view-1"
+    view.mkdir(parents=True)
+    for path in (folders / "out").glob("*.png"):
+        path.rename(view / path.name)
+    (folders / "out" / "report.json").rename(folders / "views" / "report.json")
+    assert cli.main(["privacy", str(folders / "photos"), str(folders / "views"), "--no-faces"]) == 1
+    assert "give one, such as" in capsys.readouterr().err
+    assert cli.main(["privacy", str(folders / "photos"), str(view), "--no-faces"]) == 0
+    assert "sources" in capsys.readouterr().out, "the report lies above the view"
