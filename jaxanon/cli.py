@@ -90,7 +90,7 @@ def parser() -> argparse.ArgumentParser:
             commands,
             "train-gan",
             "train a GAN that fills faces",
-            "jaxanon train-gan faces -o gan --size 32 --steps 6000",
+            "jaxanon train-gan faces -o gan --size 32 --steps 4000",
         )
     )
     return top
@@ -329,7 +329,7 @@ def _train_gan(command: argparse.ArgumentParser) -> None:
     _output(command)
     _hardware(command)
     add("--size", type=int, default=32, metavar="N", help="side in pixels (default: 32)")
-    add("--steps", type=int, default=6000, metavar="N", help="where to stop (default: 6000)")
+    add("--steps", type=int, default=4000, metavar="N", help="where to stop (default: 4000)")
     add("--batch", type=int, default=16, metavar="N", help="faces per step (default: 16)")
     add("--seed", type=int, default=0, metavar="N", help="of all random numbers (default: 0)")
     add(
