@@ -188,7 +188,7 @@ def train_gan(command: argparse.ArgumentParser) -> None:
     output(command)
     hardware(command)
     add("--size", type=int, default=32, metavar="N", help="side in pixels (default: 32)")
-    add("--steps", type=int, default=6000, metavar="N", help="where to stop (default: 6000)")
+    add("--steps", type=int, default=4000, metavar="N", help="where to stop (default: 4000)")
     add("--batch", type=int, default=16, metavar="N", help="faces per step (default: 16)")
     add("--seed", type=int, default=0, metavar="N", help="of all random numbers (default: 0)")
     add(

@@ -93,7 +93,7 @@ COMMANDS = {
         "train_gan",
         "train_gan",
         "train a GAN that fills faces",
-        "jaxanon train-gan faces -o gan --size 32 --steps 6000",
+        "jaxanon train-gan faces -o gan --size 32 --steps 4000",
     ),
 }
 

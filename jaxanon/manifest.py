@@ -123,12 +123,12 @@ class Journal:
         if not rows:
             return {}, set()
         before = rows[0].get("settings")
-        if before != self.settings:
-            names = sorted(
-                key
-                for key in {*(before or {}), *self.settings}
-                if (before or {}).get(key) != self.settings.get(key)
-            )
+        names = sorted(
+            key
+            for key in {*(before or {}), *self.settings}
+            if (before or {}).get(key) != self.settings.get(key)
+        )
+        if before is None or names:
             raise UsageError(
                 f"{self.path.parent}: cannot resume, the settings differ: {', '.join(names)}; "
                 "use the same ones, or --overwrite to begin anew"

@@ -40,15 +40,17 @@ def main() -> None:
     result: dict[str, dict[str, float]] = {}
     reference = nearest(held_out, mask, training).distance
     result["held-out faces"] = _summary(reference, reference)
+    both, first = np.concatenate([training, held_out]), 0
     columns = []
     for name, contexts in (("training contexts", training), ("held-out contexts", held_out)):
         made = [gauges.fills(state, contexts, seed) for seed in range(SEEDS)]
         near = [nearest(each, mask, training) for each in made]
         everything = np.concatenate([each.distance for each in near])
         result[f"fills, {name}"] = _summary(everything, reference)
-        if name == "training contexts":
-            own = [each.which == np.arange(len(contexts)) for each in near]
-            result[f"fills, {name}"]["nearest is the context's own face"] = float(np.mean(own))
+        places = first + np.arange(len(contexts))
+        own = [nearest(each, mask, both).which == places for each in made]
+        result[f"fills, {name}"]["nearest of all is the hidden face"] = float(np.mean(own))
+        first += len(contexts)
         change = np.mean(
             [np.abs(made[a] - made[b])[:, mask].mean() for a in range(SEEDS) for b in range(a)]
         )

@@ -28,6 +28,7 @@ from ablation_report import (
 from PIL import Image
 from samples import picture
 
+from jaxanon.adaptation.settings import Settings
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.images import decode
@@ -254,4 +255,7 @@ def test_the_page_shows_what_was_measured():
     assert [line for line in markdown(*summary(measured)) if line not in readme] == []
     for result in measured.values():
         for name, row in result["rows"].items():
-            assert row["settings"] == ablate_transfer.recorded(name), f"{name} is out of date"
+            now = ablate_transfer.recorded(name)
+            added = {field: now.pop(field) for field in now.keys() - row["settings"].keys()}
+            assert row["settings"] == now, f"{name} is out of date"
+            assert all(value == getattr(Settings(), field) for field, value in added.items())

@@ -63,7 +63,7 @@ def narrow():
 
 def _narrow(defaults):
     names = list(Settings.__dataclass_fields__)
-    values = dict(zip(names, defaults, strict=True)) | {"width": 2, "noise": 4}
+    values = dict(zip(names, defaults, strict=True)) | {"width": 2, "noise": 4, "rate": 0.01}
     return tuple(values.values())
 
 

@@ -55,14 +55,16 @@ def plot(rows: Sequence[dict[str, Any]]) -> bytes:
     panels = [
         ("losses", ("generator", "discriminator")),
         ("squared gradients by pixels", ("r1", "r2")),
-        ("discriminator's scores", ("score_training", "score_held_out", "score_fills")),
+        ("scores of faces over those of fills", ("score_training", "score_held_out")),
         ("distance to held-out faces, levels", ("distance", "distance_of_faces")),
     ]
     steps = [row["step"] for row in rows]
     figure = Figure(figsize=(10, 6), layout="tight")
     for axes, (title, names) in zip(figure.subplots(2, 2).flat, panels, strict=True):
         for name in names:
-            axes.plot(steps, [row[name] for row in rows], label=name.replace("_", " "))
+            less = "score_fills" if name.startswith("score") else ""  # only differences count
+            values = [row[name] - row.get(less, 0) for row in rows]
+            axes.plot(steps, values, label=name.replace("_", " "))
         axes.set(title=title, xlabel="step")
         axes.grid(alpha=0.3)
         axes.legend()

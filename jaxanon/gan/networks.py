@@ -20,6 +20,9 @@ from jaxanon.gan.settings import COARSEST, Settings
 
 SLOPE = 0.2
 """Of the leaky ReLU below zero."""
+COLOUR = 0.1
+"""Size of the generator's colours beside its light: pictures differ less in colour, and without
+this it spends most of its early steps on learning that."""
 _KERNEL = nnx.initializers.variance_scaling(2 / (1 + SLOPE**2), "fan_in", "normal")
 _ZERO = nnx.initializers.zeros_init()
 
@@ -100,7 +103,7 @@ class Generator(nnx.Module):
             ]
         )
         self.blocks = nnx.List([Residual(count, rngs, style) for count in channels[-2::-1]])
-        self.leave = conv(channels[0], 3, 3, rngs)
+        self.leave = conv(channels[0], 4, 3, rngs, zero=True)
 
     def __call__(self, picture: Array, mask: Array, noise: Array) -> Array:
         """The picture with its region filled.
@@ -126,7 +129,8 @@ class Generator(nnx.Module):
             fine = features.pop()
             x = merge(jnp.concatenate([resized(x, fine.shape[1]), fine], axis=-1))
             x = block(x, style)
-        fill = (1 + self.leave(active(x))) / 2
+        light, colour = jnp.split(self.leave(active(x)), [1], axis=-1)
+        fill = (1 + light + COLOUR * colour) / 2
         return mask * fill + (1 - mask) * picture
 
 

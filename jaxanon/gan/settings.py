@@ -24,7 +24,9 @@ class Settings:
         width: channels at full resolution; coarser features have up to four times as many.
         noise: length of the noise vector.
         rate: Adam's step size, of both networks.
-        penalty: weight of the squared gradient by pixels in [0, 1], `losses.py`.
+        penalty: weight of the squared gradient by pixels in [0, 1] at the start, `losses.py`.
+        relaxed: its weight at the end of `relaxing`; in between it falls exponentially.
+        relaxing: steps, counted from the start.
         half_life: of the generator's running average, in steps.
     """
 
@@ -34,8 +36,10 @@ class Settings:
     every: int = 250
     width: int = 24
     noise: int = 64
-    rate: float = 7e-4
-    penalty: float = 1.0
+    rate: float = 4e-4
+    penalty: float = 4.0
+    relaxed: float = 0.4
+    relaxing: int = 2000
     half_life: float = 300
 
     def __post_init__(self) -> None:
@@ -43,7 +47,7 @@ class Settings:
             raise UsageError(
                 f"size is {self.size}; it must be a power of two from {4 * COARSEST} to {LARGEST}"
             )
-        for name in ("batch", "every", "width", "noise"):
+        for name in ("batch", "every", "width", "noise", "relaxing"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1")
         if not 0 <= self.seed < 2**32:

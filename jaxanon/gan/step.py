@@ -19,8 +19,8 @@ from jaxanon.gan.losses import judged, uphill
 from jaxanon.gan.networks import Discriminator, Generator
 from jaxanon.gan.settings import Settings
 
-BETAS = (0.0, 0.99)
-"""Adam's, as in R3GAN: no momentum."""
+BETAS = (0.0, 0.9)
+"""Adam's: those with which R3GAN starts. With its later 0.99, training on few faces blew up."""
 
 
 class State(NamedTuple):
@@ -163,6 +163,12 @@ def averaged(settings: Settings, state: State, generator: Any) -> Any:
     return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.average, generator)
 
 
+def penalty(settings: Settings, step: Array) -> Array:
+    """The weight of the gradient penalties at a step; R3GAN lowers it in the same way."""
+    share = jnp.minimum(step / settings.relaxing, 1)
+    return settings.penalty * (settings.relaxed / settings.penalty) ** share
+
+
 def gradients(
     networks: Networks, settings: Settings, state: State, faces: Array, keys: Array
 ) -> tuple[tuple[Any, Any], dict[str, Array]]:
@@ -175,7 +181,7 @@ def gradients(
 
     def objective(params: Any) -> tuple[Array, Any]:
         result = judged(networks.score, params, batch.picture, made, batch.mask)
-        return result.loss + settings.penalty / 2 * (result.r1 + result.r2), result
+        return result.loss + penalty(settings, state.step) / 2 * (result.r1 + result.r2), result
 
     away, result = jax.grad(objective, has_aux=True)(state.discriminator)
     loss, pull = uphill(result.lead, result.slope)
