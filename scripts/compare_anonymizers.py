@@ -42,10 +42,10 @@ def cases(gan: Path | None) -> dict[str, tuple[str, list[str]]]:
         f"pairs (Pillow's median of {MEDIAN})": ("photos", []),
     }
     faces = ["--regions", "faces", "--grow", "0"]
-    for name in ("blur 6", "pixelate 8", "solid"):
-        found[f"faces: {name}"] = ("faces", [*found[name][1], *faces])
     if gan:
         found["faces: gan"] = ("faces", ["--method", "gan", "--gan", str(gan), *faces])
+    for name in ("blur 6", "pixelate 8", "solid"):
+        found[f"faces: {name}"] = ("faces", [*found[name][1], *faces])
     return found
 
 
@@ -178,7 +178,7 @@ def privacy_table(results: dict[str, Any], preset: str) -> list[str]:
             worse = [verdict(row) for row in found]
             label = f"{features} ({found[0]['attack']})" if known else features
             cells = [name, label, str(found[0]["gallery"]), *map(share, best)]
-            lines.append(f"| {' | '.join(cells)} | {', '.join(filter(None, worse)) or 'none'} |")
+            lines.append(f"| {' | '.join(cells)} | {', '.join(filter(None, worse)) or '-'} |")
     return lines
 
 
@@ -189,7 +189,8 @@ def verdict(row: dict[str, Any]) -> str | None:
         return None
     inside = not any(rank.get("beyond_decisions", {"worse": True})["worse"] for rank in ranks)
     gap = max(rank["difference"]["mean"] for rank in ranks)
-    text = f"{row['attack']} (+{100 * gap:.0f})"
+    attack = "as published" if row["attack"] == "none" else row["attack"]
+    text = f"{attack} (+{100 * gap:.0f})"
     return text if inside else f"**{text}**"
 
 
