@@ -2,8 +2,8 @@
 
     python scripts/compare_anonymizers.py WORK [--gan DIR] [--json FILE] [--resume]
 
-Photos: the 20 of the demo. Faces: the first of scikit-image's `lfw_subset` (for `gan`, which fills
-regions, and beside it the plain methods on the same regions). Each is adapted to EfficientNet-Lite
+Photos: the 20 of the demo. Faces: the first of scikit-image's `lfw_subset`, for `gan`,
+which fills regions. Each is adapted to EfficientNet-Lite
 0 and 1 with both presets, Lite 2 held out; with `transfer` under several seeds, as an attacker may
 average such copies. Prints tables in Markdown, and writes all figures with --json.
 """
@@ -44,8 +44,6 @@ def cases(gan: Path | None) -> dict[str, tuple[str, list[str]]]:
     faces = ["--regions", "faces", "--grow", "0"]
     if gan:
         found["faces: gan"] = ("faces", ["--method", "gan", "--gan", str(gan), *faces])
-    for name in ("blur 6", "pixelate 8", "solid"):
-        found[f"faces: {name}"] = ("faces", [*found[name][1], *faces])
     return found
 
 
