@@ -70,9 +70,14 @@ class Record:
 def difference(saved: np.ndarray, anonymized: np.ndarray) -> tuple[int, float | None]:
     """Largest difference in levels, and PSNR in dB (None for equal images)."""
     gap = saved.astype(np.int16) - anonymized
+    decibels = psnr(gap)
+    return int(np.abs(gap).max()), None if decibels is None else round(decibels, 2)
+
+
+def psnr(gap: np.ndarray) -> float | None:
+    """Peak signal-to-noise ratio in dB of a difference in levels; None where there is none."""
     square = float(np.square(gap, dtype=np.float32).mean(dtype=np.float64))
-    psnr = None if square == 0 else round(float(10 * np.log10(255**2 / square)), 2)
-    return int(np.abs(gap).max()), psnr
+    return None if square == 0 else float(10 * np.log10(255**2 / square))
 
 
 def fingerprint(path: Path) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ def regions(
     find_faces: Callable[[], Find] | None = None,
     also: Path | None = None,
     exempt: Path | None = None,
+    inputs: Sequence[Path] | None = None,
 ) -> Regions:
     """Regions by their option: `whole`, `faces`, a JSON file of boxes, or a folder of masks.
 
@@ -36,10 +37,11 @@ def regions(
         also: a file of boxes that are private besides the faces found.
         exempt: a file of boxes, by whole paths below the input folder; a face whose centre lies in
             one of them is left as it is.
+        inputs: relative paths, of which alone these two files may speak.
 
     Raises:
-        UsageError: when the file or folder does not exist or cannot be used, or an option is given
-            that means nothing for such regions.
+        UsageError: when the file or folder does not exist or cannot be used, an option is given
+            that means nothing for such regions, or a file lists what is not among the inputs.
     """
     if growth is not None and not 0 <= growth <= 2:
         raise UsageError(f"--grow is {growth}; it must be 0 to 2 (0.1 is a tenth of the box)")
@@ -48,6 +50,12 @@ def regions(
         assert find_faces is not None
         extra = BoxFile("--also", also) if also else None
         spared = BoxFile("--exempt", exempt, exact=True) if exempt else None
+        for option, file in (("--also", extra), ("--exempt", spared)):
+            if file and inputs is not None and (left := file.unused(inputs)):
+                raise UsageError(
+                    f"{option} {file.path}: {len(left)} entries are of no input, {left[0]} the "
+                    "first; give paths below the input folder"
+                )
         return _Faces(find_faces(), grow, extra, spared)
     for option, value in (("--also", also), ("--exempt", exempt)):
         if value is not None:

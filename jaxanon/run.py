@@ -308,8 +308,7 @@ class Run:
     def _done(self, record: Record) -> None:
         with self._lock:
             self.records[record.key] = record
-        self.verification.forget(record.key)
-        with self._lock:
+            self.verification.forget(record.key)
             self._progress.advance()
 
 

@@ -133,8 +133,7 @@ class Verification:
                 return
             self._accepted[key] = first, cast(bytes, blob)
         record, blob = self._accepted[key]
-        restored = self._restore(item, record, blob)
-        if restored is None:
+        if self._restore(item, record, blob) is None:
             return
         reason = (
             f"after {over.steps} steps the score {over.score['adapted']:.3f} was above the cap "

@@ -108,6 +108,8 @@ def prepare(
     canvas = Canvas(pixels.shape[0], pixels.shape[1])
     matrices = [canvas.matrices(classifier.config) for classifier in sources.classifiers]
     below, above = canvas.bounds(pixels, mask, settings.eps)
+    steps = settings.at_once(settings.steps)
+    closing, final = closing_of(settings, steps)
     problem = Problem(
         views=sources.look(pixels) if views is None else views,
         rows=tuple(rows for rows, _ in matrices),
@@ -121,12 +123,18 @@ def prepare(
         ),
         margin=np.float32(settings.margin),
         patience=np.int32(min(settings.patience, 2**31 - 1)),
-        steps=np.int32(steps := settings.at_once(settings.steps)),
-        closing=np.int32(closing := round(settings.closing * steps)),
-        final=np.int32(math.ceil(closing / FINAL)),
+        steps=np.int32(steps),
+        closing=closing,
+        final=final,
         seed=content_seed(pixels, settings.seed),
     )
     return Job(key, pixels, canvas, problem)
+
+
+def closing_of(settings: Settings, steps: int) -> tuple[np.int32, np.int32]:
+    """How many of so many steps are closing ones, and how many of these are final."""
+    closing = round(settings.closing * steps)
+    return np.int32(closing), np.int32(math.ceil(closing / FINAL))
 
 
 def blank(sources: Ensemble, settings: Settings) -> Problem:

@@ -6,7 +6,6 @@ checked in another, while this one keeps the slots filled.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -18,8 +17,7 @@ import jax
 import numpy as np
 
 from jaxanon import devices
-from jaxanon.adaptation.problem import FINAL, Job
-from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.problem import Job, closing_of
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
 
 
@@ -152,29 +150,16 @@ def _again(item: Adapted, slots: Slots) -> Attempt | None:
     if item.checks + 1 >= settings.looks:
         return None  # as many as the guarantee counts on
     left = settings.at_once(left)
+    rounds, seed = item.rounds + 1, item.rounds + 1  # other views
+    closing = final = np.int32(left if settings.closing else 0)
     if onwards:
-        return _onwards(item, settings, left)
-    rounds = item.rounds + 1
-    seed = np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(rounds)  # other views
+        rounds, seed = item.rounds, item.steps << 8
+        closing, final = closing_of(settings, left)
     problem = item.job.problem._replace(
         margin=np.float32(settings.margin + settings.margin_step * rounds),
         steps=np.int32(left),
-        closing=np.int32(left if settings.closing else 0),
-        final=np.int32(left if settings.closing else 0),
-        seed=seed,
+        seed=np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(seed),
+        closing=closing,
+        final=final,
     )
     return Attempt(item.job, problem, item.levels, item.steps, rounds, item.checks + 1)
-
-
-def _onwards(item: Adapted, settings: Settings, steps: int) -> Attempt:
-    """The next portion of the same round."""
-    closing = round(settings.closing * steps)
-    problem = item.job.problem._replace(
-        margin=np.float32(settings.margin + settings.margin_step * item.rounds),
-        steps=np.int32(steps),
-        closing=np.int32(closing),
-        final=np.int32(math.ceil(closing / FINAL)),
-        seed=np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(item.steps << 8),
-    )
-    checks = item.checks + 1
-    return Attempt(item.job, problem, item.levels, item.steps, item.rounds, checks)

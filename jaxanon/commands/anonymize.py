@@ -37,7 +37,8 @@ from jaxanon.run import Run
 
 def anonymize(args: Namespace) -> int:
     """`jaxanon anonymize`."""
-    how = method(args)
+    settings = _settings(args, "keep")
+    how = method(args, settings.seed)
     sources = files.find(args.src)
     region_of = region_finder(args, sources)
 
@@ -51,7 +52,7 @@ def anonymize(args: Namespace) -> int:
         return Loaded(original, hidden.anonymized, region.mask, region.boxes, hidden.low)
 
     options = {"command": "anonymize", **how.options}
-    return _adapt_all(args, sources, load, options, args.src, region_of, how)
+    return _adapt_all(args, settings, sources, load, options, args.src, region_of, how)
 
 
 def adapt(args: Namespace) -> int:
@@ -60,6 +61,7 @@ def adapt(args: Namespace) -> int:
     if a == b or a in b.parents or b in a.parents:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = files.find([args.originals])
+    settings = _settings(args, "keep")
     region_of = region_finder(args, originals)
     partners = Partners(args.anonymized, originals)
     strangers = partners.strangers(originals)
@@ -79,7 +81,8 @@ def adapt(args: Namespace) -> int:
         "anonymized": str(args.anonymized),
         "anonymized_state": fingerprint(args.anonymized),
     }
-    return _adapt_all(args, originals, load, options, [args.originals, args.anonymized], region_of)
+    inputs = [args.originals, args.anonymized]
+    return _adapt_all(args, settings, originals, load, options, inputs, region_of)
 
 
 def attack(args: Namespace) -> int:
@@ -92,12 +95,14 @@ def attack(args: Namespace) -> int:
         region = region_of(source, original)
         return Loaded(original, original, region.mask, region.boxes)
 
+    settings = _settings(args, "avoid" if args.towards is None else "reach")
     options = {"command": "attack", "towards": args.towards}
-    return _adapt_all(args, sources, load, options, args.src, region_of)
+    return _adapt_all(args, settings, sources, load, options, args.src, region_of)
 
 
 def _adapt_all(
     args: Namespace,
+    settings: Settings,
     sources: Sequence[files.Source],
     load: Callable[[files.Source, int], Loaded],
     options: dict[str, Any],
@@ -106,10 +111,6 @@ def _adapt_all(
     how: Method | None = None,
 ) -> int:
     """The common part of all three; `inputs` are the files and folders given."""
-    towards = getattr(args, "towards", None)
-    attacks = options["command"] == "attack"
-    goal = ("avoid" if towards is None else "reach") if attacks else "keep"
-    settings = _settings(args, goal)
     names = files.output_names(sources, args.format)
     keep_apart(args.output, inputs)
     aside = _asides(args)
@@ -167,7 +168,7 @@ def _adapt_all(
         journal,
         mesh=on,
         slots=args.slots,
-        towards=towards,
+        towards=getattr(args, "towards", None),
         cap=cap,
         quiet=args.quiet,
     )
@@ -177,7 +178,7 @@ def _adapt_all(
         for path in journal.outputs() - {item.output.resolve() for item in items}:
             files.discard(path)  # of the run before: they would pass for this one's
     if how:
-        how.prepare(run.sources, sources, args.output, seed=settings.seed, resume=args.resume)
+        how.prepare(run.sources, sources, args.output, resume=args.resume)
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)
     if args.sheet:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxanon import files, images
-from jaxanon.boxes import BoxFile, Region
+from jaxanon.boxes import Region
 from jaxanon.ensemble import PIXELS_AT_ONCE
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.faces import Detector
@@ -36,19 +36,10 @@ def region_finder(args: Namespace, sources: Sequence[files.Source]) -> Finder:
         find_faces=lambda: Detector(args.threshold),
         also=args.also,
         exempt=args.exempt,
+        inputs=[source.relative for source in sources],
     )
     if args.threshold is not None and args.regions != "faces":
         raise UsageError(f"--threshold goes with --regions faces, not with {args.regions}")
-    for option, path in (("--also", args.also), ("--exempt", args.exempt)):
-        if path and (
-            left := BoxFile(option, path, exact=option == "--exempt").unused(
-                [s.relative for s in sources]
-            )
-        ):
-            raise UsageError(
-                f"{option} {path}: {len(left)} entries are of no input, {left[0]} the first; give "
-                "paths below the input folder"
-            )
     namesakes = Counter(source.relative.with_suffix("") for source in sources)
     listed = args.regions not in ("whole", "faces") or args.also or args.exempt
 

@@ -45,13 +45,7 @@ class Method(ABC):
     views = 1
 
     def prepare(
-        self,
-        sources: Ensemble,
-        inputs: Sequence[files.Source],
-        output: Path,
-        *,
-        seed: int,
-        resume: bool,
+        self, sources: Ensemble, inputs: Sequence[files.Source], output: Path, *, resume: bool
     ) -> None:
         """What must be done once before the first image; nothing, for most."""
         return
@@ -64,7 +58,7 @@ class Method(ABC):
 class Naive(Method):
     """Blur, pixelate, solid."""
 
-    def __init__(self, args: Namespace) -> None:
+    def __init__(self, args: Namespace, _seed: int) -> None:
         self.method, self.strength = args.method, strength_of(args.method, args.strength)
         self.options = {"method": self.method, "strength": self.strength}
 
@@ -78,8 +72,9 @@ class InverseSuperResolution(Method):
     The motions are kept in the output folder, so that a resumed run has the same ones.
     """
 
-    def __init__(self, args: Namespace) -> None:
+    def __init__(self, args: Namespace, seed: int) -> None:
         strength_of(args.method, args.strength)
+        self.seed = seed
         self.size = isr.size_of(args.size)
         self.motions = isr.read_motions(args.motions) if args.motions else []
         views = args.views
@@ -98,13 +93,7 @@ class InverseSuperResolution(Method):
         }
 
     def prepare(
-        self,
-        sources: Ensemble,
-        inputs: Sequence[files.Source],
-        output: Path,
-        *,
-        seed: int,
-        resume: bool,
+        self, sources: Ensemble, inputs: Sequence[files.Source], output: Path, *, resume: bool
     ) -> None:
         kept = output / MOTIONS
         if resume and kept.is_file():
@@ -112,7 +101,7 @@ class InverseSuperResolution(Method):
             if len(self.motions) < self.views:
                 raise UsageError(f"{kept} has fewer than {self.views} motions; give --overwrite")
         elif not self.motions:
-            self.motions = self._choose(isr.candidates(seed), sources, inputs)
+            self.motions = self._choose(isr.candidates(self.seed), sources, inputs)
         write_json(kept, isr.as_json(self.motions))
 
     def _choose(
@@ -146,7 +135,7 @@ class InverseSuperResolution(Method):
 class Generated(Method):
     """Faces made by a GAN that never saw what was there; see `jaxanon.gan`."""
 
-    def __init__(self, args: Namespace) -> None:
+    def __init__(self, args: Namespace, seed: int) -> None:
         strength_of(args.method, args.strength)
         if args.gan is None:
             raise UsageError("--method gan needs --gan DIR, the output of `jaxanon train-gan`")
@@ -154,24 +143,13 @@ class Generated(Method):
             raise UsageError("--method gan fills regions: give --regions faces, boxes or masks")
         from jaxanon.gan.filler import Filler
 
-        self.filler, self.seed = Filler.load(args.gan), 0
+        self.filler, self.seed = Filler.load(args.gan), seed
         self.options = {
             "method": "gan",
             "strength": None,
             "gan": str(args.gan),
             "gan_state": fingerprint(args.gan),
         }
-
-    def prepare(
-        self,
-        sources: Ensemble,
-        inputs: Sequence[files.Source],
-        output: Path,
-        *,
-        seed: int,
-        resume: bool,
-    ) -> None:
-        self.seed = seed
 
     def __call__(self, original: np.ndarray, region: Region, view: int) -> Hidden:
         assert region.mask is not None
@@ -184,8 +162,8 @@ OWN = {"isr": ("size", "views", "motions", "save_views"), "gan": ("gan",)}
 """Options that only one method has."""
 
 
-def method(args: Namespace) -> Method:
-    """The anonymizer that the arguments ask for.
+def method(args: Namespace, seed: int) -> Method:
+    """The anonymizer that the arguments ask for, with the seed of the run.
 
     Raises:
         UsageError: for an unknown one, or options that are not its own.
@@ -197,4 +175,4 @@ def method(args: Namespace) -> Method:
                 option = "--" + name.replace("_", "-")
                 raise UsageError(f"{option} goes with --method {owner}, not with {args.method}")
     kinds = {"isr": InverseSuperResolution, "gan": Generated}
-    return kinds.get(args.method, Naive)(args)
+    return kinds.get(args.method, Naive)(args, seed)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,13 @@ import numpy as np
 from jaxanon import __version__, compilation, files, tables, workers
 from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.settings import Settings
-from jaxanon.commands.common import check_side_files, classifiers_named, load_all
+from jaxanon.commands.common import check_side_files, classifiers_named, load_all, looked_at
 from jaxanon.devices import mesh
-from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble
+from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.attacks import deviation_of
 from jaxanon.evaluate.examine import Examiner, Seen
 from jaxanon.evaluate.privacy import findings, gather
-from jaxanon.images import count_pixels
 from jaxanon.manifest import REPORT, write_json
 from jaxanon.pairs import Partners, check_orientation, decode_together
 from jaxanon.progress import Progress
@@ -62,21 +60,10 @@ def privacy(args: Namespace) -> int:
         published = dict(zip(partners, others, strict=False))
         return examiner.look(first, published, others[len(partners) :])
 
-    def images(threads: ThreadPoolExecutor) -> Iterator[Seen]:
-        cost = _pixels
-        for seen in workers.ahead(
-            look, originals, threads, 2 * ensemble.batch, cost, PIXELS_AT_ONCE
-        ):
-            if isinstance(seen, ImageError):
-                failed.append(str(seen))
-                progress.error(str(seen))
-            else:
-                yield seen
-            progress.advance()
-
     with workers.pool() as threads:
+        images = looked_at(look, originals, threads, ensemble.batch, progress, failed)
         try:
-            gathered = gather(ensemble, examiner.columns, images(threads))
+            gathered = gather(ensemble, examiner.columns, images)
         except ValueError as error:
             raise ImageError(f"no image of {args.originals} could be compared") from error
     progress.close()
@@ -171,7 +158,3 @@ def _bound(made: Mapping[str, Any], ensemble: Ensemble) -> dict[str, Any]:
     bound = guarantee(Settings(), classes, regions=True)
     text = f"if made by jaxanon, with these classifiers as sources: {bound['text']}"
     return {**bound, "text": text}
-
-
-def _pixels(original: files.Source) -> int:
-    return count_pixels(original.path)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from jaxanon import compilation, files, tables, workers
 from jaxanon.classifiers import registry
-from jaxanon.commands.common import check_side_files, classifiers_named, load_all
+from jaxanon.commands.common import check_side_files, classifiers_named, load_all, looked_at
 from jaxanon.devices import mesh
-from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
+from jaxanon.ensemble import Ensemble, Views
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.changes import changes
 from jaxanon.evaluate.mistakes import mistakes
 from jaxanon.evaluate.transfer import as_json, decide_all, robustness, transfer
-from jaxanon.images import count_pixels
 from jaxanon.manifest import write_json
 from jaxanon.pairs import Partners, decode_together
 from jaxanon.progress import Progress
@@ -67,18 +64,9 @@ def evaluate(args: Namespace) -> int:
         except ImageError as error:
             return ImageError(f"{original.path}: {error}")
 
-    def groups(threads: ThreadPoolExecutor) -> Iterator[tuple[Views, ...]]:
-        most = 2 * ensemble.batch
-        for seen in workers.ahead(look, originals, threads, most, _pixels, PIXELS_AT_ONCE):
-            if isinstance(seen, ImageError):
-                failed.append(str(seen))
-                progress.error(str(seen))
-            else:
-                yield seen
-            progress.advance()
-
     with workers.pool() as threads:
-        decided = decide_all(ensemble, groups(threads))
+        groups = looked_at(look, originals, threads, ensemble.batch, progress, failed)
+        decided = decide_all(ensemble, groups)
     progress.close()
     if not decided:
         raise ImageError(f"no image of {args.originals} could be compared")
@@ -108,10 +96,6 @@ def evaluate(args: Namespace) -> int:
 
 def _as_it_is(picture: np.ndarray) -> np.ndarray:
     return picture
-
-
-def _pixels(original: files.Source) -> int:
-    return count_pixels(original.path)
 
 
 def _same(source: str, name: str) -> bool:

@@ -15,10 +15,13 @@ from jaxanon.ensemble import Ensemble, Views
 from jaxanon.evaluate.attacks import ATTACKS
 from jaxanon.faces import Detector
 from jaxanon.identity import Embedder, Window
+from jaxanon.manifest import psnr
 
 THUMBNAIL = 32
 COMPARED = 2_000_000
 """Pixels from which images are reduced before their similarity is measured."""
+MOST = 100.0
+"""PSNR of equal images, in dB."""
 OVERLAP = 0.3
 """Intersection over union from which a face found is the one of the original."""
 
@@ -181,7 +184,7 @@ def _thumbnail(picture: np.ndarray) -> np.ndarray:
 
 
 def likeness(original: np.ndarray, published: np.ndarray) -> dict[str, float]:
-    """SSIM (Wang et al., 2004) and PSNR in dB (at most 100, that of equal images).
+    """SSIM (Wang et al., 2004) and PSNR in dB (at most `MOST`, that of equal images).
 
     Of images reduced to `COMPARED` pixels where they have more.
     """
@@ -194,10 +197,9 @@ def likeness(original: np.ndarray, published: np.ndarray) -> dict[str, float]:
         size = round(original.shape[1] * scale), round(original.shape[0] * scale)
         pictures = [np.asarray(Image.fromarray(p).resize(size)) for p in pictures]
     a, b = pictures
-    square = float(np.square(a.astype(np.float32) - b).mean())
     ssim = structural_similarity(a, b, channel_axis=-1, data_range=255)
-    psnr = 100.0 if square == 0 else min(100.0, float(10 * np.log10(255**2 / square)))
-    return {"ssim": float(ssim), "psnr": psnr}
+    decibels = psnr(a.astype(np.int16) - b)
+    return {"ssim": float(ssim), "psnr": MOST if decibels is None else min(MOST, decibels)}
 
 
 def overlap(a: Box, b: Box) -> float:

@@ -58,7 +58,6 @@ def gather(ensemble: Ensemble, columns: Sequence[Column], images: Iterable[Seen]
     if not seen:
         raise ValueError("no image")
     faces = [face for one in seen for face in one.faces or ()]
-    looked = seen[0].faces is not None
     return Gathered(
         columns=tuple(columns),
         logits=tuple(np.concatenate(rows) for rows in zip(*parts, strict=True)),
@@ -67,7 +66,7 @@ def gather(ensemble: Ensemble, columns: Sequence[Column], images: Iterable[Seen]
         of_image=np.array([i for i, one in enumerate(seen) for _ in one.faces or ()], int),
         found={
             stage: np.array([face.found[stage] for face in faces], bool)
-            for stage in (faces[0].found if faces and looked else ())
+            for stage in (faces[0].found if faces else ())
         },
         likeness={
             stage: {
