@@ -34,9 +34,9 @@ def found(folder: Path) -> dict[int, Path]:
     Orbax writes beside the final place and renames at the end, so a name tells that it is whole.
     """
     root = _root(folder)
-    names = [_NAME.fullmatch(path.name) for path in root.iterdir()] if root.is_dir() else []
-    steps = sorted(int(name[1]) for name in names if name)
-    return {step: root / f"step-{step:07}" for step in steps}
+    places = root.iterdir() if root.is_dir() else ()
+    whole = {int(name[1]): path for path in places if (name := _NAME.fullmatch(path.name))}
+    return dict(sorted(whole.items()))
 
 
 def save(folder: Path, state: State) -> None:

@@ -62,7 +62,8 @@ def nearest(pictures: np.ndarray, mask: np.ndarray, training: np.ndarray) -> Nea
     squares = (rows**2).sum(1)[:, None] + (flat**2).sum(1)[None, :] - 2 * rows @ flat.T
     best = squares.argmin(1)
     index = best % len(training)
-    distance = 255 * np.sqrt(np.maximum(squares.min(1), 0) / rows.shape[1])
+    # From the differences: of equal pictures, the sum above leaves what it was rounded by.
+    distance = 255 * np.sqrt(np.square(rows - flat[best]).mean(1))
     return Nearest(distance, index, tried[best // len(training), index])
 
 
