@@ -3,17 +3,24 @@
 import numpy as np
 import pytest
 
+from jaxanon.evaluate import privacy
 from jaxanon.evaluate.examine import Column
 from jaxanon.evaluate.privacy import Gathered, findings
-from jaxanon.evaluate.reidentify import Interval, compare, directions, distances, hits
+from jaxanon.evaluate.reidentify import Interval, compare, directions, euclidean, hits
 
 
-def test_distances_are_one_minus_the_correlation(rng):
+def test_directions_give_correlations(rng):
     a, b = rng.normal(size=(4, 9)), rng.normal(size=(5, 9))
-    wanted = 1 - np.corrcoef(np.concatenate([a, b]))[:4, 4:]
-    np.testing.assert_allclose(distances(a, b), wanted, atol=1e-12)
-    np.testing.assert_allclose(distances(a, 3 * a + 7).diagonal(), 0, atol=1e-12)
+    wanted = np.corrcoef(np.concatenate([a, b]))[:4, 4:]
+    np.testing.assert_allclose(directions(a) @ directions(b).T, wanted, atol=1e-12)
+    np.testing.assert_allclose(directions(a), directions(3 * a + 7), atol=1e-12)
     np.testing.assert_array_equal(directions(np.full((1, 5), 3.0)), 0)
+
+
+def test_euclidean_distances(rng):
+    a, b = rng.normal(size=(4, 9)), rng.normal(size=(5, 9))
+    wanted = np.linalg.norm(a[:, None] - b, axis=-1)
+    np.testing.assert_allclose(euclidean(a, b), wanted, atol=1e-12)
 
 
 def test_hits_count_the_nearest():
@@ -115,3 +122,10 @@ def test_where_sources_are_not_at_hand_nothing_is_compared_with_their_decisions(
     rows = rows_of(findings(gathered(rng), {"held out": [0]}, []))
     assert ("decisions", "classifiers known") not in rows
     assert all("told" not in row["rank1"] for row in rows.values())
+
+
+def test_probes_go_in_blocks_and_nothing_depends_on_their_size(rng, monkeypatch):
+    data = gathered(rng, n=24)
+    whole = findings(data, {"all": [0]}, [0])
+    monkeypatch.setattr(privacy, "PROBES", 7)
+    assert findings(data, {"all": [0]}, [0]) == whole

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -11,10 +11,15 @@ import numpy as np
 
 from jaxanon.ensemble import Ensemble
 from jaxanon.evaluate.examine import Column, Seen
-from jaxanon.evaluate.reidentify import RANKS, Interval, compare, distances, hits
+from jaxanon.evaluate.reidentify import RANKS, Interval, compare, directions, euclidean, hits
 
 FAR = 1e3
 """Added per decision that differs, to distances that are at most two."""
+PROBES = 256
+"""Probes compared with the gallery at once: all of them would need memory by the square."""
+
+Apart = Callable[[np.ndarray], np.ndarray]
+"""Places of probes, `(probes,)` int -> their distances to the gallery, `(probes, gallery)`."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +102,10 @@ def findings(
     rows += _by_features(gathered, "pixels", None, everyone, told)
     if gathered.faces is not None:
         ours = gathered.of_image
-        told_of_faces = None if told is None else told[ours[:, None], ours]
-        rows += _by_features(gathered, "faces", (), ours, told_of_faces)
+        rows += _by_features(gathered, "faces", (), ours, told)
     if told is not None:
-        rows += _by_decisions(gathered, sources, everyone, told)
-    rows += _by_method(gathered, everyone, told)
+        rows += _by_decisions(gathered, sources, len(everyone), told)
+    rows += _by_method(gathered, len(everyone), told)
     return {
         "similarity": {
             stage: {measure: Interval.of(values).as_json() for measure, values in measures.items()}
@@ -124,27 +128,38 @@ def _detection(gathered: Gathered) -> dict[str, Any] | None:
     return result
 
 
-def _apart(
-    gathered: Gathered, places: Sequence[int] | None, probe: int, gallery: int
-) -> np.ndarray:
+def _apart(gathered: Gathered, places: Sequence[int] | None, probe: int, gallery: int) -> Apart:
     """Distances between two columns: by classifiers (their places), faces (none), pixels (None)."""
     if places is None:
-        return distances(gathered.thumbnails[:, probe], gathered.thumbnails[:, gallery])
-    if not places:
+        kinds = [gathered.thumbnails]
+    elif places:
+        kinds = [gathered.logits[place] for place in places]
+    else:
         assert gathered.faces is not None
-        a, b = gathered.faces[:, probe], gathered.faces[:, gallery]
-        squares = (a**2).sum(1)[:, None] + (b**2).sum(1) - 2 * a @ b.T
-        return np.asarray(np.sqrt(np.maximum(squares, 0)))
-    scores = [gathered.logits[place] for place in places]
-    return np.asarray(np.mean([distances(s[:, probe], s[:, gallery]) for s in scores], 0))
+        faces = gathered.faces
+        return lambda rows: euclidean(faces[rows, probe], faces[:, gallery])
+    every = [directions(kind[:, gallery]) for kind in kinds]
+
+    def correlated(rows: np.ndarray) -> np.ndarray:
+        pairs = zip(kinds, every, strict=True)
+        return np.asarray(
+            1 - np.mean([directions(kind[rows, probe]) @ other.T for kind, other in pairs], 0)
+        )
+
+    return correlated
 
 
-def _mismatches(gathered: Gathered, places: Sequence[int], probe: int, gallery: int) -> np.ndarray:
+def _mismatches(gathered: Gathered, places: Sequence[int], probe: int, gallery: int) -> Apart:
     """How many of the classifiers decide otherwise on the probe than on the gallery's image."""
     tops = [gathered.logits[place].argmax(-1) for place in places]
-    return np.asarray(
-        np.sum([top[:, probe][:, None] != top[:, gallery] for top in tops], 0, dtype=float)
+    return lambda rows: np.sum(
+        [top[rows, probe][:, None] != top[:, gallery] for top in tops], 0, dtype=float
     )
+
+
+def _with_decisions(apart: Apart, told: Apart, own_image: np.ndarray) -> Apart:
+    """Distances of an attacker who knows the decisions on each probe's original too."""
+    return lambda rows: apart(rows) + FAR * told(own_image[rows])[:, own_image]
 
 
 def _by_features(
@@ -152,26 +167,26 @@ def _by_features(
     name: str,
     places: Sequence[int] | None,
     own_image: np.ndarray,
-    told: np.ndarray | None,
+    told: Apart | None,
 ) -> list[dict[str, Any]]:
     """One row per attack: nearest originals by such features."""
     rows = []
     at = {column: i for i, column in enumerate(gathered.columns)}
     for attack in dict.fromkeys(column.attack for column in gathered.columns[1:]):
-        stages: dict[str, np.ndarray] = {}
+        stages: dict[str, Apart] = {}
         # One published copy of an anonymized image is all there is to average.
         same = Column("anonymized", "none" if attack == "average" else attack)
         if same in at:
-            stages["anonymized"] = _apart(gathered, places, at[same], 0)
+            stages["anonymized"] = before = _apart(gathered, places, at[same], 0)
             if told is not None:
-                stages["told"] = stages["anonymized"] + FAR * told
+                stages["told"] = _with_decisions(before, told, own_image)
         stages["adapted"] = _apart(gathered, places, at[Column("adapted", attack)], 0)
         rows.append(_row(name, attack, stages, len(own_image)))
     return rows
 
 
 def _by_decisions(
-    gathered: Gathered, places: Sequence[int], everyone: np.ndarray, told: np.ndarray
+    gathered: Gathered, places: Sequence[int], count: int, told: Apart
 ) -> list[dict[str, Any]]:
     """Knowing the classifiers: originals on which they decide as on the published image."""
     stages = {
@@ -181,12 +196,10 @@ def _by_decisions(
     }
     if "anonymized" in stages:
         stages["told"] = told
-    return [_row("decisions", "classifiers known", stages, len(everyone))]
+    return [_row("decisions", "classifiers known", stages, count)]
 
 
-def _by_method(
-    gathered: Gathered, everyone: np.ndarray, told: np.ndarray | None
-) -> list[dict[str, Any]]:
+def _by_method(gathered: Gathered, count: int, told: Apart | None) -> list[dict[str, Any]]:
     """Knowing the method too: the attacker anonymizes the originals, and compares with that."""
     at = {column: i for i, column in enumerate(gathered.columns)}
     gallery = at.get(Column("anonymized", "none"))
@@ -196,18 +209,16 @@ def _by_method(
     after = _apart(gathered, None, at[Column("adapted", "none")], gallery)
     stages = {"anonymized": before, "adapted": after}
     if told is not None:
-        stages["told"] = before + FAR * told
-    return [_row("pixels", "method known", stages, len(everyone))]
+        stages["told"] = _with_decisions(before, told, np.arange(count))
+    return [_row("pixels", "method known", stages, count)]
 
 
-def _row(
-    features: str, attack: str, stages: Mapping[str, np.ndarray], count: int
-) -> dict[str, Any]:
+def _row(features: str, attack: str, stages: Mapping[str, Apart], count: int) -> dict[str, Any]:
     """Shares of the probes whose original comes first, or among the first five."""
-    own = np.arange(count)
     row: dict[str, Any] = {"features": features, "attack": attack, "gallery": count}
+    found = {stage: _hits(apart, count) for stage, apart in stages.items()}
     for most in RANKS:
-        got = {stage: hits(apart, own, most) for stage, apart in stages.items()}
+        got = {stage: by_rank[most] for stage, by_rank in found.items()}
         entry: dict[str, Any] = {
             stage: Interval.of(values).as_json() for stage, values in got.items()
         }
@@ -216,3 +227,14 @@ def _row(
                 entry[name] = compare(got[stage], got["adapted"])
         row[f"rank{most}"] = entry
     return row
+
+
+def _hits(apart: Apart, count: int) -> dict[int, np.ndarray]:
+    """Rank -> `(count,)`, the chance of each probe that its original is among so many nearest."""
+    parts: dict[int, list[np.ndarray]] = {most: [] for most in RANKS}
+    for start in range(0, count, PROBES):
+        rows = np.arange(start, min(start + PROBES, count))
+        gaps = apart(rows)
+        for most, got in parts.items():
+            got.append(hits(gaps, rows, most))
+    return {most: np.concatenate(got) for most, got in parts.items()}

@@ -24,9 +24,10 @@ def directions(features: np.ndarray) -> np.ndarray:
     return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12))
 
 
-def distances(probes: np.ndarray, gallery: np.ndarray) -> np.ndarray:
-    """One minus the correlation: `(probes, d)` and `(gallery, d)` -> `(probes, gallery)`."""
-    return np.asarray(1 - directions(probes) @ directions(gallery).T)
+def euclidean(probes: np.ndarray, gallery: np.ndarray) -> np.ndarray:
+    """Distances: `(probes, d)` and `(gallery, d)` -> `(probes, gallery)`."""
+    squares = (probes**2).sum(1)[:, None] + (gallery**2).sum(1) - 2 * probes @ gallery.T
+    return np.asarray(np.sqrt(np.maximum(squares, 0)))
 
 
 def hits(apart: np.ndarray, own: np.ndarray, most: int) -> np.ndarray:
