@@ -186,6 +186,19 @@ def test_unreadable_faces_are_named_and_the_others_are_learnt_from(faces, tmp_pa
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("settings", [None, '{"learning_rate": 1}'])
+def test_what_another_program_left_is_never_removed(faces, tmp_path, capsys, settings):
+    (tmp_path / "out" / "checkpoints").mkdir(parents=True)
+    kept = tmp_path / "out" / "checkpoints" / "theirs.bin"
+    kept.write_bytes(b"years of work")
+    if settings:
+        (tmp_path / "out" / "settings.json").write_text(settings)
+    command = ["train-gan", str(faces), "-o", str(tmp_path / "out"), *FEW, "--steps", "2"]
+    assert main([*command, "--overwrite"]) == 2
+    assert str(tmp_path / "out") in capsys.readouterr().err
+    assert kept.read_bytes() == b"years of work"
+
+
 def test_too_few_faces_are_refused(tmp_path, capsys):
     (tmp_path / "faces").mkdir()
     Image.new("RGB", (30, 30)).save(tmp_path / "faces" / "a.png")

@@ -55,16 +55,22 @@ def _refuse_existing(args: Namespace) -> None:
             f"{args.output} holds a training ({', '.join(taken)}); give --resume to go on with "
             "it, or --overwrite to begin anew"
         )
+    if taken and not (args.output / checkpoint.SETTINGS).is_file():
+        raise UsageError(  # the first thing that a training writes, and the last that goes
+            f"{args.output} holds {', '.join(taken)}, but no {checkpoint.SETTINGS}, so it is no "
+            "training of ours; choose another folder, or remove these yourself"
+        )
 
 
 def _prepare(args: Namespace, wanted: dict[str, Any]) -> None:
     """Make way for the training, or check that it is the one to go on with."""
     folder: Path = args.output
     if args.overwrite:
+        if (folder / checkpoint.SETTINGS).is_file():
+            checkpoint.read_settings(folder)  # another program's files are not ours to remove
         for name in OURS:
-            files.discard(folder / name) if (folder / name).is_file() else shutil.rmtree(
-                folder / name, ignore_errors=True
-            )
+            place = folder / name
+            shutil.rmtree(place) if place.is_dir() else files.discard(place)
     elif (folder / checkpoint.SETTINGS).is_file():
         before = checkpoint.read_settings(folder)
         differ = [
