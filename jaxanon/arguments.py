@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from jaxanon.options import DEFAULT_SOURCES, hardware, loop, output, save_anonymized
+from jaxanon.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
 
 
 def demo(command: argparse.ArgumentParser) -> None:
@@ -48,6 +48,7 @@ def anonymize(command: argparse.ArgumentParser) -> None:
     output(command)
     save_anonymized(command)
     loop(command)
+    cap(command)
 
 
 def adapt(command: argparse.ArgumentParser) -> None:
@@ -57,6 +58,7 @@ def adapt(command: argparse.ArgumentParser) -> None:
     output(command)
     save_anonymized(command)
     loop(command)
+    cap(command)
 
 
 def attack(command: argparse.ArgumentParser) -> None:
@@ -68,7 +70,7 @@ def attack(command: argparse.ArgumentParser) -> None:
         metavar="CLASS",
         help="the class that every source is to see (default: any other than it sees now)",
     )
-    command.set_defaults(save_anonymized=None)
+    command.set_defaults(save_anonymized=None, cap=None, judge=None)
     output(command)
     loop(command)
 

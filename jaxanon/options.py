@@ -31,8 +31,8 @@ def regions(command: argparse.ArgumentParser) -> None:
         "--regions",
         default="whole",
         metavar="WHERE",
-        help="what is private: whole, faces (found by a detector), a JSON file of boxes, or a "
-        "folder of masks (default: whole)",
+        help="what is private: whole, faces (found by a detector; a folder of that name is "
+        "./faces), a JSON file of boxes, or a folder of masks (default: whole)",
     )
     add("--threshold", type=float, metavar="X", help="score of a face, 0 to 1 (default: 0.2)")
     add(
@@ -110,17 +110,6 @@ def loop(command: argparse.ArgumentParser) -> None:
         help="any other option of the loop, see docs/transfer.md; repeat for more "
         "(example: --set views=resize:0.2,flip --set patience=3)",
     )
-    add(
-        "--cap",
-        type=float,
-        metavar="X",
-        help="stop an image before its score, of how well it leads to its original, exceeds this",
-    )
-    add(
-        "--judge",
-        metavar="NAME",
-        help="who gives that score: targets or faces (default: faces with --regions faces)",
-    )
     add("--seed", type=int, metavar="N", help="of the random views (default: 0)")
     add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
@@ -139,4 +128,20 @@ def save_anonymized(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="also save the anonymized images, as PNG",
+    )
+
+
+def cap(command: argparse.ArgumentParser) -> None:
+    """Of the joint loop, which needs an image that hides something."""
+    command.add_argument(
+        "--cap",
+        type=float,
+        metavar="X",
+        help="stop an image before its score, of how well it leads to its original, exceeds this",
+    )
+    command.add_argument(
+        "--judge",
+        metavar="NAME",
+        help="who gives that score: targets or faces (default: faces with --regions faces, "
+        "else targets)",
     )

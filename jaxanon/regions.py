@@ -73,7 +73,7 @@ def regions(
     if boxes:
         return _Boxes(BoxFile("regions", path), grow)
     folder = path.parent if path.parent.is_dir() else Path()
-    names = ["whole", "faces", *sorted(entry.name for entry in folder.iterdir())]
+    names = sorted({"whole", "faces", *(entry.name for entry in folder.iterdir())})
     near = difflib.get_close_matches(path.name, names, n=4, cutoff=0.5)
     words = "give whole, faces, a .json file or a folder"
     hint = f"near matches: {', '.join(near)}" if near else words

@@ -87,6 +87,9 @@ def test_unknown_region_file_names_its_near_matches(tmp_path):
         regions(str(tmp_path / "boxs.json"))
     with pytest.raises(UsageError, match="near matches: whole"):
         regions("whle")
+    (tmp_path / "faces").mkdir()
+    with pytest.raises(UsageError, match=r"near matches: faces$"):
+        regions(str(tmp_path / "face"))
 
 
 def test_masks(tmp_path):

@@ -213,8 +213,6 @@ def _settings(args: Namespace, goal: str) -> Settings:
     if args.cap is not None:
         steps = options.get("steps", given.get("steps", PORTION))
         given.setdefault("portion", min(PORTION, steps))
-        if goal != "keep":
-            raise UsageError("--cap is no option of an attack, which starts from the original")
     elif args.judge:
         raise UsageError("--judge goes with --cap")
     for name in options.keys() & given.keys():
