@@ -73,6 +73,37 @@ def test_nothing_moves_outside_the_mask(sources, pictures, wishes):
     assert result.status[0] == "partly"
 
 
+@pytest.mark.parametrize("name", ["fast", "transfer"])
+def test_where_nothing_may_change_no_step_is_made(sources, pictures, wishes, monkeypatch, name):
+    """In any number; nor a further round, where it decides otherwise than it should."""
+    taken = []
+    monkeypatch.setattr(Slots, "put", lambda _, attempt: taken.append(attempt))
+    monkeypatch.setattr(Slots, "advance", lambda _: [])
+    settings = preset(name, steps=20)
+    jobs = [
+        prepare(
+            (i, k), image, wishes[:, k], sources, settings, mask=np.zeros(image.shape[:2], bool)
+        )
+        for i in range(20)
+        for k, image in enumerate(pictures[:3])
+    ]
+    most = []
+
+    def check(items):
+        most.append(len(items))
+        return [False] * len(items)
+
+    batches = (jobs[i : i + 2] for i in range(0, len(jobs), 2))
+    out = list(stream(batches, Slots(sources, settings), check))
+    assert sorted(item.job.key for item in out) == sorted(job.key for job in jobs)
+    assert not taken
+    assert sum(most) == len(jobs)
+    assert max(most) <= sources.batch
+    for item in out:
+        assert item.steps == item.rounds == 0
+        np.testing.assert_array_equal(item.image, item.job.pixels)
+
+
 def test_arguments_are_checked(sources, pictures, wishes):
     for bad, text in (
         ({"preset": "fats"}, "unknown preset 'fats'; near matches: fast"),

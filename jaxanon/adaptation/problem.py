@@ -76,6 +76,11 @@ class Job:
     canvas: Canvas
     problem: Problem
 
+    @property
+    def fixed(self) -> bool:
+        """Whether no pixel may change: where nothing is private, no step is worth making."""
+        return not (np.any(self.problem.below) or np.any(self.problem.above))
+
 
 def prepare(
     key: Hashable,

@@ -55,7 +55,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Finished:
-    """An attempt that came out; its arrays may still be on their way from the device.
+    """An attempt that came out; its arrays may still be on their way from the device, if not here.
 
     Attributes:
         attempt: what went in.
@@ -64,8 +64,8 @@ class Finished:
     """
 
     attempt: Attempt
-    levels: Array
-    steps: Array
+    levels: Array | np.ndarray
+    steps: Array | np.ndarray
 
 
 def wanted_slots(slots: int | None, mesh: Mesh) -> int:

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from jaxanon import devices
-from jaxanon.adaptation.problem import Job, closing_of
+from jaxanon.adaptation.problem import LAYOUT, Job, closing_of
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
 
 
@@ -67,12 +67,15 @@ def stream(batches: Iterable[Sequence[Job]], slots: Slots, check: Check) -> Iter
     checking: Future[list[tuple[Adapted, bool]]] | None = None
     ready: deque[Attempt] = deque()
     unchecked: deque[Finished] = deque()
+    crowd = 2 * slots.sources.batch  # what passes by the slots must not pile up before the check
     try:
         while True:
-            if incoming and incoming.done() and len(ready) < slots.total:
+            room = len(ready) < slots.total and len(unchecked) < crowd
+            if incoming and incoming.done() and room:
                 jobs = incoming.result()
                 incoming = None if jobs is None else threads.submit(next, source, None)
-                ready.extend(Attempt(job, job.problem) for job in jobs or ())
+                ready.extend(Attempt(job, job.problem) for job in jobs or () if not job.fixed)
+                unchecked.extend(_untouched(job) for job in jobs or () if job.fixed)
             if checking and checking.done():
                 for item, fine in checking.result():
                     again = None if fine else _again(item, slots)
@@ -93,7 +96,8 @@ def stream(batches: Iterable[Sequence[Job]], slots: Slots, check: Check) -> Iter
                 ]
                 checking = threads.submit(_checked, part, check)
             if not slots.busy and not ready:
-                pending: list[Future[Any]] = [f for f in (incoming, checking) if f]
+                drawn = incoming if len(unchecked) < crowd else None
+                pending: list[Future[Any]] = [f for f in (drawn, checking) if f]
                 if not pending:
                     return
                 wait(pending, return_when=FIRST_COMPLETED)
@@ -101,6 +105,13 @@ def stream(batches: Iterable[Sequence[Job]], slots: Slots, check: Check) -> Iter
         threads.shutdown(wait=True, cancel_futures=True)
         if hasattr(source, "close"):
             source.close()
+
+
+def _untouched(job: Job) -> Finished:
+    """What needs no slot, as it would come out of one."""
+    return Finished(
+        Attempt(job, job.problem), np.zeros((1, *LAYOUT), np.int16), np.zeros(1, np.int32)
+    )
 
 
 def _advance(slots: Slots, ready: deque[Attempt]) -> list[Finished]:
@@ -145,7 +156,7 @@ def _again(item: Adapted, slots: Slots) -> Attempt | None:
     settings = slots.settings
     left = settings.steps - item.steps
     onwards = bool(settings.portion) and (item.spent or settings.spends_all)
-    if left <= 0 or (item.rounds >= settings.rounds and not onwards):
+    if item.job.fixed or left <= 0 or (item.rounds >= settings.rounds and not onwards):
         return None
     if item.checks + 1 >= settings.looks:
         return None  # as many as the guarantee counts on
