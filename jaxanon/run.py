@@ -8,55 +8,32 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from jax.sharding import Mesh
 
 from jaxanon import workers
 from jaxanon.adaptation.guarantee import guarantee
-from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Slots, wanted_slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.cap import Cap, Memory
+from jaxanon.cap import Cap
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.compilation import undisturbed
-from jaxanon.ensemble import PIXELS_AT_ONCE, Ensemble, Views
+from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.files import commit, discard, discard_part, refuse_existing, write
-from jaxanon.images import count_pixels, encode
+from jaxanon.files import commit, discard, discard_part, refuse_existing
+from jaxanon.intake import Intake
 from jaxanon.items import Item
 from jaxanon.manifest import Journal, Record, report
 from jaxanon.meter import Meter
 from jaxanon.progress import Progress
-from jaxanon.verification import Known, Verification, item_of
+from jaxanon.verification import Verification, item_of
 
 log = logging.getLogger("jaxanon")
-
-
-class _Seen(NamedTuple):
-    """What is left of an image once it has been looked at; of the original, what classifiers see.
-
-    Attributes:
-        item: what it was loaded for.
-        regions: private ones found in it.
-        memory: what the judge of a cap keeps of the original's faces.
-        pixels: anonymized.
-        mask: where pixels may change.
-        original, anonymized: views of all classifiers.
-    """
-
-    item: Item
-    regions: int | None
-    memory: Memory | None
-    pixels: np.ndarray
-    mask: np.ndarray | None
-    original: Views
-    anonymized: Views
 
 
 class Run:
@@ -106,7 +83,7 @@ class Run:
             **{classifier.name: "source" for classifier in sources},
             **{classifier.name: "target" for classifier in targets},
         }
-        self.journal, self.quiet, self.towards = journal, quiet, towards
+        self.journal, self.quiet = journal, quiet
         for classifier in sources:
             if towards is not None and not 0 <= towards < classifier.config.classes:
                 most = classifier.config.classes - 1
@@ -116,6 +93,9 @@ class Run:
         self.cap = cap
         self.verification = Verification(
             self.everyone, len(sources), settings, form, cap, self._fail
+        )
+        self.intake = Intake(
+            self.everyone, self.sources, settings, towards, cap, self.verification.known, self._fail
         )
 
     def execute(self, done: Mapping[str, Record]) -> dict[str, Any]:
@@ -131,7 +111,7 @@ class Run:
             threads = workers.pool()
             self.meter.start()
             try:
-                jobs = self._jobs(todo, threads)
+                jobs = self.intake.jobs(todo, threads)
                 for adapted in stream(jobs, slots, partial(self.verification.check, threads)):
                     self._finish(item_of(adapted))
             finally:
@@ -173,107 +153,6 @@ class Run:
         log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)
         return slots
 
-    def _jobs(self, items: Sequence[Item], threads: ThreadPoolExecutor) -> Iterator[list[Job]]:
-        """The jobs, batch by batch, without those images that cannot be read."""
-        batch = self.everyone.batch
-        seen = workers.ahead(
-            self._look, items, threads, 2 * batch, lambda item: count_pixels(item.input),
-            PIXELS_AT_ONCE,
-        )  # fmt: skip
-        waiting: list[_Seen] = []
-        for one in seen:
-            if one is not None:
-                waiting.append(one)
-            pixels = sum(seen.pixels[..., 0].size for seen in waiting)
-            if len(waiting) == batch or pixels >= PIXELS_AT_ONCE:
-                yield self._decide(waiting, threads)
-                waiting = []
-        if waiting:
-            yield self._decide(waiting, threads)
-
-    def _look(self, item: Item) -> _Seen | None:
-        """Load an image and let every classifier see it; the original's pixels end here."""
-        try:
-            with self.meter.stage("read and anonymize"):
-                loaded = item.load()
-            for place, pixels in (
-                (item.anonymized_output, loaded.anonymized),
-                (item.low_output, loaded.low),
-            ):
-                if place is not None and pixels is not None:
-                    with self.meter.stage("encode and write"):
-                        write(place, encode(pixels, "png"), overwrite=item.overwrite_anonymized)
-            with self.meter.stage("resize for the classifiers"):
-                original = self.everyone.look(loaded.original)
-                anonymized = self.everyone.look(loaded.anonymized)
-            memory = self.cap.faces(loaded.original, loaded.boxes) if self.cap else None
-        except (ImageError, MemoryError) as error:
-            self._fail(item, error)
-            return None
-        kept = None if loaded.boxes is None else len(loaded.boxes), memory
-        return _Seen(item, *kept, loaded.anonymized, loaded.mask, original, anonymized)
-
-    def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
-        """Ask every classifier about originals and anonymized images, and state the jobs."""
-        scores = self.everyone.logits_of([seen.original for seen in batch])
-        after = self.everyone.logits_of([seen.anonymized for seen in batch])
-        reference = np.stack([logits.argmax(1) for logits in scores])
-        anonymized = np.stack([logits.argmax(1) for logits in after])
-        for i, seen in enumerate(batch):
-            decisions = {
-                name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
-                for c, name in enumerate(self.everyone.names)
-            }
-            known = Known(decisions, seen.regions)
-            if self.cap and seen.memory:
-                known.memory = self.cap.logits(seen.memory, [made[i] for made in scores])
-                shown = [made[i] for made in after]
-                known.score = self.cap.score(known.memory, seen.pixels, shown)
-            self.verification.known[seen.item.key] = known
-        told = zip(*scores[: len(self.sources.names)], strict=True)
-        jobs = threads.map(self._prepare, batch, reference.T, told)
-        return [job for job in jobs if job is not None]
-
-    def _prepare(
-        self, seen: _Seen, reference: np.ndarray, scores: Sequence[np.ndarray]
-    ) -> Job | None:
-        """State a job, from what the sources made of the original: no more of that than is asked.
-
-        Args:
-            seen: the image.
-            reference: `(classifiers,)`, their decisions on the original.
-            scores: per source its logits on the original.
-        """
-        count = len(self.sources.names)
-        wanted = reference[:count] if self.towards is None else np.full(count, self.towards)
-        soft = self.settings.loss == "soft"
-        score = self.verification.known[seen.item.key].score
-        if self.cap and score is not None and score > self.cap.limit:
-            text = (
-                f"{seen.item.input}: the anonymized image itself scores {score:.3f}, above the cap "
-                f"{self.cap.limit:g}; hide more, or raise --cap"
-            )
-            for place in (seen.item.anonymized_output, seen.item.low_output):
-                if place is not None:
-                    discard(place)
-            self._fail(seen.item, ImageError(text))
-            return None
-        try:
-            with self.meter.stage("prepare for the loop"):
-                return prepare(
-                    seen.item,
-                    seen.pixels,
-                    wanted,
-                    self.sources,
-                    self.settings,
-                    mask=seen.mask,
-                    views=seen.anonymized[:count],
-                    beliefs=[probabilities(logits) for logits in scores] if soft else None,
-                )
-        except MemoryError as error:
-            self._fail(seen.item, error)
-            return None
-
     def _finish(self, item: Item) -> None:
         """Give a verified file its name.
 
@@ -310,9 +189,3 @@ class Run:
             self.records[record.key] = record
             self.verification.forget(record.key)
             self._progress.advance()
-
-
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax of `(..., classes)`."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True))

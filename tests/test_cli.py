@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 from samples import TinyNet, picture, tiny
 from test_images import bad_files
 
-from jaxanon import cli, list_classifiers
+from jaxanon import cli, intake, list_classifiers
 from jaxanon import run as run_module
 from jaxanon.anonymizers import blur
 from jaxanon.classifiers import registry
@@ -25,6 +25,7 @@ from jaxanon.classifiers.loading import load_classifier
 from jaxanon.cli import main
 from jaxanon.ensemble import Ensemble
 from jaxanon.images import decode
+from jaxanon.intake import Intake
 
 NAMES = ("tiny_a.test", "tiny_b.test", "tiny_c.test")
 
@@ -285,13 +286,13 @@ def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
     assert anonymize(zoo, photos_dir, out, "--resume", "--eps", 41) == 2
     assert "the settings differ: eps" in capsys.readouterr().err
     worked = []
-    real_look = run_module.Run._look
+    real_look = Intake._look
 
     def look(self, item):
         worked.append(item)
         return real_look(self, item)
 
-    monkeypatch.setattr(run_module.Run, "_look", look)
+    monkeypatch.setattr(Intake, "_look", look)
     assert anonymize(zoo, photos_dir, out, "--resume") == 0
     assert len(worked) == 3
     for path in whole.rglob("*.png"):
@@ -691,8 +692,8 @@ def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp
         told[key.input] = more["beliefs"]
         return prepare(key, pixels, decisions, sources, settings, **more)
 
-    prepare = run_module.prepare
-    monkeypatch.setattr(run_module, "prepare", listen)
+    prepare = intake.prepare
+    monkeypatch.setattr(intake, "prepare", listen)
     anonymize(zoo, photos_dir, tmp_path / "out", "--loss", "soft", "--steps", 3, "--quiet")
     sources = Ensemble([load_classifier(name) for name in zoo[:2]])
     assert told

@@ -183,7 +183,7 @@ def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):
     run = Run(items, tinies[:1], [], settings, "png", {}, Journal(tmp_path, {}), quiet=True)
     run._progress = Progress(3, quiet=True)
     with workers.pool() as threads:
-        jobs = next(run._jobs(items, threads))
+        jobs = next(run.intake.jobs(items, threads))
     assert len(jobs) == 3
     gc.collect()
     assert len(watched) == 3

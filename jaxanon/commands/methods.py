@@ -15,10 +15,9 @@ from jaxanon import files, images, isr
 from jaxanon.adaptation.problem import content_seed
 from jaxanon.anonymizers import anonymize, inside, strength_of
 from jaxanon.boxes import Region
-from jaxanon.ensemble import Ensemble
+from jaxanon.ensemble import Ensemble, probabilities
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.manifest import fingerprint, write_json
-from jaxanon.run import probabilities
 
 MOTIONS = "isr.json"
 PROBES = 12
