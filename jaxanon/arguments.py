@@ -141,7 +141,19 @@ def privacy(command: argparse.ArgumentParser) -> None:
         metavar="A,B,...",
         help="whose features are compared, and whose decisions (default: %(default)s)",
     )
-    add("--threshold", type=float, metavar="X", help="score of a face, 0 to 1 (default: 0.2)")
+    add(
+        "--deviation",
+        type=float,
+        metavar="X",
+        help="of the blur to undo, in pixels of an image whose short side has 256 (default: by the "
+        "report of the run, else 6)",
+    )
+    add(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="score from which a face is found again, 0 to 1 (default: 0.2)",
+    )
     add("--no-faces", action="store_true", help="do not look at faces")
     hardware(command)
     add("--json", type=Path, metavar="FILE", help="write the result here too")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import numpy as np
 
 from jaxanon.errors import ImageError, UsageError
 
+_VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")
+"""Images are sorted into folders of classes where they are used, and not in the annotations."""
 GROWTH = 0.1
 """Share of its longer side by which a box grows on each side, and which feathers its edge."""
 
@@ -59,6 +63,12 @@ def region_of(boxes: Iterable[Box], height: int, width: int, growth: float = GRO
     return Region(mask, core, feather, tuple(kept))
 
 
+def centre_in(inner: Box, box: Box) -> bool:
+    """Whether the middle of a box lies in another."""
+    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
 def _window(x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
     """The pixels that a box touches; negative bounds would count from the far end."""
     rows = slice(max(0, int(np.floor(y0))), max(0, int(np.ceil(y1))))
@@ -70,12 +80,13 @@ class BoxFile:
 
     A list of `{"url": path, "bboxes": [{"x0": ..., "y0": ..., "x1": ..., "y1": ...}, ...]}` in
     pixels of the upright image. An image is found by its path below the input folder, its suffix
-    left out, or by the end of it (so that `val/ILSVRC2012_val_00000001.JPEG` finds the image of
-    that name in a folder of another name), if that is unambiguous.
+    left out, or by the end of the entry's path (so that `val/a.jpg` finds `a.jpg`), if that is
+    unambiguous; the name of an image of ImageNet's validation set is enough, whatever its folder.
 
     Args:
         option: that named the file.
         path: of it.
+        inputs: relative paths of all images, none of which may get the boxes of another.
         exact: whether only the whole path finds an image: a box that is taken for another
             image's must not expose anybody.
 
@@ -83,8 +94,11 @@ class BoxFile:
         UsageError: naming the option and the file, when it is none of these.
     """
 
-    def __init__(self, option: str, path: Path, *, exact: bool = False) -> None:
+    def __init__(
+        self, option: str, path: Path, inputs: Sequence[Path] = (), *, exact: bool = False
+    ) -> None:
         self.path, self.exact = path, exact
+        self.whole = {_key(relative) for relative in inputs}
         if not path.is_file():
             raise UsageError(f"{option} {path}: no such file")
         self.boxes: dict[str, list[Box]] = {}
@@ -100,10 +114,11 @@ class BoxFile:
                 f"{option} {path}: not a boxes file ({error}); expected "
                 '[{"url": "a.jpg", "bboxes": [{"x0": 1, "y0": 2, "x1": 30, "y1": 40}]}, ...]'
             ) from error
+        self.claims = Counter(key for relative in set(inputs) for key in self._keys(relative))
 
     def _read(self, index: int, entry: Any) -> None:
         try:
-            key = Path(entry["url"]).with_suffix("").as_posix()
+            key = _key(Path(entry["url"]))
             boxes = [_box(box) for box in entry["bboxes"]]
             if not isinstance(entry["bboxes"], list):
                 raise TypeError("bboxes is not a list")
@@ -118,12 +133,13 @@ class BoxFile:
         """The boxes of an image, by its path below the input folder; None without an entry.
 
         Raises:
-            ImageError: when several entries have its name.
+            ImageError: when several entries have its name, or another input's is the same.
         """
         keys = self._keys(relative)
-        if len(keys) > 1:
+        if len(keys) > 1 or any(self.claims[key] > 1 for key in keys):
+            which = f"{len(keys)} entries" if len(keys) > 1 else "an entry of several inputs"
             raise ImageError(
-                f"{relative}: {len(keys)} entries of that name in {self.path}; nothing was "
+                f"{relative}: {which} of that name in {self.path}; nothing was "
                 "anonymized, so nothing was written (give the entries their whole paths)"
             )
         return self.boxes[keys.pop()] if keys else None
@@ -134,12 +150,18 @@ class BoxFile:
 
     def _keys(self, relative: Path) -> set[str]:
         """The entries that may be an image's."""
-        key = relative.with_suffix("").as_posix()
+        key = _key(relative)
         if key in self.boxes:
             return {key}
         if self.exact:
             return set()
-        return {k for k in self.by_name.get(relative.stem, []) if k.endswith("/" + key)}
+        found = set(self.by_name.get(relative.stem, [])) - self.whole
+        anywhere = _VALIDATION.fullmatch(relative.stem)
+        return {other for other in found if anywhere or other.endswith("/" + key)}
+
+
+def _key(path: Path) -> str:
+    return path.with_suffix("").as_posix()
 
 
 def _box(box: Any) -> Box:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxanon.boxes import Box
+from jaxanon.boxes import Box, centre_in
 from jaxanon.errors import UsageError, unknown
 from jaxanon.evaluate.reidentify import directions
 
@@ -72,11 +72,16 @@ class Cap:
 
         Args:
             original: `(H, W, 3)` uint8.
-            boxes: those that were hidden; None where the judge is to look for faces itself.
+            boxes: those that were hidden; None where all of the picture was. Faces outside them
+                are not judged, nor what is none: to dlib, patches of anything look alike.
         """
         if self.judge != "faces":
             return Memory()
-        places = self._detector(original) if boxes is None else boxes
+        places = [
+            face
+            for face in self._detector.sure(original)
+            if boxes is None or any(centre_in(face, box) for box in boxes)
+        ]
         windows = [self._embedder.window(original, box) for box in places]
         return Memory(
             tuple(

@@ -61,6 +61,7 @@ class Item:
         low_output: where to save the low-resolution view, if wanted.
         view: which of several images made from the same input this is, from 1; None for the only
             one.
+        partner: path of the anonymized file, where another tool made it.
     """
 
     input: Path
@@ -71,6 +72,7 @@ class Item:
     overwrite_anonymized: bool = False
     low_output: Path | None = None
     view: int | None = None
+    partner: Path | None = None
 
     @property
     def key(self) -> str:

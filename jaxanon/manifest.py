@@ -47,6 +47,7 @@ class Record:
             one.
         regions: private ones that were found in it; None where no boxes were looked for.
         score: the judge's of the anonymized and of the saved image, where there is a cap on it.
+        partner: path of the anonymized file, where another tool made it.
     """
 
     input: str
@@ -60,6 +61,7 @@ class Record:
     view: int | None = None
     regions: int | None = None
     score: Score | None = None
+    partner: str | None = None
 
     @property
     def key(self) -> str:
@@ -95,7 +97,7 @@ class Journal:
     """The records of a run in its output folder, one JSON line each, so that it can be resumed.
 
     The first line holds the settings; a run resumes only under the same ones. Each record stands
-    with the fingerprint of its input, so that a changed input is done again.
+    with the fingerprint of its input and partner, so that what has changed is done again.
     """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -144,7 +146,7 @@ class Journal:
             name: Record(**row["record"])
             for name, row in latest.items()
             if row["record"]["status"] != "failed"
-            and row["fingerprint"] == fingerprint(Path(row["record"]["input"]))
+            and row["fingerprint"] == _state(Record(**row["record"]))
         }
         written = [row["record"]["output"] for row in self._earlier]
         return done, {Path(output).resolve() for output in written if output is not None}
@@ -172,7 +174,12 @@ class Journal:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    return {"record": asdict(record), "fingerprint": fingerprint(Path(record.input))}
+    return {"record": asdict(record), "fingerprint": _state(record)}
+
+
+def _state(record: Record) -> str:
+    """What tells whether an image is still made of the same files."""
+    return "".join(fingerprint(Path(each)) for each in (record.input, record.partner) if each)
 
 
 def _parse(line: str) -> dict[str, Any] | None:

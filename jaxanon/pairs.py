@@ -61,6 +61,11 @@ class Partners:
             )
         return found[0]
 
+    def path_of(self, original: Source) -> Path | None:
+        """The partner's path; None where there is not just one."""
+        found = self._candidates(original)
+        return found[0].path if len(found) == 1 else None
+
     def _candidates(self, original: Source) -> list[Source]:
         whole = original.relative.as_posix()
         stem = original.relative.with_suffix("").as_posix()
@@ -97,8 +102,10 @@ TURNS = {
     "turned by 270 degrees": lambda picture: np.rot90(picture, 3),
     "mirrored left to right": np.fliplr,
     "mirrored top to bottom": np.flipud,
+    "mirrored along its diagonal": lambda picture: np.swapaxes(picture, 0, 1),
+    "mirrored along its other diagonal": lambda picture: np.swapaxes(np.rot90(picture, 2), 0, 1),
 }
-ALIKE, APART = 0.6, 0.4
+ALIKE, APART = 0.6, 0.2
 """Correlations from which pictures count as one scene, and by how much one must be ahead."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxanon.boxes import GROWTH, Box, BoxFile, Region, region_of
+from jaxanon.boxes import GROWTH, Box, BoxFile, Region, centre_in, region_of
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.images import decode_mask
 
@@ -26,7 +26,7 @@ def regions(
     find_faces: Callable[[], Find] | None = None,
     also: Path | None = None,
     exempt: Path | None = None,
-    inputs: Sequence[Path] | None = None,
+    inputs: Sequence[Path] = (),
 ) -> Regions:
     """Regions by their option: `whole`, `faces`, a JSON file of boxes, or a folder of masks.
 
@@ -37,7 +37,8 @@ def regions(
         also: a file of boxes that are private besides the faces found.
         exempt: a file of boxes, by whole paths below the input folder; a face whose centre lies in
             one of them is left as it is.
-        inputs: relative paths, of which alone these two files may speak.
+        inputs: relative paths, of which alone these two files may speak, and none of which may
+            get the boxes of another.
 
     Raises:
         UsageError: when the file or folder does not exist or cannot be used, an option is given
@@ -48,10 +49,10 @@ def regions(
     grow = GROWTH if growth is None else growth
     if spec == "faces":
         assert find_faces is not None
-        extra = BoxFile("--also", also) if also else None
-        spared = BoxFile("--exempt", exempt, exact=True) if exempt else None
+        extra = BoxFile("--also", also, inputs) if also else None
+        spared = BoxFile("--exempt", exempt, inputs, exact=True) if exempt else None
         for option, file in (("--also", extra), ("--exempt", spared)):
-            if file and inputs is not None and (left := file.unused(inputs)):
+            if file and inputs and (left := file.unused(inputs)):
                 raise UsageError(
                     f"{option} {file.path}: {len(left)} entries are of no input, {left[0]} the "
                     "first; give paths below the input folder"
@@ -71,7 +72,7 @@ def regions(
     if path.is_dir():
         return _Masks(path)
     if boxes:
-        return _Boxes(BoxFile("regions", path), grow)
+        return _Boxes(BoxFile("regions", path, inputs), grow)
     folder = path.parent if path.parent.is_dir() else Path()
     names = sorted({"whole", "faces", *(entry.name for entry in folder.iterdir())})
     near = difflib.get_close_matches(path.name, names, n=4, cutoff=0.5)
@@ -106,17 +107,10 @@ class _Faces:
 
     def __call__(self, relative: Path, picture: np.ndarray) -> Region:
         spared = (self.exempt.of(relative) if self.exempt else None) or []
-        found = [
-            face for face in self.find(picture) if not any(_centre_in(face, b) for b in spared)
-        ]
+        found = [face for face in self.find(picture) if not any(centre_in(face, b) for b in spared)]
         more = (self.also.of(relative) if self.also else None) or []
         hidden = _region(relative, self.also, more, picture, self.growth)  # names the file if wrong
         return _region(relative, None, [*found, *(hidden.boxes or ())], picture, self.growth)
-
-
-def _centre_in(face: Box, box: Box) -> bool:
-    x, y = (face[0] + face[2]) / 2, (face[1] + face[3]) / 2
-    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 
 def _region(

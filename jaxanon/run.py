@@ -176,7 +176,10 @@ class Run:
 
     def _fail(self, item: Item, error: Exception) -> None:
         text = str(error) if isinstance(error, ImageError) else f"{item.input}: out of memory"
-        record = Record(str(item.input), None, "failed", error=text, view=item.view)
+        partner = str(item.partner) if item.partner else None
+        record = Record(
+            str(item.input), None, "failed", error=text, view=item.view, partner=partner
+        )
         if item.overwrite:
             discard(item.output)  # of an earlier run: it would pass for this one's
         with self._lock:

@@ -146,13 +146,20 @@ def privacy(result: Mapping[str, Any]) -> str:
         "features", "attack", "of", "1st: anonymized", "+ decisions", "adapted",
         "5: anonymized", "adapted ", "worse?",
     ]  # fmt: skip
-    bound = result["guarantee"]
+    bound, chance = result["guarantee"], result["reidentification"][0]
+    guess = " and ".join(percent(chance[rank]["chance"]) for rank in ("rank1", "rank5"))
+    bits = "" if bound["bits"] is None else f": at most {bound['bits']:g} bits"
+    left_out = result["decisions_left_out"]
     lines += [
         "",
         "re-identification, % of images whose original is the nearest, or among the five nearest",
         table(head, body, left=["features", "attack", "worse?"]),
         "",
-        f"guaranteed: {bound['text']}: at most {bound['bits']:g} bits",
+        f"guessing finds {guess} of {chance['gallery']} images",
+        f"deblurring takes the blur for {result['deviation']:g} pixels of a short side of 256"
+        + (" (assumed; --deviation X tells it)" if result["deviation_assumed"] else ""),
+        *([f"the decisions were left out: {left_out}"] if left_out else []),
+        f"guaranteed: {bound['text']}{bits}",
         f"{result['bits_to_single_out']:g} bits single out one of {result['images']} images",
         f"{result['images']} images compared, {len(result['failed'])} failed",
     ]

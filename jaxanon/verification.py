@@ -137,7 +137,8 @@ class Verification:
             return
         reason = (
             f"after {over.steps} steps the score {over.score['adapted']:.3f} was above the cap "
-            f"{self.cap.limit:g}; this is the image after {record.steps}"
+            f"{self.cap.limit:g}; this is the image after {record.steps} (--set portion=N with a "
+            "smaller N looks more often)"
         )
         self._verified[key] = replace(record, error=reason)
 
@@ -162,7 +163,7 @@ class Verification:
         if self.cap and known.memory is not None and known.score is not None:
             now = self.cap.score(known.memory, saved.pixels, scores)
             if now is not None:
-                score = {"anonymized": round(known.score, 4), "adapted": round(now, 4)}
+                score = {"anonymized": known.score, "adapted": now}
         return Record(
             input=str(item.input),
             output=str(item.output),
@@ -177,6 +178,7 @@ class Verification:
             view=item.view,
             regions=known.regions,
             score=score,
+            partner=str(item.partner) if item.partner else None,
         )
 
     def _encode(self, adapted: Adapted) -> bytes | None:

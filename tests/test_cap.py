@@ -20,6 +20,7 @@ from jaxanon.boxes import Region
 from jaxanon.cap import Cap
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
+from jaxanon.faces import Face
 from jaxanon.images import decode
 from jaxanon.items import Item, Loaded
 from jaxanon.manifest import Journal
@@ -181,6 +182,17 @@ def test_the_judge_of_faces():
     assert cap.score(cap.faces(data.chelsea(), None), data.chelsea(), []) is None
     assert cap.score(cap.faces(face, ()), face, []) is None, "her face is exempt"
     assert cap.score(cap.faces(face, [(181, 58, 270, 178)]), face, []) == pytest.approx(1)
+    assert cap.score(cap.faces(face, [(10, 300, 90, 400)]), face, []) is None, "no face is there"
+
+
+def test_what_may_be_no_face_is_not_judged(monkeypatch):
+    """Patches of anything look alike to dlib, so the cap would stop them all."""
+    from skimage import data
+
+    cap = Cap(0.4, "faces", 1, 0)
+    doubtful = [Face((100, 100, 200, 200), 0.4), Face((181, 58, 270, 178), 0.9)]
+    monkeypatch.setattr(cap._detector, "faces", lambda _: doubtful)
+    assert len(cap.faces(data.astronaut(), None).faces) == 1
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
         for i in range(len(originals))
     ]
     run = Run(items, classifiers, [], settings, "png", {}, Journal(folder, {}), quiet=True)
-    run.everyone = Forced(classifiers)
+    run.everyone = run.intake.everyone = Forced(classifiers)
     run.execute({})
     return [(folder / f"{i}.png").read_bytes() for i in range(len(originals))]
 

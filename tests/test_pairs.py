@@ -1,5 +1,7 @@
 """Pairs made by other tools, and what is wrong with some of them."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -61,3 +63,31 @@ def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, monke
     assert "1 files of" in shown.err
     assert "stranger.jpg is the first" in shown.err
     assert [path.name for path in (out / "sub").iterdir()] == ["fine.png"]
+
+
+def test_pairs_are_resumed_once_the_missing_one_is_there(tmp_path, tinies, monkeypatch, capsys):
+    from jaxanon.commands import anonymize as adapting
+
+    monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
+    photos, blurred, out = tmp_path / "photos", tmp_path / "blurred", tmp_path / "out"
+    photos.mkdir()
+    blurred.mkdir()
+    for i in range(3):
+        shown = picture(i, 60, 80)
+        Image.fromarray(shown).save(photos / f"{i}.png")
+        Image.fromarray(anonymize(shown, Region(), "blur", 12)).save(blurred / f"{i}.png")
+    hidden = (blurred / "2.png").read_bytes()
+    (blurred / "2.png").unlink()
+    words = ["adapt", photos, blurred, "-o", out, "--sources", "tf_efficientnet_lite0", "--quiet"]
+    words = [*map(str, words), "--steps", "20"]
+    assert cli.main(words) == 1
+    times = {i: (out / f"{i}.png").stat().st_mtime_ns for i in (0, 1)}
+    (blurred / "2.png").write_bytes(hidden)
+    other = anonymize(picture(1, 60, 80), Region(), "pixelate", 16)
+    Image.fromarray(other).save(blurred / "1.png")
+    assert cli.main([*words, "--resume"]) == 0
+    assert (out / "2.png").is_file()
+    assert (out / "0.png").stat().st_mtime_ns == times[0]
+    assert (out / "1.png").stat().st_mtime_ns != times[1], "its partner was made anew"
+    rows = json.loads((out / "report.json").read_text())["images"]
+    assert [row["partner"] for row in rows] == [str(blurred / f"{i}.png") for i in range(3)]

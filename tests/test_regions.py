@@ -59,6 +59,35 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
         where(Path("x/b.png"), blank(12, 15))
 
 
+def test_no_image_gets_the_boxes_of_another(tmp_path):
+    box = {"x0": 20.0, "y0": 10.0, "x1": 40.0, "y1": 30.0}
+    file = boxes_file(tmp_path, [{"url": "x/1.jpg", "bboxes": [box]}])
+    both = regions(file, inputs=[Path("1.jpg"), Path("x/1.jpg")])
+    assert both(Path("x/1.jpg"), blank(60, 80)).core.sum() == 20 * 20
+    with pytest.raises(ImageError, match=r"1\.jpg: no entry"):
+        both(Path("1.jpg"), blank(60, 80))
+    alone = regions(file, inputs=[Path("1.jpg")])
+    assert alone(Path("1.jpg"), blank(60, 80)).core.sum() == 20 * 20
+    file = boxes_file(tmp_path, [{"url": "z/x/1.jpg", "bboxes": [box]}])
+    unclear = regions(file, inputs=[Path("1.jpg"), Path("x/1.jpg")])
+    with pytest.raises(ImageError, match=r"1\.jpg: an entry of several inputs of that name"):
+        unclear(Path("1.jpg"), blank(60, 80))
+
+
+def test_the_validation_images_of_imagenet_may_lie_in_folders_of_classes(tmp_path):
+    box = {"x0": 20.0, "y0": 10.0, "x1": 40.0, "y1": 30.0}
+    entries = [
+        {"url": "val/ILSVRC2012_val_00000001.JPEG", "bboxes": [box]},
+        {"url": "val/other.JPEG", "bboxes": [box]},
+    ]
+    where = regions(boxes_file(tmp_path, entries))
+    for folder in ("n01751748", "val/n01751748"):
+        found = where(Path(folder) / "ILSVRC2012_val_00000001.JPEG", blank(60, 80))
+        assert found.core.sum() == 20 * 20
+    with pytest.raises(ImageError, match="no entry"):
+        where(Path("n01751748/other.JPEG"), blank(60, 80))
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -1,5 +1,7 @@
 """Nearest neighbours, intervals, and the figures made of them."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -42,24 +44,51 @@ def test_what_looks_alike_is_a_guess():
     np.testing.assert_allclose(hits(tied, np.array([1]), 3), 1)
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
+def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says():
     draw = np.random.default_rng(0)
     inside = 0
     for trial in range(200):
-        found = Interval.of((draw.random(60) < 0.3).astype(float), seed=trial)
+        found = Interval.of(draw.normal(size=60), seed=trial)
         assert found.low <= found.mean <= found.high
-        inside += found.low <= 0.3 <= found.high
+        inside += found.low <= 0 <= found.high
     assert 0.89 <= inside / 200 <= 0.985
-    everyone = Interval.of(np.ones(10))
-    assert (everyone.low, everyone.high) == (1, 1)
 
 
-def test_a_difference_is_worse_only_when_its_interval_lies_above_zero():
-    before = np.array([0.0] * 30)
-    assert compare(before, before)["worse"] is False
-    assert compare(before, np.array([1.0] + [0.0] * 29))["worse"] is False
-    assert compare(before, np.array([1.0] * 15 + [0.0] * 15))["worse"] is True
-    assert compare(np.ones(30), before)["worse"] is False
+@pytest.mark.parametrize("share", [0.02, 0.05, 0.3, 0.95, 0.99])
+@pytest.mark.parametrize("count", [10, 20, 60])
+def test_the_interval_of_a_share_covers_the_truth_near_its_ends_too(share, count):
+    chances = [
+        math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(count + 1)
+    ]
+    found = [Interval.of_share(np.arange(count) < k) for k in range(count + 1)]
+    inside = sum(p for p, i in zip(chances, found, strict=True) if i.low <= share <= i.high)
+    assert inside > 0.89
+    for k, interval in enumerate(found):
+        assert 0 <= interval.low <= k / count <= interval.high <= 1
+
+
+def test_twenty_hits_of_twenty_are_no_certainty():
+    everyone = Interval.of_share(np.ones(20))
+    assert (round(everyone.low, 3), everyone.high) == (0.839, 1)  # Wilson, as tables have it
+
+
+def test_a_difference_is_worse_only_where_chance_would_hardly_make_it():
+    before = np.zeros(30)
+    assert compare(before, before)["p"] == 1
+    for gains, worse in ((1, False), (5, False), (6, True), (15, True)):
+        after = np.array([1.0] * gains + [0.0] * (30 - gains))
+        found = compare(before, after)
+        assert found["worse"] is worse
+        assert found["p"] == pytest.approx(0.5**gains, abs=1e-4)
+        assert compare(after, before)["worse"] is False
+    assert compare(np.zeros(1), np.ones(1))["worse"] is False
+
+
+@pytest.mark.parametrize("count", [10, 40])
+def test_chance_alone_is_called_worse_as_seldom_as_it_says(count):
+    draw = np.random.default_rng(1)
+    alarms = [compare(*(draw.random((2, count)) < 0.4).astype(float))["worse"] for _ in range(1000)]
+    assert np.mean(alarms) < 0.04
 
 
 def gathered(rng, n=12, kept=True):
@@ -116,6 +145,19 @@ def test_what_leaks_beyond_decisions_is_seen(rng):
 def test_knowing_the_method_needs_no_original_pixels(rng):
     row = rows_of(findings(gathered(rng), {"all": [0]}, [0]))["pixels", "method known"]["rank1"]
     assert row["anonymized"]["mean"] == row["adapted"]["mean"] == 1
+
+
+def test_knowing_method_and_classifiers_narrows_the_search_by_both(rng):
+    """Thumbnails that tell nothing, and decisions that two of twelve share: one of two."""
+    data = gathered(rng)
+    data.thumbnails[:] = 1
+    rows = rows_of(findings(data, {"all": [0]}, [0]))
+    both = rows["pixels and decisions", "method and classifiers known"]["rank1"]
+    assert both["anonymized"]["mean"] == pytest.approx(1 / 12, abs=1e-4)
+    assert both["adapted"]["mean"] == both["told"]["mean"] == pytest.approx(1 / 2)
+    assert both["difference"]["worse"]
+    assert not both["beyond_decisions"]["worse"]
+    assert both["chance"] == pytest.approx(1 / 12, abs=1e-4)
 
 
 def test_where_sources_are_not_at_hand_nothing_is_compared_with_their_decisions(rng):

@@ -76,13 +76,11 @@ def adapt(args: Namespace) -> int:
         region = region_of(original, before)
         return Loaded(before, after, region.mask, region.boxes)
 
-    options = {
-        "command": "adapt",
-        "anonymized": str(args.anonymized),
-        "anonymized_state": fingerprint(args.anonymized),
-    }
+    options = {"command": "adapt", "anonymized": str(args.anonymized)}
     inputs = [args.originals, args.anonymized]
-    return _adapt_all(args, settings, originals, load, options, inputs, region_of)
+    return _adapt_all(
+        args, settings, originals, load, options, inputs, region_of, partner_of=partners.path_of
+    )
 
 
 def attack(args: Namespace) -> int:
@@ -109,6 +107,7 @@ def _adapt_all(
     inputs: Sequence[Path],
     region_of: Finder,
     how: Method | None = None,
+    partner_of: Callable[[files.Source], Path | None] = lambda _: None,
 ) -> int:
     """The common part of all three; `inputs` are the files and folders given."""
     names = files.output_names(sources, args.format)
@@ -139,6 +138,7 @@ def _adapt_all(
                 overwrite_anonymized=ours,
                 low_output=low,
                 view=view + 1 if views > 1 else None,
+                partner=partner_of(source),
             )
             items.append(item)
     _check_outputs(args, items, inputs, ours)
@@ -152,12 +152,12 @@ def _adapt_all(
             f"--targets has {', '.join(sorted(twice))}, which is among --sources {args.sources}; "
             "a target is never adapted to: name other targets, or give --sources without it"
         )
-    loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
-    classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
-    judge = args.judge or ("faces" if args.regions == "faces" else "targets")
     cap = None
     if args.cap is not None:
-        cap = Cap(args.cap, judge, len(classifiers), len(others))
+        judge = args.judge or ("faces" if args.regions == "faces" else "targets")
+        cap = Cap(args.cap, judge, len(adapted_to), len(held_out))
+    loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
+    classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
     run = Run(
         items,
         classifiers,

@@ -11,15 +11,13 @@ from typing import Any
 import numpy as np
 
 from jaxanon import __version__, compilation, files, tables, workers
-from jaxanon.adaptation.guarantee import guarantee
-from jaxanon.adaptation.settings import Settings
 from jaxanon.commands.common import check_side_files, classifiers_named, load_all, looked_at
 from jaxanon.devices import mesh
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluate.attacks import deviation_of
 from jaxanon.evaluate.examine import Examiner, Seen
-from jaxanon.evaluate.privacy import findings, gather
+from jaxanon.evaluate.privacy import NothingToCompareError, findings, gather
 from jaxanon.manifest import REPORT, write_json
 from jaxanon.pairs import Partners, check_orientation, decode_together
 from jaxanon.progress import Progress
@@ -35,14 +33,18 @@ def privacy(args: Namespace) -> int:
     partners = {stage: Partners(folders[stage], originals) for stage in stages}
     copies = [Partners(folder, originals) for folder in args.copies]
     given = [args.originals, args.adapted, *filter(None, [args.anonymized]), *args.copies]
+    if args.deviation is not None and not 0 < args.deviation <= 100:
+        raise UsageError(f"--deviation is {args.deviation}; it must be above 0, at most 100")
     if args.json:
         check_side_files([args.json], given, overwrite=args.overwrite)
     made = _report_of(args.adapted)
     faces, why_not = _face_tools(args)
     compilation.keep()
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=mesh(args.devices))
-    groups, sources = _groups(ensemble.names, made)
-    deviation = deviation_of(made.get("settings", {}))
+    groups, sources, missing = _groups(ensemble.names, made)
+    deviation, known = deviation_of(made.get("settings", {}))
+    if args.deviation is not None:
+        deviation, known = args.deviation, True
     examiner = Examiner(ensemble, deviation, stages, copies=bool(copies), faces=faces)
     with compilation.undisturbed():
         ensemble.compile()
@@ -64,7 +66,7 @@ def privacy(args: Namespace) -> int:
         images = looked_at(look, originals, threads, ensemble.batch, progress, failed)
         try:
             gathered = gather(ensemble, examiner.columns, images)
-        except ValueError as error:
+        except NothingToCompareError as error:
             raise ImageError(f"no image of {args.originals} could be compared") from error
     progress.close()
     count = len(gathered.thumbnails)
@@ -75,9 +77,11 @@ def privacy(args: Namespace) -> int:
         "failed": failed,
         "classifiers": {name: [ensemble.names[i] for i in at] for name, at in groups.items()},
         "deviation": round(deviation, 3),
+        "deviation_assumed": not known,
+        "decisions_left_out": missing,
         "copies": len(copies),
         "faces_left_out": why_not,
-        "guarantee": _bound(made, ensemble),
+        "guarantee": _bound(made),
         "bits_to_single_out": round(float(np.log2(count)), 2),
         **findings(gathered, groups, sources),
     }
@@ -140,21 +144,33 @@ def _report_of(adapted: Path) -> dict[str, Any]:
     return {}
 
 
-def _groups(names: list[str], made: Mapping[str, Any]) -> tuple[dict[str, list[int]], list[int]]:
-    """Sources of that run, and the others; all together, as sources, where none is known."""
+def _groups(
+    names: list[str], made: Mapping[str, Any]
+) -> tuple[dict[str, list[int]], list[int], str | None]:
+    """Sources of that run, and the others; all together, as sources, where none is known.
+
+    Returns:
+        Name -> the classifiers, by place; those whose decisions the images keep, by place; and why
+        there are none of these: what is told by some of the sources is less than they were told.
+    """
     sources = {row["name"] for row in made.get("classifiers", ()) if row["role"] == "source"}
     inside = [i for i, name in enumerate(names) if name in sources]
     outside = [i for i in range(len(names)) if i not in inside]
-    if not inside:
-        return {"held out" if sources else "classifiers": outside}, [] if sources else outside
-    return {"sources": inside, **({"held out": outside} if outside else {})}, inside
+    if not sources:
+        return {"classifiers": outside}, outside, None
+    absent = sorted(sources - set(names))
+    missing = (
+        f"--classifiers is without {', '.join(absent)}, to which the images were adapted"
+        if absent
+        else None
+    )
+    found = {"sources": inside, "held out": outside}
+    return {name: at for name, at in found.items() if at}, [] if missing else inside, missing
 
 
-def _bound(made: Mapping[str, Any], ensemble: Ensemble) -> dict[str, Any]:
-    """The guarantee of the run; without its report, that of an adaptation to these classifiers."""
-    if "guarantee" in made:
-        return dict(made["guarantee"])
-    classes = [classifier.config.classes for classifier in ensemble.classifiers]
-    bound = guarantee(Settings(), classes, regions=True)
-    text = f"if made by jaxanon, with these classifiers as sources: {bound['text']}"
-    return {**bound, "text": text}
+def _bound(made: Mapping[str, Any]) -> dict[str, Any]:
+    """The guarantee of the run, as its report has it."""
+    if not made:
+        return {"bits": None, "text": "unknown: no report.json lies beside the adapted images"}
+    nothing = "nothing: the images were made from the originals themselves"
+    return dict(made.get("guarantee", {"bits": None, "text": nothing}))

@@ -47,6 +47,8 @@ def denoise(image: np.ndarray, deviation: float) -> np.ndarray:
     return np.asarray(denoise_tv_chambolle(image, SMOOTHNESS, channel_axis=-1))
 
 
+DEBLURRING = ("wiener", "richardson_lucy")
+"""Those that are of use only where something was blurred."""
 ATTACKS: dict[str, Attack] = {
     "wiener": wiener,
     "richardson_lucy": richardson_lucy,
@@ -74,18 +76,21 @@ def _restored(
     return np.asarray(np.clip(np.nan_to_num(inner), 0, 1))
 
 
-def deviation_of(settings: Mapping[str, Any]) -> float:
+def deviation_of(settings: Mapping[str, Any]) -> tuple[float, bool]:
     """The blur that an anonymizer comes nearest to, in pixels of a 256-pixel short side.
 
     Args:
-        settings: of a report; those of an unknown method count as blur at its default strength.
+        settings: of a report.
+
+    Returns:
+        It, and whether it is known: other methods count as blur at its default strength.
     """
     method, strength = settings.get("method"), settings.get("strength")
     if method == "pixelate" and strength:
-        return float(strength) / math.sqrt(12)  # of a cell's uniform weight
+        return float(strength) / math.sqrt(12), True  # of a cell's uniform weight
     if method == "isr":
         short = min(size_of(settings.get("size")))
-        return SHARPNESS * REFERENCE_SIDE / short
+        return SHARPNESS * REFERENCE_SIDE / short, True
     default = DEFAULT_STRENGTH["blur"]
     assert default is not None
-    return float(strength) if method == "blur" and strength else default
+    return (float(strength), True) if method == "blur" and strength else (default, False)

@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+from scipy import ndimage
 
 from jaxanon.anonymizers import REFERENCE_SIDE
 from jaxanon.boxes import Box
 from jaxanon.ensemble import Ensemble, Views
-from jaxanon.evaluate.attacks import ATTACKS
+from jaxanon.evaluate.attacks import ATTACKS, DEBLURRING
 from jaxanon.faces import Detector
 from jaxanon.identity import Embedder, Window
 from jaxanon.manifest import psnr
@@ -22,6 +23,9 @@ COMPARED = 2_000_000
 """Pixels from which images are reduced before their similarity is measured."""
 MOST = 100.0
 """PSNR of equal images, in dB."""
+MARGIN = 15
+"""Side of the square, in pixels, around each changed pixel that counts as hidden with it: under a
+blur, some happen to stay as they were."""
 OVERLAP = 0.3
 """Intersection over union from which a face found is the one of the original."""
 
@@ -104,6 +108,7 @@ class Examiner:
             copies: further adapted ones, made with other seeds.
         """
         pictures = {"original": original, **published}
+        hidden = hidden_in(original, published["anonymized"]) if "anonymized" in published else None
         mean = (
             _mean([published["adapted"], *copies]) if Column("adapted", "average") in self.columns
             else original
@@ -115,46 +120,58 @@ class Examiner:
             if column.attack == "none":
                 return pictures[column.stage]
             small, scale = _reduced(pictures[column.stage])
-            return _attacked(small, column.attack, self.deviation * scale)
+            where = None if hidden is None else _reduced(hidden)[0]
+            return _attacked(small, column.attack, self.deviation * scale, where)
 
         shown = [made(column) for column in self.columns]
         return Seen(
             views=tuple(self.ensemble.look(picture) for picture in shown),
             thumbnails=np.stack([_thumbnail(picture) for picture in shown]),
             likeness={stage: likeness(original, p) for stage, p in published.items()},
-            faces=self._faces(original, pictures, mean) if self.faces else None,
+            faces=self._faces(original, pictures, mean, hidden) if self.faces else None,
         )
 
     def _faces(
-        self, original: np.ndarray, pictures: Mapping[str, np.ndarray], mean: np.ndarray
+        self,
+        original: np.ndarray,
+        pictures: Mapping[str, np.ndarray],
+        mean: np.ndarray,
+        hidden: np.ndarray | None,
     ) -> tuple[SeenFace, ...]:
         assert self.faces is not None
         detector, embedder = self.faces
-        boxes = {stage: detector(picture) for stage, picture in pictures.items()}
+        boxes = {stage: detector(pictures[stage]) for stage in pictures if stage != "original"}
         scale = min(original.shape[:2]) / REFERENCE_SIDE
         seen = []
-        for box in boxes["original"]:
+        for box in detector.sure(original):
             window = embedder.window(original, box)
             cuts = [
                 self._cut(window, mean if column.attack == "average" else pictures[column.stage],
-                          column.attack, scale)
+                          column.attack, scale, hidden)
                 for column in self.columns
             ]  # fmt: skip
             embeddings = np.stack([embedder.embed(window, cut) for cut in cuts])
             found = {
-                stage: any(overlap(box, other) >= OVERLAP for other in boxes[stage])
-                for stage in pictures
-                if stage != "original"
+                stage: any(overlap(box, other) >= OVERLAP for other in others)
+                for stage, others in boxes.items()
             }
             seen.append(SeenFace(embeddings, found))
         return tuple(seen)
 
-    def _cut(self, window: Window, picture: np.ndarray, attack: str, scale: float) -> np.ndarray:
+    def _cut(
+        self,
+        window: Window,
+        picture: np.ndarray,
+        attack: str,
+        scale: float,
+        hidden: np.ndarray | None,
+    ) -> np.ndarray:
         """A face cut out and attacked; `scale` is in pixels per pixel that strengths count in."""
         cut = window.cut(picture)
         if attack not in ATTACKS:
             return cut
-        return _attacked(cut, attack, self.deviation * scale * window.scale)
+        where = None if hidden is None else window.cut(hidden)
+        return _attacked(cut, attack, self.deviation * scale * window.scale, where)
 
 
 def _mean(pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -162,8 +179,18 @@ def _mean(pictures: Sequence[np.ndarray]) -> np.ndarray:
     return np.asarray(np.rint(mean), np.uint8)
 
 
+def hidden_in(original: np.ndarray, anonymized: np.ndarray) -> np.ndarray:
+    """What the anonymizer has touched, `(H, W)` uint8, 255 there, else 0."""
+    changed = (original != anonymized).any(-1)
+    return np.asarray(ndimage.maximum_filter(changed, MARGIN), np.uint8) * 255
+
+
 def _reduced(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """At most at the size that strengths are given for; and pixels there per such pixel."""
+    """At most at the size that strengths are given for; and pixels there per such pixel.
+
+    Args:
+        picture: `(H, W, 3)` or `(H, W)` uint8.
+    """
     height, width = picture.shape[:2]
     scale = REFERENCE_SIDE / min(height, width)
     if scale >= 1:
@@ -173,9 +200,15 @@ def _reduced(picture: np.ndarray) -> tuple[np.ndarray, float]:
     return np.asarray(small), 1.0
 
 
-def _attacked(picture: np.ndarray, attack: str, deviation: float) -> np.ndarray:
-    changed = ATTACKS[attack](picture.astype(np.float64) / 255, deviation)
-    return np.asarray(np.rint(changed * 255), np.uint8)
+def _attacked(
+    picture: np.ndarray, attack: str, deviation: float, where: np.ndarray | None
+) -> np.ndarray:
+    """A picture attacked; only deblurred where it is known to be blurred (from 128 on)."""
+    values = ATTACKS[attack](picture.astype(np.float64) / 255, deviation)
+    changed = np.asarray(np.rint(values * 255), np.uint8)
+    if where is None or attack not in DEBLURRING:
+        return changed
+    return np.where(where[..., None] >= 128, changed, picture)
 
 
 def _thumbnail(picture: np.ndarray) -> np.ndarray:

@@ -22,6 +22,10 @@ Apart = Callable[[np.ndarray], np.ndarray]
 """Places of probes, `(probes,)` int -> their distances to the gallery, `(probes, gallery)`."""
 
 
+class NothingToCompareError(Exception):
+    """There was no image."""
+
+
 @dataclass(frozen=True)
 class Gathered:
     """What was measured on all images, `n` of them.
@@ -49,7 +53,7 @@ def gather(ensemble: Ensemble, columns: Sequence[Column], images: Iterable[Seen]
     """Ask every classifier about every picture, in the ensemble's batches.
 
     Raises:
-        ValueError: when there is no image.
+        NothingToCompareError: when there is no image.
     """
     parts: list[tuple[np.ndarray, ...]] = []
     seen: list[Seen] = []
@@ -61,7 +65,7 @@ def gather(ensemble: Ensemble, columns: Sequence[Column], images: Iterable[Seen]
         parts.append(tuple(np.stack(made, 1) for made in zip(*scores, strict=True)))
         seen += [one.without_views() for one in batch]
     if not seen:
-        raise ValueError("no image")
+        raise NothingToCompareError
     faces = [face for one in seen for face in one.faces or ()]
     return Gathered(
         columns=tuple(columns),
@@ -105,7 +109,7 @@ def findings(
         rows += _by_features(gathered, "faces", (), ours, told)
     if told is not None:
         rows += _by_decisions(gathered, sources, len(everyone), told)
-    rows += _by_method(gathered, len(everyone), told)
+    rows += _by_method(gathered, sources, len(everyone), told)
     return {
         "similarity": {
             stage: {measure: Interval.of(values).as_json() for measure, values in measures.items()}
@@ -122,7 +126,7 @@ def _detection(gathered: Gathered) -> dict[str, Any] | None:
         return None
     found = {stage: values.astype(float) for stage, values in gathered.found.items()}
     result: dict[str, Any] = {"faces": len(gathered.of_image)}
-    result |= {stage: Interval.of(values).as_json() for stage, values in found.items()}
+    result |= {stage: Interval.of_share(values).as_json() for stage, values in found.items()}
     if "anonymized" in found:
         result["difference"] = compare(found["anonymized"], found["adapted"])
     return result
@@ -199,18 +203,30 @@ def _by_decisions(
     return [_row("decisions", "classifiers known", stages, count)]
 
 
-def _by_method(gathered: Gathered, count: int, told: Apart | None) -> list[dict[str, Any]]:
-    """Knowing the method too: the attacker anonymizes the originals, and compares with that."""
+def _by_method(
+    gathered: Gathered, sources: Sequence[int], count: int, told: Apart | None
+) -> list[dict[str, Any]]:
+    """Knowing the method: the attacker anonymizes the originals, and compares with that.
+
+    Knowing the classifiers too, first with those on which they decide as on the published image.
+    """
     at = {column: i for i, column in enumerate(gathered.columns)}
     gallery = at.get(Column("anonymized", "none"))
     if gallery is None:
         return []
+    place = at[Column("adapted", "none")]
     before = _apart(gathered, None, gallery, gallery)
-    after = _apart(gathered, None, at[Column("adapted", "none")], gallery)
+    after = _apart(gathered, None, place, gallery)
     stages = {"anonymized": before, "adapted": after}
-    if told is not None:
-        stages["told"] = _with_decisions(before, told, np.arange(count))
-    return [_row("pixels", "method known", stages, count)]
+    if told is None:
+        return [_row("pixels", "method known", stages, count)]
+    stages["told"] = _with_decisions(before, told, np.arange(count))
+    decided = _mismatches(gathered, sources, place, 0)
+    both = {**stages, "adapted": _with_decisions(after, decided, np.arange(count))}
+    return [
+        _row("pixels", "method known", stages, count),
+        _row("pixels and decisions", "method and classifiers known", both, count),
+    ]
 
 
 def _row(features: str, attack: str, stages: Mapping[str, Apart], count: int) -> dict[str, Any]:
@@ -220,8 +236,9 @@ def _row(features: str, attack: str, stages: Mapping[str, Apart], count: int) ->
     for most in RANKS:
         got = {stage: by_rank[most] for stage, by_rank in found.items()}
         entry: dict[str, Any] = {
-            stage: Interval.of(values).as_json() for stage, values in got.items()
+            stage: Interval.of_share(values).as_json() for stage, values in got.items()
         }
+        entry["chance"] = round(min(1.0, most / count), 4)
         for name, stage in (("difference", "anonymized"), ("beyond_decisions", "told")):
             if stage in got:
                 entry[name] = compare(got[stage], got["adapted"])
