@@ -18,6 +18,31 @@ def test_every_line_of_the_tables_is_on_the_page(name):
     assert [line for line in lines if line not in PAGE] == []
 
 
+def test_no_other_lines_are_on_the_page():
+    names = {line for lines in compare_anonymizers.page(RESULTS).values() for line in lines}
+    rows = [line for line in PAGE if line.split(" | ")[0].removeprefix("| ") in RESULTS]
+    assert len(rows) > 50
+    assert [line for line in rows if line not in names] == []
+
+
+def test_nothing_is_told_beyond_the_decisions():
+    """What the page and the README say of all rows, and of those by pixels and faces."""
+    for result in RESULTS.values():
+        for found in result["privacy"].values():
+            for row in found["reidentification"]:
+                for rank in ("rank1", "rank5"):
+                    shares = row[rank]
+                    assert shares["adapted"]["mean"] <= shares["told"]["mean"]
+                    if row["features"] in ("pixels", "faces"):
+                        assert not shares["difference"]["worse"]
+
+
+def test_every_source_keeps_every_decision():
+    for result in RESULTS.values():
+        for kept in result["kept"].values():
+            assert kept["kept"] == kept["images"]
+
+
 def test_all_anonymizers_are_there():
     words = " ".join(RESULTS)
     for method in ("blur", "pixelate", "solid", "isr", "pairs", "gan"):
