@@ -112,23 +112,24 @@ def _moved(image: np.ndarray, motion: Motion, step: np.ndarray) -> np.ndarray:
     """F X, bicubic; `step` is the length of a view's pixel in those of the image."""
     height, width = image.shape[:2]
     angle = math.radians(motion.degrees)
-    reach = max(height, width) / 2 * (abs(math.cos(angle)) + abs(math.sin(angle)))
-    away = max(abs(motion.right) * step[0], abs(motion.down) * step[1])
-    edge = math.ceil((reach + 1.5 * away) / motion.scale - min(height, width) / 2) + 2
-    around = np.pad(image, ((edge, edge), (edge, edge), (0, 0)), mode="edge")
     # Pillow asks, for each pixel of the result, where it comes from: the inverse motion.
     cosine, sine = math.cos(angle) / motion.scale, math.sin(angle) / motion.scale
-    x, y = edge + width / 2, edge + height / 2
+    x, y = width / 2, height / 2
     right, down = motion.right * step[0], motion.down * step[1]
-    affine = (
-        cosine, -sine, x - cosine * (x + right) + sine * (y + down),
-        sine, cosine, y - sine * (x + right) - cosine * (y + down),
-    )  # fmt: skip
-    picture = Image.fromarray(around)
-    turned = picture.transform(
-        picture.size, Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    start = np.array([x, y]) - turn @ [x + right, y + down]
+    corners = turn @ [[0, 0, width, width], [0, height, 0, height]] + start[:, None]
+    left, top = (max(0, math.ceil(-side.min()) + 2) for side in corners)
+    more = [
+        max(0, math.ceil(side.max() - length) + 2)
+        for side, length in zip(corners, (width, height), strict=True)
+    ]
+    around = np.pad(image, ((top, more[1]), (left, more[0]), (0, 0)), mode="edge")
+    affine = (cosine, -sine, start[0] + left, sine, cosine, start[1] + top)
+    turned = Image.fromarray(around).transform(
+        (width, height), Image.Transform.AFFINE, affine, Image.Resampling.BICUBIC
     )
-    return np.asarray(turned)[edge : edge + height, edge : edge + width]
+    return np.asarray(turned)
 
 
 def enlarged(low: np.ndarray, height: int, width: int) -> np.ndarray:

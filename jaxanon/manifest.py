@@ -152,15 +152,25 @@ class Journal:
         return done, {Path(output).resolve() for output in written if output is not None}
 
     def outputs(self) -> set[Path]:
-        """All files that the run on record has written, resolved, whatever its settings were."""
+        """All images that the run on record has written, resolved, whatever its settings were.
+
+        Those saved aside, before the adaptation, are among them.
+        """
         try:
-            rows = map(_parse, self.path.read_text(encoding="utf-8").splitlines())
-            found = [row["record"]["output"] for row in rows if row and "record" in row]
-        except (OSError, UnicodeError, TypeError, KeyError):
+            first, *rows = filter(None, map(_parse, self.path.read_text("utf-8").splitlines()))
+            found = [row["record"]["output"] for row in rows]
+            aside = [first["settings"].get(name) for name in ("save_anonymized", "save_views")]
+        except (OSError, UnicodeError, TypeError, KeyError, ValueError, AttributeError):
             return set()
         folder = self.path.parent.resolve()
         paths = {Path(output).resolve() for output in found if isinstance(output, str)}
-        return {path for path in paths if folder in path.parents}
+        paths = {path for path in paths if folder in path.parents}
+        return paths | {
+            (Path(other).resolve() / path.relative_to(folder)).with_suffix(".png")
+            for other in aside
+            if other
+            for path in paths
+        }
 
     def start(self) -> None:
         """Begin the file; what `resume` found stays in it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from jaxanon.files import write
 from jaxanon.gan import checkpoint
 from jaxanon.gan.faces import load
 from jaxanon.gan.gauges import Gauges
@@ -29,8 +30,13 @@ def main() -> None:
     parser.add_argument("faces", type=Path, metavar="FACES", help="what it was trained on")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE.png")
     args = parser.parse_args()
-    settings = Settings.of_json(checkpoint.read_settings(args.gan))
+    if args.output.exists():
+        parser.error(f"{args.output} exists; name another file, or remove it")
+    recorded = checkpoint.read_settings(args.gan)
+    settings = Settings.of_json(recorded)
     faces = load(args.faces, settings.size, lambda text: print(text, file=sys.stderr))
+    if faces.digest != recorded["faces"] or not checkpoint.found(args.gan):
+        parser.error(f"{args.gan} was not trained on {args.faces}, or has no checkpoint yet")
     place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     networks, state = checkpoint.load(args.gan, settings, place)
     gauges = Gauges(networks, settings, faces)
@@ -57,8 +63,9 @@ def main() -> None:
         result[f"fills, {name}"]["difference between seeds"] = float(255 * change)
         order = np.argsort(near[0].distance)[:SHOWN]
         columns += [made[0][order], near[0].face[order]]
-    args.output.write_bytes(grid(columns))
     print(json.dumps(result, indent=2))
+    rows = min(map(len, columns))
+    write(args.output, grid([column[:rows] for column in columns]))
 
 
 def _summary(distances: np.ndarray, reference: np.ndarray) -> dict[str, float]:

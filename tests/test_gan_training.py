@@ -125,14 +125,15 @@ def test_a_killed_training_ends_bit_by_bit_as_one_that_ran_through(faces, traine
     with (out / "log.jsonl").open("a") as log:  # as if it had died later in the interval
         log.write(json.dumps({"step": steps + 2}) + '\n{"step": ')
     (out / "checkpoints" / f"step-000000{steps + 2}.orbax-checkpoint-tmp").mkdir(exist_ok=True)
+    (out / "checkpoints" / "best").mkdir()
     assert main([*command, "--resume", "--quiet"]) == 0
     for one, other in zip(arrays(out), arrays(trained), strict=True):
         np.testing.assert_array_equal(one, other)
     for name in ("log.jsonl", "settings.json", "samples/step-000008.png"):
         assert (out / name).read_bytes() == (trained / name).read_bytes()
     assert sorted(path.name for path in (out / "checkpoints").iterdir()) == [
-        f"step-000000{k}" for k in (4, 6, 8)
-    ]
+        "best", *(f"step-000000{k}" for k in (4, 6, 8))
+    ]  # fmt: skip
 
 
 NARROW = """
@@ -197,6 +198,27 @@ def test_what_another_program_left_is_never_removed(faces, tmp_path, capsys, set
     assert main([*command, "--overwrite"]) == 2
     assert str(tmp_path / "out") in capsys.readouterr().err
     assert kept.read_bytes() == b"years of work"
+
+
+def test_a_training_that_blows_up_keeps_what_was_good(faces, trained, tmp_path, capsys):
+    out = tmp_path / "gan"
+    shutil.copytree(trained, out)
+    settings = json.loads((out / "settings.json").read_text())
+    (out / "settings.json").write_text(json.dumps({**settings, "rate": 1e30}))
+    command = ["train-gan", str(faces), "-o", str(out), *FEW, "--steps", "12", "--resume"]
+    with pytest.MonkeyPatch.context() as patch:
+        names = list(Settings.__dataclass_fields__)
+        values = dict(zip(names, Settings.__init__.__defaults__, strict=True)) | {"rate": 1e30}
+        patch.setattr(Settings.__init__, "__defaults__", tuple(values.values()))
+        assert main(command) == 2
+    assert "the training blew up before step 1" in capsys.readouterr().err
+    assert sorted(checkpoint.found(out))[:3] == [4, 6, 8]
+
+
+def test_a_training_that_is_there_already_says_so(faces, trained, capsys):
+    command = ["train-gan", str(faces), "-o", str(trained), *FEW, "--steps", "8", "--resume"]
+    assert main(command) == 0
+    assert "is at step 8 already; give more --steps" in capsys.readouterr().err
 
 
 def test_too_few_faces_are_refused(tmp_path, capsys):
@@ -288,3 +310,49 @@ def test_wrong_arguments_are_named(filler, scene):
     ]:
         with pytest.raises(UsageError, match=words):
             filler.fill(*arguments)
+
+
+def test_diagonal_neighbours_are_one_part(filler):
+    image = np.full((40, 40, 3), 90, np.uint8)
+    mask = np.zeros((40, 40), bool)
+    mask[10:20, 10:20] = mask[20:30, 20:30] = True
+    calls = []
+    real = filler._draw
+    filler._draw = lambda *args: calls.append(args) or real(*args)
+    try:
+        filler.fill(image, mask, 0)
+    finally:
+        filler._draw = real
+    assert len(calls) == 1
+
+
+def test_photos_that_differ_where_they_are_private_get_the_same_fill(
+    trained, tmp_path, tinies, monkeypatch
+):
+    """By the command: not even the choice of the person depends on what was there."""
+    from jaxanon.commands import anonymize
+
+    monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
+    rng = np.random.default_rng(5)
+    box = {"x0": 20, "y0": 15, "x1": 50, "y1": 41}
+    shown = rng.integers(0, 256, (61, 81, 3), dtype=np.uint8)
+    other = shown.copy()
+    other[15:41, 20:50] = rng.integers(0, 256, (26, 30, 3))
+    (tmp_path / "boxes.json").write_text(json.dumps([{"url": "a.png", "bboxes": [box]}]))
+    words = ["--method", "gan", "--gan", trained, "--regions", tmp_path / "boxes.json", "--quiet"]
+    words += ["--sources", "tf_efficientnet_lite0", "--steps", "2", "--grow", "0"]
+    made = []
+    for name, picture in (("one", shown), ("two", other)):
+        (tmp_path / name).mkdir()
+        Image.fromarray(picture).save(tmp_path / name / "a.png")
+        to = ["-o", tmp_path / f"{name}-out", "--save-anonymized", tmp_path / f"{name}-hidden"]
+        assert main([str(w) for w in ("anonymize", tmp_path / name, *to, *words)]) == 0
+        made.append((tmp_path / f"{name}-hidden" / "a.png").read_bytes())
+    assert made[0] == made[1]
+    hidden = np.asarray(Image.open(tmp_path / "one-hidden" / "a.png"))
+    outside = np.ones((61, 81), bool)
+    outside[15:41, 20:50] = False
+    np.testing.assert_array_equal(hidden[outside], shown[outside])
+    shutil.rmtree(trained / "samples")  # nothing that the fill depends on
+    again = [str(w) for w in ("anonymize", tmp_path / "two", *to, *words, "--resume")]
+    assert main(again) == 0

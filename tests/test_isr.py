@@ -1,6 +1,7 @@
 """Inverse super resolution: views, and which are chosen."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 from samples import picture
 
-from jaxanon import cli
+from jaxanon import cli, isr
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.images import decode
 from jaxanon.isr import (
@@ -22,6 +23,7 @@ from jaxanon.isr import (
     size_of,
     view,
 )
+from jaxanon.run import Run
 
 STILL = Motion()
 
@@ -198,6 +200,30 @@ def test_a_resumed_run_goes_on_with_the_same_motions(run, tmp_path):
     assert (other / "view-2" / "1.png").read_bytes() == before
 
 
+def test_a_run_that_ended_before_its_first_image_resumes(run, tmp_path, monkeypatch):
+    def die(*_):
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "execute", die)
+        assert run("-o", out, "--size", "8x6", "--views", 2) == 130
+    motions = (out / "isr.json").read_bytes()
+    assert run("-o", out, "--size", "8x6", "--views", 2, "--resume") == 0
+    assert (out / "isr.json").read_bytes() == motions
+
+
+def test_a_long_picture_is_moved_in_little_memory():
+    """Both edges were once padded by as much as the longer one needs."""
+    tracemalloc.start()
+    long = np.full((100, 2000, 3), 90, np.uint8)
+    moved = isr._moved(long, Motion(1, 1, 0.9, 6), np.array([100.0, 50.0]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(moved, long)
+    assert peak < 20 * long.nbytes
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -214,13 +240,23 @@ def test_options_that_do_not_fit_are_refused(run, tmp_path, capsys, words, messa
 
 def test_overwriting_leaves_nothing_of_the_run_before(run, tmp_path):
     """Further views of the same photos would tell more than the run that is published."""
-    out = tmp_path / "out"
-    assert run("-o", out, "--size", "8x6", "--views", 2) == 0
-    (out / "mine.txt").write_text("not of any run")
-    assert run("-o", out, "--size", "8x6", "--overwrite") == 0
-    left = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
-    ours = {"report.json", "isr.json", ".jaxanon-journal.jsonl", "mine.txt"}
-    assert left == {"0.png", "1.png", "2.png", *ours}
+    out, small, large = (tmp_path / name for name in ("out", "small", "large"))
+    aside = ("--save-views", small, "--save-anonymized", large)
+    assert run("-o", out, "--size", "8x6", "--views", 2, *aside) == 0
+    for folder in (out, small):
+        (folder / "mine.txt").write_text("not of any run")
+    assert run("-o", out, "--size", "8x6", "--overwrite", *aside) == 0
+
+    def left(folder):
+        return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+    images, ours = {"0.png", "1.png", "2.png"}, {"report.json", ".jaxanon-journal.jsonl"}
+    assert left(out) == {*images, *ours, "isr.json", "mine.txt"}
+    assert left(small) == {*images, "mine.txt"}
+    assert left(large) == images
+    assert run("-o", out, "--method", "blur", "--overwrite") == 0
+    assert left(out) == {*images, *ours, "mine.txt"}
+    assert left(small) == {"mine.txt"}
 
 
 def test_sheets_that_show_originals_are_kept_out_of_the_views(run, tmp_path, capsys):

@@ -37,6 +37,7 @@ from jaxanon.run import Run
 
 def anonymize(args: Namespace) -> int:
     """`jaxanon anonymize`."""
+    compilation.keep()
     settings = _settings(args, "keep")
     how = method(args, settings.seed)
     sources = files.find(args.src)
@@ -175,9 +176,13 @@ def _adapt_all(
     if args.preview:
         write_preview(args.preview, sources, region_of)
     if args.overwrite:
-        for path in journal.outputs() - {item.output.resolve() for item in items}:
+        before = journal.outputs()
+        if before:
+            files.discard(args.output / MOTIONS)
+        for path in before - {item.output.resolve() for item in items}:
             files.discard(path)  # of the run before: they would pass for this one's
     if how:
+        journal.start()  # so that what is prepared is known for this run's, should it end here
         how.prepare(run.sources, sources, args.output, resume=args.resume)
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxanon import files, images, isr
+from jaxanon import files, images, isr, workers
 from jaxanon.adaptation.problem import content_seed
 from jaxanon.anonymizers import anonymize, inside, strength_of
 from jaxanon.boxes import Region
-from jaxanon.ensemble import Ensemble, probabilities
+from jaxanon.ensemble import Ensemble, Views, probabilities
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.manifest import fingerprint, write_json
 
+log = logging.getLogger("jaxanon")
 MOTIONS = "isr.json"
 PROBES = 12
 """Images that a set of motions is chosen on: the first of a run that can be read."""
@@ -107,23 +110,30 @@ class InverseSuperResolution(Method):
         self, pool: list[isr.Motion], sources: Ensemble, inputs: Sequence[files.Source]
     ) -> list[isr.Motion]:
         """Of the candidates, those that leave the sources least certain of the first images."""
-        shown: list[np.ndarray] = []
-        for source in inputs:
-            try:
-                original = images.decode(source.path)
-                low = [isr.view(original, self.size, motion) for motion in pool]
-            except ImageError:
-                continue  # the run names it when its turn comes
-            shown += [isr.enlarged(small, *original.shape[:2]) for small in low]
-            if len(shown) == PROBES * len(pool):
-                break
+        log.info("choosing motions: %d of %d, by the first images", self.views, len(pool))
+        shown: list[Views] = []
+        with workers.pool() as threads:
+            for source in inputs:
+                try:
+                    original = images.decode(source.path)
+                    seen = partial(self._seen, sources, original)
+                    shown += list(threads.map(seen, pool))
+                except (ImageError, MemoryError):
+                    continue  # the run names it when its turn comes
+                if len(shown) == PROBES * len(pool):
+                    break
         if not shown:
             return pool[: self.views]
         scores = [
             probabilities(logits).reshape(-1, len(pool), logits.shape[-1]).swapaxes(0, 1)
-            for logits in sources.logits(shown)
+            for logits in sources.logits_of(shown)
         ]
         return [pool[place] for place in isr.select(scores, self.views)]
+
+    def _seen(self, sources: Ensemble, original: np.ndarray, motion: isr.Motion) -> Views:
+        """What the sources see of a view; nothing larger is kept."""
+        low = isr.view(original, self.size, motion)
+        return sources.look(isr.enlarged(low, *original.shape[:2]))
 
     def __call__(self, original: np.ndarray, region: Region, view: int) -> Hidden:
         low = isr.view(original, self.size, self.motions[view])
@@ -140,6 +150,7 @@ class Generated(Method):
             raise UsageError("--method gan needs --gan DIR, the output of `jaxanon train-gan`")
         if args.regions == "whole":
             raise UsageError("--method gan fills regions: give --regions faces, boxes or masks")
+        from jaxanon.gan import checkpoint
         from jaxanon.gan.filler import Filler
 
         self.filler, self.seed = Filler.load(args.gan), seed
@@ -147,7 +158,7 @@ class Generated(Method):
             "method": "gan",
             "strength": None,
             "gan": str(args.gan),
-            "gan_state": fingerprint(args.gan),
+            "gan_state": [fingerprint(path) for path in checkpoint.used(args.gan)],
         }
 
     def __call__(self, original: np.ndarray, region: Region, view: int) -> Hidden:

@@ -22,6 +22,8 @@ SETTINGS = "settings.json"
 KEPT = 3
 """Checkpoints that are kept."""
 _NAME = re.compile(r"step-(\d+)")
+_OURS = re.compile(r"step-\d+(\.orbax.*)?")
+"""Checkpoints, and what Orbax leaves of one that it did not finish."""
 
 
 def _root(folder: Path) -> Path:
@@ -39,6 +41,11 @@ def found(folder: Path) -> dict[int, Path]:
     return dict(sorted(whole.items()))
 
 
+def used(folder: Path) -> list[Path]:
+    """What the use of a training depends on: its settings and its latest checkpoint."""
+    return [folder / SETTINGS, *list(found(folder).values())[-1:]]
+
+
 def save(folder: Path, state: State) -> None:
     """Write a state; then remove the oldest ones, and what a killed process has left."""
     from orbax.checkpoint import v1 as ocp
@@ -48,7 +55,7 @@ def save(folder: Path, state: State) -> None:
     ocp.save(place, state, overwrite=True)
     kept = list(found(folder).values())[-KEPT:]
     for other in place.parent.iterdir():
-        if other not in kept:
+        if _OURS.fullmatch(other.name) and other not in kept:
             shutil.rmtree(other, ignore_errors=True)
 
 
@@ -72,8 +79,8 @@ def load(folder: Path, settings: Settings, on: Sharding) -> tuple[Networks, Stat
     except Exception as error:  # whatever a damaged file makes of the reader
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise UsageError(
-            f"{place}: unreadable ({why}); remove it to go on from the one before, or give "
-            "--overwrite to begin anew"
+            f"{place}: unreadable ({why}); remove it to have the one before, or train anew with "
+            "jaxanon train-gan --overwrite"
         ) from error
 
 

@@ -22,21 +22,21 @@ class Crop:
     side: int
 
     @classmethod
-    def around(cls, region: np.ndarray) -> Crop:
+    def around(cls, box: tuple[slice, slice], shape: tuple[int, ...]) -> Crop:
         """The square in which the region's box has the share that it has in training.
 
         It is moved into the image where it fits, and is made smaller, down to the region's own
         box, where it is larger than the image.
 
         Args:
-            region: `(H, W)` bool, not empty.
+            box: rows and columns of the region's.
+            shape: of the image.
         """
-        rows, columns = (np.flatnonzero(region.any(axis)) for axis in (1, 0))
-        longest = max(int(np.ptp(rows)), int(np.ptp(columns))) + 1
-        side = max(longest, min(round(longest / masks.USUAL), *region.shape))
+        longest = max(each.stop - each.start for each in box)
+        side = max(longest, min(round(longest / masks.USUAL), *shape[:2]))
         starts = []
-        for places, length in zip((rows, columns), region.shape, strict=True):
-            start = (int(places[0]) + int(places[-1]) + 1 - side) // 2
+        for each, length in zip(box, shape, strict=False):
+            start = (each.start + each.stop - side) // 2
             starts.append(min(max(start, 0), length - side) if side <= length else start)
         return cls(starts[0], starts[1], side)
 
@@ -47,10 +47,10 @@ class Crop:
         out[within] = array[inside]
         return out
 
-    def put(self, array: np.ndarray, square: np.ndarray, where: np.ndarray) -> None:
-        """Write the square into an array, only where a mask `(H, W)` of the array is true."""
+    def put(self, array: np.ndarray, square: np.ndarray, parts: np.ndarray, part: int) -> None:
+        """Write the square into an array, only where its parts `(H, W)` have this number."""
         inside, within = self._meeting(array.shape)
-        chosen = where[inside]
+        chosen = parts[inside] == part
         array[inside][chosen] = square[within][chosen]
 
     def _meeting(self, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:

@@ -78,14 +78,13 @@ class Filler:
         hidden = image.copy()
         hidden[mask] = GREY
         out = hidden.copy()
-        parts, count = ndimage.label(mask)
-        for number in range(1, count + 1):
-            part = parts == number
-            crop = Crop.around(part)
+        parts, _ = ndimage.label(mask, structure=np.ones((3, 3)))
+        for number, box in enumerate(ndimage.find_objects(parts), 1):
+            crop = Crop.around(box, mask.shape)
             square, hole = crop.take(hidden, GREY), crop.take(mask, True)
             picture, small = shrunk(square, hole, self.settings.size)
             drawn = self._draw(self._params, picture, small, np.uint32(seed), np.uint32(number - 1))
-            crop.put(out, grown(np.asarray(drawn), crop.side), part)
+            crop.put(out, grown(np.asarray(drawn), crop.side), parts, number)
         return out
 
 

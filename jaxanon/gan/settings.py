@@ -9,7 +9,7 @@ from jaxanon.errors import UsageError
 
 COARSEST = 4
 """Side of the coarsest features, in pixels."""
-LARGEST = 1024
+LARGEST = 256
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Settings:
         for name in ("batch", "every", "width", "noise", "relaxing"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least 1")
-        if not 0 <= self.seed < 2**32:
-            raise UsageError(f"seed is {self.seed}; it must be from 0 to {2**32 - 1}")
+        if not 0 <= self.seed < 2**31:  # each network's start has a seed of 32 bits of its own
+            raise UsageError(f"seed is {self.seed}; it must be from 0 to {2**31 - 1}")
 
     @property
     def channels(self) -> tuple[int, ...]:

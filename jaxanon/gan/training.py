@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 
 from jaxanon import files
 from jaxanon.devices import shared
+from jaxanon.errors import UsageError
 from jaxanon.gan import checkpoint, curves
 from jaxanon.gan.faces import Faces
 from jaxanon.gan.gauges import Gauges
@@ -43,6 +44,9 @@ def train(
 
     Returns:
         The final state.
+
+    Raises:
+        UsageError: when losses are no longer finite.
     """
     networks, state = checkpoint.load(folder, settings, shared(mesh))
     pictures = jax.device_put(faces.training, shared(mesh))
@@ -51,6 +55,9 @@ def train(
     curves.rewind(log, int(state.step))
     if not curves.can_plot():
         say("no losses.png: pip install 'jaxanon[plot]'")
+    say(f"{len(faces.training)} faces to learn from, {len(faces.held_out)} held out")
+    if int(state.step) == steps:
+        say(f"{folder} is at step {steps} already; give more --steps to go on")
     values: list[dict[str, Any]] = []
     first, begin = int(state.step), time.perf_counter()
     for step in range(first + 1, steps + 1):
@@ -58,7 +65,13 @@ def train(
         values.append(value)
         if step % settings.every and step != steps:
             continue
-        row = {"step": step, **_means(values), **gauges(_on_one(state))}
+        row = {"step": step, **_means(values)}
+        if not np.isfinite(list(row.values())).all():
+            raise UsageError(
+                f"the training blew up before step {step}; {folder} keeps the checkpoints before: "
+                "begin anew with another --seed, a larger --batch or more faces"
+            )
+        row |= gauges(_on_one(state))
         values.clear()
         _write(folder, networks, settings, _on_one(state), faces, row)
         checkpoint.save(folder, state)
