@@ -67,7 +67,8 @@ class Settings:
             steps of its own; 0 is all of them at once.
         precision: `float32` or `bfloat16`, of the classifiers while gradients are computed. The
             decisions that count, on originals and saved files, are always made in float32.
-        seed: of the random views; together with the image's content it determines the result.
+        seed: of the random views; with the image's content it determines the result, on the same kind
+            of devices and with as many slots (sums are rounded in another order otherwise).
     """
 
     goal: str = "keep"
