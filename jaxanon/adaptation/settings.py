@@ -67,8 +67,8 @@ class Settings:
             steps of its own; 0 is all of them at once.
         precision: `float32` or `bfloat16`, of the classifiers while gradients are computed. The
             decisions that count, on originals and saved files, are always made in float32.
-        seed: of the random views; with the image's content it determines the result, on the same kind
-            of devices and with as many slots (sums are rounded in another order otherwise).
+        seed: of the random views; with the image's content it determines the result, on the same
+            kind of devices and with as many slots (otherwise sums are rounded in another order).
     """
 
     goal: str = "keep"
