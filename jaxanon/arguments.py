@@ -65,7 +65,7 @@ def attack(command: argparse.ArgumentParser) -> None:
     """Of `jaxanon attack`."""
     command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
     command.add_argument(
-        "--towards",
+        "--target-class",
         type=int,
         metavar="CLASS",
         help="the class that every source is to see (default: any other than it sees now)",

@@ -1,8 +1,8 @@
 """The joint loop's judge: how well a published image still leads to its original.
 
-The adaptation itself sees no original. Between two portions of its steps the run, which has seen
-it, compares the saved file with it, and stops an image whose score goes beyond the cap. When that
-happened is one more thing that the image tells; `adaptation.guarantee` counts it.
+The adaptation itself sees no original. Between two verifications of its steps the run, which has
+seen it, compares the saved file with it, and stops an image whose score goes beyond the cap. When
+that happened is one more thing that the image tells; `adaptation.guarantee` counts it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from jaxanon.boxes import Box, centre_in
 from jaxanon.errors import UsageError, unknown
 from jaxanon.evaluate.reidentify import directions
 
-PORTION = 10
+VERIFY_EVERY = 10
 """Steps between two looks of the judge, unless told otherwise."""
 JUDGES = ("targets", "faces")
 

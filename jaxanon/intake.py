@@ -51,7 +51,7 @@ class Intake:
         everyone: all classifiers, the sources first.
         sources: those that are adapted to.
         settings: options of the loop.
-        towards: the class that sources are to see, where the goal is to `reach` one.
+        target_class: the class that sources are to see, where the goal is to `reach` one.
         cap: on how well a saved image may still lead to its original.
         known: gets what is known of each image, by its key, for those who verify.
         fail: told of an image that cannot be read, or must not be adapted.
@@ -62,13 +62,13 @@ class Intake:
         everyone: Ensemble,
         sources: Ensemble,
         settings: Settings,
-        towards: int | None,
+        target_class: int | None,
         cap: Cap | None,
         known: dict[str, Known],
         fail: Callable[[Item, Exception], None],
     ) -> None:
         self.everyone, self.sources, self.settings = everyone, sources, settings
-        self.towards, self.cap, self.known, self.fail = towards, cap, known, fail
+        self.target_class, self.cap, self.known, self.fail = target_class, cap, known, fail
 
     def jobs(self, items: Sequence[Item], threads: ThreadPoolExecutor) -> Iterator[list[Job]]:
         """The jobs, batch by batch, without those images that cannot be read."""
@@ -142,7 +142,9 @@ class Intake:
             scores: per source its logits on the original.
         """
         count = len(self.sources.names)
-        wanted = reference[:count] if self.towards is None else np.full(count, self.towards)
+        wanted = (
+            reference[:count] if self.target_class is None else np.full(count, self.target_class)
+        )
         soft = self.settings.loss == "soft"
         score = self.known[seen.item.key].score
         if self.cap and score is not None and score > self.cap.limit:
@@ -165,7 +167,7 @@ class Intake:
                     self.settings,
                     mask=seen.mask,
                     views=seen.anonymized[:count],
-                    beliefs=[probabilities(logits) for logits in scores] if soft else None,
+                    soft_labels=[probabilities(logits) for logits in scores] if soft else None,
                 )
         except MemoryError as error:
             self.fail(seen.item, error)

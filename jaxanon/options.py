@@ -93,8 +93,8 @@ def loop(command: argparse.ArgumentParser) -> None:
         "--preset",
         default="fast",
         metavar="NAME",
-        help="fast: stop at the first margin; transfer: spend more steps so that other classifiers "
-        "understand the image too (default: fast)",
+        help="fast: stop as soon as the sources are convinced; transfer: spend more steps so "
+        "that other classifiers understand the image too (default: fast)",
     )
     add(
         "--loss",
@@ -108,9 +108,9 @@ def loop(command: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="any other option of the loop, see docs/transfer.md; repeat for more "
-        "(example: --set views=resize:0.2,flip --set patience=3)",
+        "(example: --set transforms=resize:0.2,flip --set patience=3)",
     )
-    add("--seed", type=int, metavar="N", help="of the random views (default: 0)")
+    add("--seed", type=int, metavar="N", help="seed of all random choices (default: 0)")
     add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
     add(

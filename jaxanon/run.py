@@ -49,13 +49,13 @@ class Run:
         journal: where records are kept.
         mesh: the devices; all by default.
         slots: images adapted at once, per device; by default what suits the device.
-        towards: the class that sources are to see, where the goal is to `reach` one.
+        target_class: the class that sources are to see, where the goal is to `reach` one.
         cap: on how well a saved image may still lead to its original.
         quiet: no progress, no messages.
 
     Raises:
         UsageError: when there is no source, a classifier stands twice, `slots` is below 1, or a
-            source does not have the class `towards`.
+            source does not have the class `target_class`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Run:
         *,
         mesh: Mesh | None = None,
         slots: int | None = None,
-        towards: int | None = None,
+        target_class: int | None = None,
         cap: Cap | None = None,
         quiet: bool = False,
     ) -> None:
@@ -85,9 +85,11 @@ class Run:
         }
         self.journal, self.quiet = journal, quiet
         for classifier in sources:
-            if towards is not None and not 0 <= towards < classifier.config.classes:
+            if target_class is not None and not 0 <= target_class < classifier.config.classes:
                 most = classifier.config.classes - 1
-                raise UsageError(f"--towards is {towards}; {classifier.name} has 0 to {most}")
+                raise UsageError(
+                    f"--target-class is {target_class}; {classifier.name} has 0 to {most}"
+                )
         self.records: dict[str, Record] = {}
         self._lock = threading.Lock()
         self.cap = cap
@@ -95,7 +97,13 @@ class Run:
             self.everyone, len(sources), settings, form, cap, self._fail
         )
         self.intake = Intake(
-            self.everyone, self.sources, settings, towards, cap, self.verification.known, self._fail
+            self.everyone,
+            self.sources,
+            settings,
+            target_class,
+            cap,
+            self.verification.known,
+            self._fail,
         )
 
     def execute(self, done: Mapping[str, Record]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ def closing(report: Mapping[str, Any]) -> str:
     short = {
         "keep": "not every source keeps its decision",
         "avoid": "not every source was fooled",
-        "reach": f"not every source sees class {settings.get('towards')}",
+        "reach": f"not every source sees class {settings.get('target_class')}",
     }[settings["goal"]]
     word = STATUS[settings["goal"]]
     partly = [image for image in images if image["status"] == "partly"]

@@ -75,7 +75,7 @@ class Verification:
     def take(self, item: Item) -> Record | None:
         """The record of an image that left the loop; None where it could not be written.
 
-        Where a portion had it kept and later ones lost it, it is the former that counts.
+        Where one verification had it kept and later steps lost it, it is the former that counts.
         """
         record = self._verified.pop(item.key, None)
         best = self._accepted.get(item.key)
@@ -88,7 +88,7 @@ class Verification:
             kept.pop(key, None)
 
     def check(self, threads: ThreadPoolExecutor, adapted: Sequence[Adapted]) -> list[bool]:
-        """Which images need no further round; all are saved beside their final places."""
+        """Which images need no further attempt; all are saved beside their final places."""
         blobs = list(threads.map(self._encode, adapted))
         saved = list(threads.map(self._save, adapted, blobs))
         read = [(i, one) for i, one in enumerate(saved) if one]
@@ -111,11 +111,11 @@ class Verification:
         before = self._accepted.get(key)
         if self.cap and (reached or before is None or before[0].status == "partly"):
             self._accepted[key] = record, blob
-        goes_on = self.settings.portion and self.settings.spends_all
+        goes_on = self.settings.verify_every and self.settings.spends_all
         return bool(reached and not goes_on)
 
     def _go_back(self, adapted: Adapted, over: Record) -> None:
-        """Put back what the cap allowed last: of an earlier portion, or the anonymized image."""
+        """Put back what the cap allowed last: an earlier file, or the anonymized image."""
         item, key = item_of(adapted), over.key
         assert self.cap is not None
         assert over.score is not None
@@ -137,8 +137,8 @@ class Verification:
             return
         reason = (
             f"after {over.steps} steps the score {over.score['adapted']:.3f} was above the cap "
-            f"{self.cap.limit:g}; this is the image after {record.steps} (--set portion=N with a "
-            "smaller N looks more often)"
+            f"{self.cap.limit:g}; this is the image after {record.steps} (--set verify_every=N "
+            "with a smaller N verifies more often)"
         )
         self._verified[key] = replace(record, error=reason)
 

@@ -188,7 +188,7 @@ def flat(args: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         items = [Item(Path(f"{i}"), out / f"{i}.png", partial(load, i)) for i in range(args.images)]
-        settings = preset("fast", steps=2, rounds=0)
+        settings = preset("fast", steps=2, max_retries=0)
         run = Run(
             items, classifiers, [], settings, "png", {}, Journal(out, {}), slots=args.slots,
             quiet=True,

@@ -42,7 +42,7 @@ SIDE = 256
 def full(classifiers: list[Classifier], slots: int, devices: int) -> Slots:
     """Slots full of images that never end."""
     sources = Ensemble(classifiers, mesh=mesh(devices))
-    endless = preset("fast", margin=float("inf"), steps=100_000)
+    endless = preset("fast", confidence=float("inf"), steps=100_000)
     made = Slots(sources, endless, slots // devices, length=1)
     image = (255 * pixels((1, SIDE, SIDE, 3))[0]).astype(np.uint8)
     job = prepare(0, image, np.arange(len(classifiers)), sources, endless)

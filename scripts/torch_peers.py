@@ -230,14 +230,14 @@ def run(
             made: dict[int, np.ndarray] = {}
             spent = dict.fromkeys(range(len(part)), 0)
             todo = list(range(len(part)))
-            for round_ in range(settings.rounds + 1):
+            for round_ in range(settings.max_retries + 1):
                 images, took = adapt(
                     judge,
                     [anonymized[i] for i in todo],
                     wanted[:, todo],
                     settings,
                     [made[i] for i in todo] if round_ else None,
-                    settings.margin + settings.margin_step * round_,
+                    settings.confidence + settings.confidence_step * round_,
                     drop=drop,
                     fixed=fixed,
                 )

@@ -3,7 +3,7 @@ import pytest
 from samples import picture
 
 import jaxanon
-from jaxanon.adaptation.losses import lead
+from jaxanon.adaptation.losses import margin
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
@@ -45,7 +45,7 @@ def test_sources_decide_as_wished_within_the_bound(sources, pictures, wishes, lo
 
 
 def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):
-    result = jaxanon.adapt(pictures, wishes, sources, eps=1, steps=2, rounds=2)
+    result = jaxanon.adapt(pictures, wishes, sources, eps=1, steps=2, max_retries=2)
     made = sources.decide(result.images)
     assert "partly" in result.status
     for i, status in enumerate(result.status):
@@ -55,7 +55,7 @@ def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):
 
 def test_an_image_that_is_right_already_is_left_alone(sources, pictures):
     made = sources.decide(pictures)
-    result = jaxanon.adapt(pictures, made, sources, margin=0.0)
+    result = jaxanon.adapt(pictures, made, sources, confidence=0.0)
     for image, before, steps in zip(result.images, pictures, result.steps, strict=True):
         np.testing.assert_array_equal(image, before)
         assert steps == 0
@@ -100,7 +100,7 @@ def test_where_nothing_may_change_no_step_is_made(sources, pictures, wishes, mon
     assert sum(most) == len(jobs)
     assert max(most) <= sources.batch
     for item in out:
-        assert item.steps == item.rounds == 0
+        assert item.steps == item.retries == 0
         np.testing.assert_array_equal(item.image, item.job.pixels)
 
 
@@ -133,13 +133,13 @@ def test_no_images_are_no_error(sources):
 
 def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkeypatch):
     """What the check refuses continues from where it stood, for so many rounds and no more."""
-    settings = preset("fast", rounds=2, steps=300, eps=32)
+    settings = preset("fast", max_retries=2, steps=300, eps=32)
     margins = []
     real = Slots.put
 
     def put(self, attempt):
         problem = attempt.problem
-        margins.append((attempt.job.key, problem.margin, problem.steps, attempt.start))
+        margins.append((attempt.job.key, problem.confidence, problem.steps, attempt.start))
         real(self, attempt)
 
     monkeypatch.setattr(Slots, "put", put)
@@ -161,14 +161,18 @@ def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkey
     for put, before in zip(tries[1:], came, strict=False):
         np.testing.assert_array_equal(put[3], before.levels)
         assert before.levels.any()
-    rounds = {item.job.key: item.rounds for item in out}
+    rounds = {item.job.key: item.retries for item in out}
     assert rounds == {0: 0, 1: 2, 2: 2}
 
 
-@pytest.mark.parametrize("closing", [0.3, 0.0])
-def test_what_goes_back_has_closing_steps_alone(sources, pictures, wishes, monkeypatch, closing):
-    """Random views would lead away from where it stands; without closing steps they are new."""
-    settings = preset("transfer", steps=20, patience=2, margin=0.0, closing=closing)
+@pytest.mark.parametrize("final_fraction", [0.3, 0.0])
+def test_what_goes_back_has_final_steps_alone(
+    sources, pictures, wishes, monkeypatch, final_fraction
+):
+    """Random views would lead away from where it stands; without final steps they are new."""
+    settings = preset(
+        "transfer", steps=20, patience=2, confidence=0.0, final_fraction=final_fraction
+    )
     problems = []
     real = Slots.put
 
@@ -181,10 +185,12 @@ def test_what_goes_back_has_closing_steps_alone(sources, pictures, wishes, monke
     tried = iter([False, True])
     (out,) = stream([jobs], Slots(sources, settings), lambda items: [next(tried)])
     first, second = problems
-    assert out.rounds == 1
-    assert (first.steps, first.closing) == (20, round(20 * closing))
+    assert out.retries == 1
+    assert (first.steps, first.final_steps) == (20, round(20 * final_fraction))
     assert 0 < second.steps < 20
-    assert second.closing == second.final == (second.steps if closing else 0)
+    assert (
+        second.final_steps == second.unconditional_steps == (second.steps if final_fraction else 0)
+    )
     assert second.seed != first.seed
 
 
@@ -242,9 +248,9 @@ def test_the_decisions_of_a_batch_share_one_forward_program(tinies, pictures):
     assert forward._cache_size() == before
 
 
-def test_lead():
-    assert lead(np.array([1.0, 4.0, 2.5]), 1) == 1.5
-    assert lead(np.array([1.0, 4.0, 2.5]), 2) == -1.5
+def test_margin():
+    assert margin(np.array([1.0, 4.0, 2.5]), 1) == 1.5
+    assert margin(np.array([1.0, 4.0, 2.5]), 2) == -1.5
 
 
 def test_ensembles_refuse_nonsense(tinies):

@@ -36,7 +36,7 @@ def run(folder, tinies, limit, name="fast", **changes):
         Item(Path(f"{i}.png"), folder / f"{i}.png", lambda i=i: Loaded(PHOTOS[i], HIDDEN[i], None))
         for i in range(len(PHOTOS))
     ]
-    settings = preset(name, **{"steps": 40, "portion": 5, **changes})
+    settings = preset(name, **{"steps": 40, "verify_every": 5, **changes})
     cap = None if limit is None else Cap(limit, "targets", 1, 1)
     journal = Journal(folder, {})
     made = Run(items, tinies[:1], tinies[1:2], settings, "png", {}, journal, cap=cap, quiet=True)
@@ -93,26 +93,30 @@ def test_no_saved_file_is_above_the_cap(tmp_path, tinies):
 
 
 def test_portions_alone_change_only_when_the_file_is_looked_at(tmp_path, tinies):
-    """`transfer` goes on after a portion, with a cap and without; it always ends."""
+    """`transfer` goes on after a verification, with a cap and without; it always ends."""
     for i, limit in enumerate((1.0, None)):
         report = run(tmp_path / str(i), tinies, limit, "transfer")
         assert min(image["steps"] for image in report["images"]) > 25
-    short = run(tmp_path / "short", tinies, 1.0, "transfer", steps=10, portion=1, closing=0.9)
+    short = run(
+        tmp_path / "short", tinies, 1.0, "transfer", steps=10, verify_every=1, final_fraction=0.9
+    )
     assert len(short["images"]) == 6
 
 
 def test_the_guarantee_counts_the_moments_at_which_it_may_have_stopped():
     plain = guarantee(Settings(steps=40), [1000], regions=False)
-    capped = guarantee(Settings(steps=40, portion=10), [1000], regions=False, capped=True)
+    capped = guarantee(Settings(steps=40, verify_every=10), [1000], regions=False, capped=True)
     assert capped["bits"] == pytest.approx(plain["bits"] + np.log2(4 + 3 + 1), abs=0.01)
     assert "which of 8 moments" in capped["text"]
 
 
 @pytest.mark.parametrize("name", ["fast", "transfer"])
-@pytest.mark.parametrize(("steps", "portion"), [(10, 10), (12, 5), (6, 1)])
-def test_no_image_is_looked_at_more_often_than_the_guarantee_says(tinies, name, steps, portion):
-    """Also where no check is ever content; and no portion is longer than it says."""
-    settings = preset(name, steps=steps, portion=portion)
+@pytest.mark.parametrize(("steps", "verify_every"), [(10, 10), (12, 5), (6, 1)])
+def test_no_image_is_looked_at_more_often_than_the_guarantee_says(
+    tinies, name, steps, verify_every
+):
+    """Also where no check is ever content; and never later than `verify_every` says."""
+    settings = preset(name, steps=steps, verify_every=verify_every)
     sources = Ensemble(tinies[:1])
     jobs = [prepare(i, HIDDEN[i], np.array([i]), sources, settings) for i in range(4)]
     seen: dict[int, list[int]] = {}
@@ -126,7 +130,7 @@ def test_no_image_is_looked_at_more_often_than_the_guarantee_says(tinies, name, 
     bound = 2 ** (guarantee(settings, [2], regions=False, capped=True)["bits"] - 1)
     for steps_made in seen.values():
         assert len(steps_made) <= bound + 0.05
-        assert max(np.diff(steps_made)) <= portion
+        assert max(np.diff(steps_made)) <= verify_every
 
 
 def test_a_decision_once_kept_is_not_lost_by_going_on(tmp_path, tinies, monkeypatch):
@@ -162,7 +166,7 @@ def test_jpegs_are_judged_as_they_are_saved(tmp_path, tinies):
     ]
     limit = float(np.median([score(tinies, *pair) for pair in zip(PHOTOS, HIDDEN, strict=True)]))
     cap, journal = Cap(limit, "targets", 1, 1), Journal(tmp_path, {})
-    settings = preset("transfer", steps=20, portion=5)
+    settings = preset("transfer", steps=20, verify_every=5)
     made = Run(items, tinies[:1], tinies[1:2], settings, "jpeg", {}, journal, cap=cap, quiet=True)
     for i, image in enumerate(made.execute({})["images"]):
         there = (tmp_path / f"{i}.jpg").exists()
@@ -225,7 +229,7 @@ def test_the_command(tmp_path, tinies, monkeypatch, capsys):
     assert cli.main([*words, "--cap", "1", *targets, "--quiet"]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["settings"]["cap"] == 1
-    assert report["settings"]["portion"] == 7
+    assert report["settings"]["verify_every"] == 7
     assert report["images"][0]["score"]["adapted"] <= 1
     attack = ["attack", str(photos), "-o", str(tmp_path / "x"), "--cap", "0.5"]
     with pytest.raises(SystemExit, match="2"):  # it starts from the original

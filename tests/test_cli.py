@@ -657,21 +657,21 @@ def test_bench(zoo, photos_dir, tmp_path, capsys, monkeypatch):
 
 def test_any_setting_of_the_loop_can_be_set(zoo, photos_dir, tmp_path, capsys):
     out = tmp_path / "out"
-    more = ["--set", "views=resize:0.3,flip", "--set", "patience=2", "--set", "nesterov=true"]
+    more = ["--set", "transforms=resize:0.3,flip", "--set", "patience=2", "--set", "nesterov=true"]
     assert anonymize(zoo, photos_dir, out, *more, "--quiet") in (0, 1)
     settings = json.loads((out / "report.json").read_text())["settings"]
-    assert settings["views"] == "resize:0.3,flip"
+    assert settings["transforms"] == "resize:0.3,flip"
     assert (settings["patience"], settings["nesterov"]) == (2, True)
     for given, text in (
         ("pateince=2", "near matches: patience"),
         ("patience", "--set patience: give NAME=VALUE"),
-        ("goal=avoid", "unknown setting 'goal'; choose from closing, copies, eps, "),
+        ("goal=avoid", "unknown setting 'goal'; choose from confidence, confidence_step, "),
         ("patience=two", "patience must be a whole number"),
         ("nesterov=yes", "nesterov must be true or false"),
-        ("margin=wide", "margin must be a number"),
-        ("views=flop", "views=flop: unknown view 'flop'; near matches: flip"),
-        ("views=flip,xyz", "unknown view 'xyz'; choose from blocks, colour, di, "),
-        ("fusion=mean", "unknown fusion 'mean'"),
+        ("confidence=wide", "confidence must be a number"),
+        ("transforms=flop", "transforms=flop: unknown transform 'flop'; near matches: flip"),
+        ("transforms=flip,xyz", "unknown transform 'xyz'; choose from blocks, colour, di, "),
+        ("ensemble_mode=mean", "unknown ensemble_mode 'mean'"),
     ):
         assert anonymize(zoo, photos_dir, tmp_path / "other", "--set", given) == 2
         assert text in capsys.readouterr().err
@@ -689,7 +689,7 @@ def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp
     told = {}
 
     def listen(key, pixels, decisions, sources, settings, **more):
-        told[key.input] = more["beliefs"]
+        told[key.input] = more["soft_labels"]
         return prepare(key, pixels, decisions, sources, settings, **more)
 
     prepare = intake.prepare
@@ -697,10 +697,10 @@ def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp
     anonymize(zoo, photos_dir, tmp_path / "out", "--loss", "soft", "--steps", 3, "--quiet")
     sources = Ensemble([load_classifier(name) for name in zoo[:2]])
     assert told
-    for path, beliefs in told.items():
-        for logits, belief in zip(sources.logits([decode(path)]), beliefs, strict=True):
+    for path, soft_labels in told.items():
+        for logits, soft_label in zip(sources.logits([decode(path)]), soft_labels, strict=True):
             powers = np.exp(logits[0].astype(float))
-            np.testing.assert_allclose(belief, powers / powers.sum(), rtol=1e-4)
+            np.testing.assert_allclose(soft_label, powers / powers.sum(), rtol=1e-4)
 
 
 def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, capsys):
@@ -713,17 +713,17 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     assert report["summary"]["concordance"][NAMES[0]] == {
         "anonymized": 1.0, "adapted": 0.0, "repair": None,
     }  # fmt: skip
-    assert jaxanon("attack", *words, "--towards", 3, "--overwrite", "--quiet") == 0
+    assert jaxanon("attack", *words, "--target-class", 3, "--overwrite", "--quiet") == 0
     report = json.loads((out / "report.json").read_text())
     made = [image["decisions"][NAMES[0]]["adapted"] for image in report["images"]]
     assert [m == 3 for m in made] == [i["status"] == "reached" for i in report["images"]]
     assert 3 in made
     assert "guarantee" not in report, "an attack starts from the original"
-    assert jaxanon("attack", *words, "--towards", 99, "--overwrite", "--quiet") == 2
+    assert jaxanon("attack", *words, "--target-class", 99, "--overwrite", "--quiet") == 2
     assert "--towards is 99; tiny_a.test has 0 to 9" in capsys.readouterr().err
-    assert jaxanon("attack", *words, "--towards", 3, "--loss", "soft", "--overwrite") == 2
+    assert jaxanon("attack", *words, "--target-class", 3, "--loss", "soft", "--overwrite") == 2
     assert "loss is soft; it must be another for an attack" in capsys.readouterr().err
-    least = ["--steps", 1, "--eps", 1, "--towards", 9]
+    least = ["--steps", 1, "--eps", 1, "--target-class", 9]
     assert jaxanon("attack", *words, "--overwrite", *least) == 0
     shown = capsys.readouterr().out
     assert " reached, " in shown

@@ -48,7 +48,7 @@ items = [
     for i in range(13)
 ]
 classifiers = [tiny("a", 1), tiny("b", 2, size=40)]
-run = Run(items, classifiers, [], preset("transfer", steps=9, seed=3, rounds=1), "png", {}, Journal(out, {}),
+run = Run(items, classifiers, [], preset("transfer", steps=9, seed=3, max_retries=1), "png", {}, Journal(out, {}),
           mesh=mesh(count), slots=2, quiet=True)
 report = run.execute({})
 assert report["summary"]["done"] == 13
@@ -127,7 +127,7 @@ OUT_OF_MEMORY = "RESOURCE_EXHAUSTED: Out of memory allocating ..."
 @pytest.mark.parametrize("call", [2, 5])
 def test_no_image_is_lost_wherever_memory_runs_out(sources, monkeypatch, place, call):
     """Not even those that finish together with the one whose reading fails."""
-    settings = preset("fast", eps=24, margin=float("inf"), steps=3)  # all finish at once
+    settings = preset("fast", eps=24, confidence=float("inf"), steps=3)  # all finish at once
     everything = jobs(sources, settings)
     whole = {a.job.key: a for a in stream([everything], Slots(sources, settings, 2), fine)}
     real, calls = getattr(chunk, place), []
@@ -171,7 +171,7 @@ def test_settings_that_are_data_share_one_program(sources, compilations):
     everything = jobs(sources, preset("fast", eps=24))
     list(stream([everything], Slots(sources, preset("fast", eps=24), 2), fine))
     compilations.clear()
-    for change in ({"seed": 1}, {"eps": 9}, {"steps": 50}, {"margin": 0.7}, {"rounds": 1}):
+    for change in ({"seed": 1}, {"eps": 9}, {"steps": 50}, {"confidence": 0.7}, {"max_retries": 1}):
         list(stream([everything], Slots(sources, preset("fast", **change), 2), fine))
     assert compilations == []
 

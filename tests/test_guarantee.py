@@ -114,7 +114,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
                             scores[row, decision] = scores[row].max() + 1
             return found
 
-    settings = preset("transfer", seed=seed, steps=6, rounds=1)
+    settings = preset("transfer", seed=seed, steps=6, max_retries=1)
     items = [
         Item(
             Path(f"{i}.png"),
@@ -151,7 +151,7 @@ def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, preset
     sources = Ensemble(tinies)
     images = [*pictures, *(picture(60 + i, 70, 50) for i in range(5))]
     decisions = np.stack([(np.arange(len(images)) * 3 + i) % 7 for i in range(3)])
-    options = {"preset": preset, "steps": 12, "rounds": 1}
+    options = {"preset": preset, "steps": 12, "max_retries": 1}
     whole = jaxanon.adapt(images, decisions, sources, **options)
     order = np.random.default_rng(1).permutation(len(images))
     shuffled = jaxanon.adapt([images[i] for i in order], decisions[:, order], sources, **options)
@@ -179,7 +179,7 @@ def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):
         return Loaded(original, picture(30 + i, 50, 70), None)
 
     items = [Item(Path(f"{i}.png"), tmp_path / f"{i}.png", partial(load, i)) for i in range(3)]
-    settings = preset("fast", steps=3, rounds=0)
+    settings = preset("fast", steps=3, max_retries=0)
     run = Run(items, tinies[:1], [], settings, "png", {}, Journal(tmp_path, {}), quiet=True)
     run._progress = Progress(3, quiet=True)
     with workers.pool() as threads:

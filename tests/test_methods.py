@@ -16,12 +16,12 @@ from jaxanon.adaptation.objective import gradients, slopes
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import init, plain, smooth, step, update_rule
-from jaxanon.adaptation.transforms import METHODS
+from jaxanon.adaptation.transforms import TRANSFORMS
 from jaxanon.classifiers.mixup import MOST, mixed, mixing
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError
 
-LONG = {"steps": 4, "margin": np.inf, "step": 4.0}
+LONG = {"steps": 4, "confidence": np.inf, "step_size": 4.0}
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,11 @@ def small():
 
 def stacked(sources, small, wishes, settings):
     """Problems and perturbations of all pictures, as the compiled program has them."""
-    beliefs = sources.logits(small)
+    soft_labels = sources.logits(small)
     jobs = [
         prepare(
             i, image, wishes[:, i], sources, settings,
-            beliefs=[np.exp(b[i]) / np.exp(b[i]).sum() for b in beliefs],
+            soft_labels=[np.exp(b[i]) / np.exp(b[i]).sum() for b in soft_labels],
         )
         for i, image in enumerate(small)
     ]  # fmt: skip
@@ -73,10 +73,13 @@ def plain_images(sources, small, wishes):
 
 
 OPTIONS = [
-    *({"views": f"{name}:{40 if name == 'jpeg' else METHODS[name].strength}"} for name in METHODS),
+    *(
+        {"transforms": f"{name}:{40 if name == 'jpeg' else TRANSFORMS[name].strength}"}
+        for name in TRANSFORMS
+    ),
     {"momentum": 0.0}, {"nesterov": True, "momentum": 0.5}, {"smoothing": 2.0}, {"mixup": 0.5},
-    {"rule": "proportional"}, {"loss": "logit"}, {"loss": "margin"}, {"fusion": "logits"},
-    {"fusion": "subset"},
+    {"rule": "proportional"}, {"loss": "logit"}, {"loss": "margin"}, {"ensemble_mode": "logits"},
+    {"ensemble_mode": "subset"},
 ]  # fmt: skip
 
 
@@ -90,16 +93,16 @@ def test_left_out_it_is_missed(sources, small, wishes, plain_images, option):
     np.testing.assert_array_equal(alone, made[2], "it depends on the image alone")
 
 
-@pytest.mark.parametrize("option", [{"copies": 3}, {"variance": 2}], ids=str)
+@pytest.mark.parametrize("option", [{"num_copies": 3}, {"num_neighbors": 2}], ids=str)
 def test_several_gradients_a_step_are_missed_when_left_out(sources, small, wishes, option):
-    views = {"views": "resize:0.5"}
+    views = {"transforms": "resize:0.5"}
     one = images_of(sources, small, wishes, **views)
     assert (images_of(sources, small, wishes, **views, **option) != one).any()
     assert Settings(**views, **option).gradients == 3
 
 
 def test_copies_average_over_views(sources, small, wishes):
-    settings = Settings(views="resize:0.5", copies=3, margin=np.inf)
+    settings = Settings(transforms="resize:0.5", num_copies=3, confidence=np.inf)
     problems, deltas = stacked(sources, small, wishes, settings)
     still = jnp.zeros(len(small), bool)
     parts = []
@@ -114,12 +117,12 @@ def test_copies_average_over_views(sources, small, wishes):
         )
     found = here(sources, small, wishes, settings)
     np.testing.assert_allclose(found.gradient, np.mean([g for g, _ in parts], 0), atol=1e-7)
-    np.testing.assert_array_equal(found.leads, np.min([leads for _, leads in parts], 0))
+    np.testing.assert_array_equal(found.margins, np.min([margins for _, margins in parts], 0))
     assert not np.allclose(parts[0][0], parts[1][0])
 
 
 def test_variance_is_the_gradient_nearby_minus_the_one_here(sources, small, wishes, monkeypatch):
-    settings = Settings(variance=20, margin=np.inf)
+    settings = Settings(num_neighbors=20, confidence=np.inf)
     seen = []
 
     def straight(networks, settings, params, deltas, problems, still, keys):
@@ -138,7 +141,7 @@ def test_variance_is_the_gradient_nearby_minus_the_one_here(sources, small, wish
 
 
 def test_the_last_variance_is_added_to_the_next_gradient(sources, small, wishes):
-    settings = Settings(variance=1, momentum=0.0, margin=np.inf)
+    settings = Settings(num_neighbors=1, momentum=0.0, confidence=np.inf)
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)
     gradient = jnp.ones(problem.below.shape)
@@ -166,7 +169,7 @@ def test_smoothing_is_a_gaussian(rng):
 
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_momentum_accumulates_normalised_gradients(nesterov):
-    settings = Settings(momentum=0.5, nesterov=nesterov, step=2.0)
+    settings = Settings(momentum=0.5, nesterov=nesterov, step_size=2.0)
     rule = update_rule(settings)
     g1, g2 = jnp.array([3.0, -4.0]), jnp.array([-0.6, -0.1])
     state = rule.init(g1)
@@ -179,7 +182,7 @@ def test_momentum_accumulates_normalised_gradients(nesterov):
 
 
 def test_proportional_steps_follow_the_gradient_up_to_twice_the_length():
-    rule = update_rule(Settings(rule="proportional", momentum=0.0, step=5.0))
+    rule = update_rule(Settings(rule="proportional", momentum=0.0, step_size=5.0))
     gradient = jnp.array([0.1, -0.1, 0.0, 1.3])  # 0.5 on average, without the zero
     update, _ = rule.update(gradient, rule.init(gradient))
     np.testing.assert_allclose(update * 255, [-1, 1, 0, -10], atol=1e-5)
@@ -188,31 +191,35 @@ def test_proportional_steps_follow_the_gradient_up_to_twice_the_length():
 def test_losses_by_hand():
     logits = jnp.array([1.0, 3.0, 2.0])
     p = np.exp([1, 3, 2]) / np.exp([1, 3, 2]).sum()
-    belief = jnp.array([0.2, 0.5, 0.3])
-    assert loss("cross_entropy", logits, 2, belief) == pytest.approx(-np.log(p[2]))
-    assert loss("logit", logits, 2, belief) == -2
-    assert loss("margin", logits, 2, belief) == 1
-    assert loss("soft", logits, 2, belief) == pytest.approx(-(np.asarray(belief) * np.log(p)).sum())
+    soft_label = jnp.array([0.2, 0.5, 0.3])
+    assert loss("cross_entropy", logits, 2, soft_label) == pytest.approx(-np.log(p[2]))
+    assert loss("logit", logits, 2, soft_label) == -2
+    assert loss("margin", logits, 2, soft_label) == 1
+    assert loss("soft", logits, 2, soft_label) == pytest.approx(
+        -(np.asarray(soft_label) * np.log(p)).sum()
+    )
 
 
 def test_soft_targets_bring_the_probabilities_back(sources, small):
     """And nothing else does: they are asked for, and used."""
     wishes, logits = sources.decide(small), sources.logits(small)
-    beliefs = [np.exp(s) / np.exp(s).sum(1, keepdims=True) for s in logits]
+    soft_labels = [np.exp(s) / np.exp(s).sum(1, keepdims=True) for s in logits]
     grey = [np.full_like(image, 128) for image in small]
     changes = LONG | {"steps": 40, "eps": 60, "loss": "soft"}
-    made = jaxanon.adapt(grey, wishes, sources, beliefs=beliefs, **changes).images
+    made = jaxanon.adapt(grey, wishes, sources, soft_labels=soft_labels, **changes).images
 
     def distance(images):
         found = sources.logits(images)
         logs = [s - np.log(np.exp(s).sum(1, keepdims=True)) for s in found]
-        return -np.mean([(b * s).sum(1).mean() for b, s in zip(beliefs, logs, strict=True)])
+        return -np.mean([(b * s).sum(1).mean() for b, s in zip(soft_labels, logs, strict=True)])
 
     assert distance(made) < 0.7 * distance(grey)
     with pytest.raises(UsageError, match="soft needs the sources' probabilities"):
         jaxanon.adapt(grey, wishes, sources, loss="soft")
-    with pytest.raises(UsageError, match=r"beliefs of tiny_a have shape \(4, 9\)"):
-        jaxanon.adapt(grey, wishes, sources, loss="soft", beliefs=[b[:, :9] for b in beliefs])
+    with pytest.raises(UsageError, match=r"soft_labels of tiny_a have shape \(4, 9\)"):
+        jaxanon.adapt(
+            grey, wishes, sources, loss="soft", soft_labels=[b[:, :9] for b in soft_labels]
+        )
 
 
 def test_half_of_the_sources_are_drawn_evenly():
@@ -222,23 +229,23 @@ def test_half_of_the_sources_are_drawn_evenly():
 
 
 def test_mean_logits_are_one_classifier(sources, small, wishes):
-    """The loss of each source is that of the mean, and the leads stay the sources' own."""
-    settings = Settings(fusion="logits")
+    """The loss of each source is that of the mean, and the margins stay the sources' own."""
+    settings = Settings(ensemble_mode="logits")
     logits = (jnp.array([1.0, 3.0, -2.0]), jnp.array([4.0, 0.0, 1.0]))
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)
-    problem = problem._replace(decisions=jnp.array([0, 2]), margin=jnp.float32(100))
-    found, leads = objective.score(settings, logits, problem, jnp.bool_(True), jax.random.key(0))
+    problem = problem._replace(decisions=jnp.array([0, 2]), confidence=jnp.float32(100))
+    found, margins = objective.score(settings, logits, problem, jnp.bool_(True), jax.random.key(0))
     mean = np.mean(logits, 0)
     logs = mean - np.log(np.exp(mean).sum())
     assert float(found) == pytest.approx(-logs[0] - logs[2], rel=1e-5)
-    np.testing.assert_allclose(leads, [-2, -3])
+    np.testing.assert_allclose(margins, [-2, -3])
 
 
-@pytest.mark.parametrize("fusion", ["losses", "subset"])
-def test_in_random_views_convinced_sources_still_count(sources, small, wishes, fusion):
-    """In closing steps only those that are not convinced do, none of them left out by chance."""
-    settings = Settings(fusion=fusion, views="flip", margin=1.0)
+@pytest.mark.parametrize("ensemble_mode", ["losses", "subset"])
+def test_in_random_views_convinced_sources_still_count(sources, small, wishes, ensemble_mode):
+    """In final steps only those that are not convinced do, none of them left out by chance."""
+    settings = Settings(ensemble_mode=ensemble_mode, transforms="flip", confidence=1.0)
     logits = (jnp.array([9.0, 0.0]), jnp.array([0.0, 0.5]))
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)._replace(decisions=jnp.array([0, 0]))
@@ -251,7 +258,7 @@ def test_in_random_views_convinced_sources_still_count(sources, small, wishes, f
         return [bool(jnp.abs(slope).sum() > 0) for slope in jax.grad(total)(logits)]
 
     looks = [counted(False, seed) for seed in range(8)]
-    if fusion == "losses":
+    if ensemble_mode == "losses":
         assert looks == [[True, True]] * 8
     else:
         assert {tuple(look) for look in looks} == {(True, False), (False, True)}, "drawn anew"
@@ -259,15 +266,15 @@ def test_in_random_views_convinced_sources_still_count(sources, small, wishes, f
 
 
 def test_each_step_draws_another_half(sources, small, wishes):
-    settings = Settings(fusion="subset", margin=np.inf)
+    settings = Settings(ensemble_mode="subset", confidence=np.inf)
     found = [here(sources, small, wishes, settings, steps).gradient[0] for steps in range(8)]
     assert len({np.asarray(gradient).tobytes() for gradient in found}) == 2
 
 
 def test_mean_logits_need_equal_classes(tinies, small):
     wishes = np.zeros((2, len(small)), int)
-    with pytest.raises(UsageError, match="fusion=logits needs sources of equal classes"):
-        jaxanon.adapt(small, wishes, Ensemble(tinies[:2]), fusion="logits")
+    with pytest.raises(UsageError, match="ensemble_mode=logits needs sources of equal classes"):
+        jaxanon.adapt(small, wishes, Ensemble(tinies[:2]), ensemble_mode="logits")
 
 
 def test_features_are_mixed_with_those_of_pictures_alone(rng):
@@ -324,7 +331,7 @@ def test_windows_are_mixed_with_pictures_alone(rng):
 
 
 def test_mixing_reaches_the_layers_and_leaves_the_batch_of_another_alone(sources, small, wishes):
-    settings = Settings(mixup=1.0, margin=np.inf)
+    settings = Settings(mixup=1.0, confidence=np.inf)
     mixed_slope = here(sources, small, wishes, settings).gradient
     assert not np.allclose(mixed_slope, here(sources, small, wishes, Settings()).gradient)
     np.testing.assert_allclose(
@@ -334,54 +341,57 @@ def test_mixing_reaches_the_layers_and_leaves_the_batch_of_another_alone(sources
 
 @pytest.mark.parametrize("patience", [1, 3])
 def test_patience_asks_for_so_many_views_in_a_row(sources, small, wishes, patience):
-    settings = Settings(views="resize", patience=patience, margin=1.0)
+    settings = Settings(transforms="resize", patience=patience, confidence=1.0)
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)
     state = init(settings, jnp.zeros(problem.below.shape))
     gradient = jnp.ones(problem.below.shape)
     done = []
-    for leads in ((2, 2), (2, 0.5), (2, 2), (2, 2), (1.0, 2), (0, 0)):
-        slope = objective.Slope(gradient, jnp.array(leads, jnp.float32), None)
+    for margins in ((2, 2), (2, 0.5), (2, 2), (2, 2), (1.0, 2), (0, 0)):
+        slope = objective.Slope(gradient, jnp.array(margins, jnp.float32), None)
         state = step(settings, problem, state, slope)
         done.append(bool(state.done))
     assert done.index(True) == {1: 0, 3: 4}[patience]
 
 
 def test_closing_steps_see_the_image_as_it_is(sources, small, wishes):
-    settings = Settings(views="resize:1", mixup=1.0, margin=1.0)
+    settings = Settings(transforms="resize:1", mixup=1.0, confidence=1.0)
     same = here(sources, small, wishes, settings, still=True)
-    wanted = here(sources, small, wishes, Settings(margin=1.0))
-    np.testing.assert_allclose(same.leads, wanted.leads, atol=1e-5)
+    wanted = here(sources, small, wishes, Settings(confidence=1.0))
+    np.testing.assert_allclose(same.margins, wanted.margins, atol=1e-5)
     np.testing.assert_allclose(same.gradient, wanted.gradient, atol=1e-6)
-    assert not np.allclose(here(sources, small, wishes, settings).leads, wanted.leads)
+    assert not np.allclose(here(sources, small, wishes, settings).margins, wanted.margins)
 
 
 CONVINCED, NOT = (2.0, 2.0), (2.0, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("leads", "looks", "forgets", "made"),
+    ("margins", "looks", "forgets", "made"),
     [
-        # the image as it is convinces when the closing steps begin: random views, then two final
+        # the image as it is convinces when the final steps begin: random transforms, then two
+        # unconditional
         ([NOT] * 8 + [CONVINCED] + [NOT] * 11, "rrrrrrrrprrrrrrrrrpp", [18], 20),
         ([NOT] * 8 + [CONVINCED] + [NOT] * 9 + [CONVINCED], "rrrrrrrrprrrrrrrrrp", [], 18),
-        # it does not: closing steps until it does, or to the end
+        # it does not: final steps until it does, or to the end
         ([CONVINCED] * 8 + [NOT] * 3 + [CONVINCED], "r" * 8 + "pppp", [8], 11),
         ([CONVINCED] * 8 + [NOT] * 12, "r" * 8 + "p" * 12, [8], 20),
     ],
 )
-def test_the_way_to_the_end(sources, small, wishes, leads, looks, forgets, made):
-    """20 steps, 12 of them closing, two of these final: random (r) or plain (p) looks."""
-    settings = Settings(views="flip", steps=20, closing=0.6, margin=1.0, patience=99)
+def test_the_way_to_the_end(sources, small, wishes, margins, looks, forgets, made):
+    """20 steps, 12 of them final, two of these unconditional: random (r) or plain (p) looks."""
+    settings = Settings(
+        transforms="flip", steps=20, final_fraction=0.6, confidence=1.0, patience=99
+    )
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)
     state = init(settings, jnp.zeros(problem.below.shape))
     slope = objective.Slope(jnp.zeros(problem.below.shape), jnp.zeros(2), None)
     seen, forgotten = "", []
-    for at, lead in enumerate([*leads, NOT]):
+    for at, margin in enumerate([*margins, NOT]):
         seen += "p" if plain(settings, problem, state) else "r"
         optimizer = jax.tree.map(lambda leaf: jnp.full_like(leaf, 5.0), state.optimizer)
-        slope = slope._replace(leads=jnp.array(lead))
+        slope = slope._replace(margins=jnp.array(margin))
         state = step(settings, problem, state._replace(optimizer=optimizer), slope)
         if bool(state.done):
             break
@@ -390,14 +400,16 @@ def test_the_way_to_the_end(sources, small, wishes, leads, looks, forgets, made)
     assert (seen[: len(looks)], forgotten, int(state.steps)) == (looks, forgets, made)
 
 
-@pytest.mark.parametrize("closing", [0.3, 1.0])
-def test_images_that_convince_as_they_are_end_with_the_first_final_step(sources, small, closing):
+@pytest.mark.parametrize("final_fraction", [0.3, 1.0])
+def test_images_that_convince_as_they_are_end_with_the_first_final_step(
+    sources, small, final_fraction
+):
     right = sources.decide(small)
     result = jaxanon.adapt(
-        small, right, sources, views="resize:1", steps=10, closing=closing, patience=99,
-        margin=0.0, eps=1,
+        small, right, sources, transforms="resize:1", steps=10,
+        final_fraction=final_fraction, patience=99, confidence=0.0, eps=1,
     )  # fmt: skip
-    assert result.steps == [10 - math.ceil(10 * closing / 6)] * len(small)
+    assert result.steps == [10 - math.ceil(10 * final_fraction / 6)] * len(small)
 
 
 @pytest.mark.parametrize("preset", ["fast", "transfer"])
@@ -410,19 +422,22 @@ def test_an_attack_is_the_loop_the_other_way_round(sources, small, preset):
 
 
 def test_a_targeted_attack_reaches_its_class(sources, small):
-    result = jaxanon.attack(small, sources, towards=4, eps=40)
+    result = jaxanon.attack(small, sources, target_class=4, eps=40)
     assert result.status == ["reached"] * len(small)
     assert (sources.decide(result.images) == 4).all()
     each = np.arange(len(small)) + 3
     np.testing.assert_array_equal(
-        jaxanon.attack(small, sources, towards=each, eps=40).decisions, np.stack([each, each])
+        jaxanon.attack(small, sources, target_class=each, eps=40).decisions, np.stack([each, each])
     )
 
 
 def test_attacks_refuse_what_makes_no_sense(sources, small):
     for options, text in (
-        ({"towards": [1, 2]}, r"towards has shape \(2,\); give one class, or one for each of 4"),
-        ({"towards": 4, "loss": "soft"}, "loss is soft; it must be another for an attack"),
+        (
+            {"target_class": [1, 2]},
+            r"target_class has shape \(2,\); give one class, or",
+        ),
+        ({"target_class": 4, "loss": "soft"}, "loss is soft; it must be another for an attack"),
         ({"loss": "soft"}, "loss is soft"),
         ({"goal": "keep"}, "goal is no option"),
     ):
@@ -435,11 +450,11 @@ def test_attacks_refuse_what_makes_no_sense(sources, small):
 @pytest.mark.parametrize(
     ("option", "text"),
     [
-        ({"copies": 2.0}, "copies is 2.0; it must be a whole number"),
+        ({"num_copies": 2.0}, "num_copies is 2.0; it must be a whole number"),
         ({"steps": 2.7}, "steps is 2.7; it must be a whole number"),
         ({"patience": float("inf")}, "patience is inf; it must be a whole number"),
-        ({"copies": 2}, "copies is 2; it must be 1 without views or mixup"),
-        ({"closing": 30}, "closing is 30; it must be 0 to 1"),
+        ({"num_copies": 2}, "num_copies is 2; it must be 1 without transforms or mixup"),
+        ({"final_fraction": 30}, "final_fraction is 30; it must be 0 to 1"),
         ({"loss": "soft", "goal": "avoid"}, "loss is soft; it must be another for an attack"),
     ],
     ids=str,
@@ -450,7 +465,7 @@ def test_settings_that_cannot_be(option, text):
 
 
 def test_masked_cells_do_not_count_towards_the_mean_of_proportional_steps(sources, small, wishes):
-    settings = Settings(rule="proportional", momentum=0.0, step=1.0)
+    settings = Settings(rule="proportional", momentum=0.0, step_size=1.0)
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)
     room = jnp.zeros(problem.below.shape, jnp.uint8).at[:20].set(16)

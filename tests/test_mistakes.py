@@ -57,7 +57,7 @@ def test_an_attack_on_lite0_in_the_eyes_of_lite1_and_lite2(photos, tmp_path, cap
     for path, _ in photos[:12]:
         (folder / path.name).write_bytes(path.read_bytes())
     attack = ["attack", str(folder), "-o", str(out), "--sources", LITE[0], "--eps", "8"]
-    assert main([*attack, "--set", "margin=4", "--quiet"]) == 0
+    assert main([*attack, "--set", "confidence=4", "--quiet"]) == 0
     report = json.loads((out / "report.json").read_text())
     assert [image["status"] for image in report["images"]] == ["fooled"] * 12
     words = ["transfer", str(folder), str(out), "--classifiers", ",".join(LITE), "--class-aware"]

@@ -10,9 +10,9 @@ from PIL import Image
 from samples import picture
 
 from jaxanon.adaptation import transforms, warps
-from jaxanon.adaptation.bank import bank
 from jaxanon.adaptation.compression import jpeg
-from jaxanon.adaptation.transforms import METHODS, changed, parse
+from jaxanon.adaptation.dead_leaves import dead_leaves_images
+from jaxanon.adaptation.transforms import TRANSFORMS, changed, parse
 from jaxanon.errors import UsageError
 
 SIZE = 36
@@ -33,13 +33,13 @@ def keys(count):
 
 def many(name, view, count=400, strength=None):
     """`count` draws of a change."""
-    method = METHODS[name]
+    method = TRANSFORMS[name]
     amount = method.strength if strength is None else strength
     draw = jax.vmap(lambda view, key: method.change(view, key, amount), (None, 0))
     return np.asarray(jax.jit(draw)(view, keys(count)))
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", TRANSFORMS)
 def test_same_key_same_result_and_other_keys_others(name, view):
     one, again, other = (np.asarray(changed(name, view, jax.random.key(k))) for k in (0, 0, 1))
     assert one.shape == view.shape
@@ -50,7 +50,7 @@ def test_same_key_same_result_and_other_keys_others(name, view):
     assert np.isfinite(other).all()
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", TRANSFORMS)
 def test_gradients_pass(name, view):
     """To every pixel on average: none is cut off for good."""
     weights = jax.random.normal(jax.random.key(1), view.shape)
@@ -165,7 +165,7 @@ def test_scale_draws_each_power_alike(view):
 
 
 def test_mix_adds_pictures_of_the_bank_alone(view):
-    pictures = bank(SIZE) / 255
+    pictures = dead_leaves_images(SIZE) / 255
     chosen = set()
     for draw in many("mix", view, 60, 0.3):
         added = draw - np.asarray(view)
@@ -230,13 +230,13 @@ def test_jpeg_gradient_takes_rounding_for_the_identity(view):
     np.testing.assert_allclose(slope, expected, atol=1e-3)
 
 
-def test_the_bank_is_fixed_and_generated():
-    pictures = bank(32)
-    np.testing.assert_array_equal(pictures, bank.__wrapped__(32))
+def test_the_dead_leaves_are_fixed_and_generated():
+    pictures = dead_leaves_images(32)
+    np.testing.assert_array_equal(pictures, dead_leaves_images.__wrapped__(32))
     assert pictures.shape == (8, 32, 32, 3)
     assert len({p.tobytes() for p in pictures}) == 8
     assert pictures.std() > 40
-    large = bank(64).reshape(8, 32, 2, 32, 2, 3).mean((2, 4))
+    large = dead_leaves_images(64).reshape(8, 32, 2, 32, 2, 3).mean((2, 4))
     assert np.abs(large - pictures).mean() < 20, "the same pictures at every size"
 
 
@@ -244,8 +244,8 @@ def test_views_are_written_as_text():
     assert parse("") == ()
     assert parse("resize:0.4, flip") == (("resize", 0.4), ("flip", 0.5))
     for text, message in (
-        ("flop", "unknown view 'flop'; near matches: flip"),
-        ("flip:2", r"strength of view 'flip:2' must be 0 to 1"),
+        ("flop", "unknown transform 'flop'; near matches: flip"),
+        ("flip:2", r"strength of transform 'flip:2' must be 0 to 1"),
         ("flip:often", "must be 0 to 1"),
         ("flip:nan", "must be 0 to 1"),
         ("blocks:2.5", "must be a whole number, 1 to 8"),
@@ -256,8 +256,8 @@ def test_views_are_written_as_text():
 
 def test_changes_follow_one_another(view):
     key = jax.random.key(5)
-    by_hand = METHODS["flip"].change(view, jax.random.fold_in(key, 0), 1.0)
-    by_hand = METHODS["noise"].change(by_hand, jax.random.fold_in(key, 1), 0.1)
+    by_hand = TRANSFORMS["flip"].change(view, jax.random.fold_in(key, 0), 1.0)
+    by_hand = TRANSFORMS["noise"].change(by_hand, jax.random.fold_in(key, 1), 0.1)
     np.testing.assert_array_equal(changed("flip:1,noise:0.1", view, key), by_hand)
     assert not np.array_equal(changed("flip:1,noise:0.1", view, jax.random.key(6)), by_hand)
     assert transforms.changed("", view, key) is view
@@ -265,6 +265,6 @@ def test_changes_follow_one_another(view):
 
 def test_the_page_names_every_view_with_its_strength():
     page = (Path(__file__).parents[1] / "docs" / "transfer.md").read_text()
-    for name, method in METHODS.items():
+    for name, method in TRANSFORMS.items():
         row = f"| `{name}` | {method.strength:g} ({method.least:g} to {method.most:g}) |"
         assert row in page, row

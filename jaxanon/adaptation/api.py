@@ -46,7 +46,7 @@ def adapt(
     masks: Sequence[np.ndarray | None] | None = None,
     preset: str = "fast",
     slots: int | None = None,
-    beliefs: Sequence[np.ndarray] | None = None,
+    soft_labels: Sequence[np.ndarray] | None = None,
     **changes: Any,
 ) -> Result:
     """Perturb anonymized images until each source makes its reference decision again.
@@ -62,7 +62,7 @@ def adapt(
         masks: per image a bool array `(H, W)`, true where pixels may change, or None.
         preset: `fast` or `transfer`.
         slots: images adapted at once, per device; by default what suits the device.
-        beliefs: per source `(images, classes)`, its probabilities on the originals, for
+        soft_labels: per source `(images, classes)`, its probabilities on the originals, for
             `loss="soft"`: they reveal more of the originals than decisions do.
         changes: fields of `jaxanon.adaptation.settings.Settings`, such as `eps=8` or `seed=1`.
 
@@ -70,14 +70,14 @@ def adapt(
         UsageError: when shapes, types or options do not fit.
     """
     settings = _settings("keep", preset, changes)
-    return _loop(anonymized, decisions, ensemble, masks, slots, beliefs, settings)
+    return _loop(anonymized, decisions, ensemble, masks, slots, soft_labels, settings)
 
 
 def attack(
     images: Sequence[np.ndarray],
     ensemble: Ensemble,
     *,
-    towards: np.ndarray | int | None = None,
+    target_class: np.ndarray | int | None = None,
     masks: Sequence[np.ndarray | None] | None = None,
     preset: str = "fast",
     slots: int | None = None,
@@ -90,7 +90,7 @@ def attack(
     Args:
         images: uint8 arrays `(H, W, 3)`, of any sizes.
         ensemble: the sources.
-        towards: a class, or one per image, that every source is to see instead (a targeted
+        target_class: a class, or one per image, that every source is to see instead (a targeted
             attack); by default any other than its own decision (untargeted).
         masks: as in `adapt`.
         preset: as in `adapt`.
@@ -100,14 +100,14 @@ def attack(
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
-    settings = _settings("avoid" if towards is None else "reach", preset, changes)
-    if towards is None:
+    settings = _settings("avoid" if target_class is None else "reach", preset, changes)
+    if target_class is None:
         wanted = ensemble.decide(images)
-    elif np.shape(towards) in ((), (len(images),)):
-        wanted = np.broadcast_to(towards, (len(ensemble.names), len(images)))
+    elif np.shape(target_class) in ((), (len(images),)):
+        wanted = np.broadcast_to(target_class, (len(ensemble.names), len(images)))
     else:
         raise UsageError(
-            f"towards has shape {np.shape(towards)}; give one class, or one for each of "
+            f"target_class has shape {np.shape(target_class)}; give one class, or one for each of "
             f"{len(images)} images"
         )
     return _loop(images, wanted, ensemble, masks, slots, None, settings)
@@ -119,14 +119,15 @@ def _settings(goal: str, preset: str, changes: dict[str, Any]) -> Settings:
     return named_preset(preset, **changes, goal=goal)
 
 
-def _check_beliefs(beliefs: Sequence[np.ndarray], ensemble: Ensemble, images: int) -> None:
-    if len(beliefs) != len(ensemble.names):
-        raise UsageError(f"{len(beliefs)} beliefs for {len(ensemble.names)} sources")
-    for belief, classifier in zip(beliefs, ensemble.classifiers, strict=True):
+def _check_soft_labels(soft_labels: Sequence[np.ndarray], ensemble: Ensemble, images: int) -> None:
+    if len(soft_labels) != len(ensemble.names):
+        raise UsageError(f"{len(soft_labels)} soft_labels for {len(ensemble.names)} sources")
+    for soft_label, classifier in zip(soft_labels, ensemble.classifiers, strict=True):
         expected = (images, classifier.config.classes)
-        if belief.shape != expected:
+        if soft_label.shape != expected:
             raise UsageError(
-                f"beliefs of {classifier.name} have shape {belief.shape}, expected {expected}"
+                f"soft_labels of {classifier.name} have shape {soft_label.shape}, "
+                f"expected {expected}"
             )
 
 
@@ -136,7 +137,7 @@ def _loop(
     ensemble: Ensemble,
     masks: Sequence[np.ndarray | None] | None,
     slots: int | None,
-    beliefs: Sequence[np.ndarray] | None,
+    soft_labels: Sequence[np.ndarray] | None,
     settings: Settings,
 ) -> Result:
     wanted = np.asarray(decisions)
@@ -154,8 +155,8 @@ def _loop(
         masks = [None] * len(anonymized)
     if len(masks) != len(anonymized):
         raise UsageError(f"{len(masks)} masks for {len(anonymized)} images")
-    if beliefs is not None:
-        _check_beliefs(beliefs, ensemble, len(anonymized))
+    if soft_labels is not None:
+        _check_soft_labels(soft_labels, ensemble, len(anonymized))
     for i, (image, mask) in enumerate(zip(anonymized, masks, strict=True)):
         if mask is not None and (mask.dtype != np.bool_ or mask.shape != image.shape[:2]):
             raise UsageError(
@@ -171,7 +172,7 @@ def _loop(
                 ensemble,
                 settings,
                 mask=mask,
-                beliefs=None if beliefs is None else [belief[i] for belief in beliefs],
+                soft_labels=None if soft_labels is None else [rows[i] for rows in soft_labels],
             )
             for i, image, decided, mask in everything[start : start + ensemble.batch]
         ]

@@ -24,7 +24,7 @@ def guarantee(
         settings: of the loop.
         classes: of each source.
         regions: whether only regions may change, which were found on the original.
-        capped: whether somebody who knows the original may stop the image between portions.
+        capped: whether somebody who knows the original may stop the image between verifications.
 
     Returns:
         `bits`, an upper bound per image on what the sources told, and `text`, the same in words.
@@ -39,7 +39,7 @@ def guarantee(
         bits = sum(math.log2(count) for count in classes)
         told = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
     if capped:
-        stops = settings.looks + 1
+        stops = settings.max_verifications + 1
         bits += math.log2(stops)
         told += f", and through which of {stops} moments it was stopped at"
     known = "the anonymized image" + (" and the region that may change" if regions else "")

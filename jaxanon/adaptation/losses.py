@@ -7,32 +7,32 @@ import jax.numpy as jnp
 from jax import Array
 
 
-def lead(logits: Array, decision: Array) -> Array:
+def margin(logits: Array, decision: Array) -> Array:
     """Logit of the reference decision minus the largest other logit; positive where it is kept."""
     others = jnp.where(jnp.arange(logits.shape[0]) == decision, -jnp.inf, logits)
     return logits[decision] - others.max()
 
 
-def loss(name: str, logits: Array, decision: Array, belief: Array) -> Array:
+def loss(name: str, logits: Array, decision: Array, soft_label: Array) -> Array:
     """One source's loss, to be made small; its negative drives away from the decision.
 
     Args:
-        name: `cross_entropy`; `margin`, the negative lead (Carlini and Wagner, "Towards Evaluating
-            the Robustness of Neural Networks", S&P 2017); `logit`, the negative logit of the
-            decision (Zhao et al., "On Success and Simplicity: A Second Look at Transferable
+        name: `cross_entropy`; `margin`, the negative margin (Carlini and Wagner, "Towards
+            Evaluating the Robustness of Neural Networks", S&P 2017); `logit`, the negative logit of
+            the decision (Zhao et al., "On Success and Simplicity: A Second Look at Transferable
             Targeted Attacks", NeurIPS 2021); or `soft`, the cross-entropy to all probabilities on
             the original (the first term of Hinton et al., "Distilling the Knowledge in a Neural
             Network", 2015, at temperature 1).
         logits: `(classes,)`.
         decision: the reference decision.
-        belief: `(classes,)` probabilities on the original, for `soft`; else empty.
+        soft_label: `(classes,)` probabilities on the original, for `soft`; else empty.
     """
     if name == "margin":
-        return -lead(logits, decision)
+        return -margin(logits, decision)
     if name == "logit":
         return -logits[decision]
     if name == "soft":
-        return -(belief * jax.nn.log_softmax(logits)).sum()
+        return -(soft_label * jax.nn.log_softmax(logits)).sum()
     return -jax.nn.log_softmax(logits)[decision]
 
 

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxanon.adaptation import transforms
-from jaxanon.adaptation.bank import bank
-from jaxanon.adaptation.losses import drawn_half, lead, loss
+from jaxanon.adaptation.dead_leaves import dead_leaves_images
+from jaxanon.adaptation.losses import drawn_half, loss, margin
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Network, unit
@@ -26,17 +26,17 @@ class Slope(NamedTuple):
 
     Attributes:
         gradient: of the loss by the perturbation, shaped like it.
-        leads: `(sources,)`, the smallest over the copies; negative where the goal is to avoid the
+        margins: `(sources,)`, the smallest over the copies; negative where the goal is to avoid the
             decisions and they are still made.
         variance: mean gradient nearby, minus the one here; None without variance tuning.
     """
 
     gradient: Array
-    leads: Array
+    margins: Array
     variance: Array | None
 
 
-def views(
+def transformed_views(
     sources: int, settings: Settings, delta: Array, problem: Problem, still: Array, key: Array
 ) -> tuple[Array, ...]:
     """What each of the sources sees of one perturbed image, `(size, size, 3)` each.
@@ -55,8 +55,8 @@ def views(
             part = jnp.einsum("jck,lk->jcl", delta, problem.columns[i])
             change = jnp.einsum("ij,jcl->icl", problem.rows[i], part)
         view = unit(jnp.asarray(problem.views[i])) + change.swapaxes(1, 2)
-        if settings.views:
-            changed = transforms.changed(settings.views, view, jax.random.fold_in(key, i))
+        if settings.transforms:
+            changed = transforms.changed(settings.transforms, view, jax.random.fold_in(key, i))
             view = jnp.where(still, view, changed)
         seen.append(view.astype(settings.precision))
     return tuple(seen)
@@ -65,26 +65,28 @@ def views(
 def score(
     settings: Settings, logits: tuple[Array, ...], problem: Problem, still: Array, key: Array
 ) -> tuple[Array, Array]:
-    """Loss of one image over its sources, and the leads `(sources,)`.
+    """Loss of one image over its sources, and the margins `(sources,)`.
 
     Where the image is seen as it is, sources that are convinced already no longer count.
     """
     sign = -1 if settings.goal == "avoid" else 1
     decisions = jnp.asarray(problem.decisions)
-    leads = sign * jnp.stack([lead(s, d) for s, d in zip(logits, decisions, strict=True)])
-    counts = (leads < problem.margin) | ~still
-    if settings.fusion == "subset":
+    margins = sign * jnp.stack([margin(s, d) for s, d in zip(logits, decisions, strict=True)])
+    counts = (margins < problem.confidence) | ~still
+    if settings.ensemble_mode == "subset":
         counts &= drawn_half(len(logits), key) | (still if settings.random else False)
-    if settings.fusion == "logits":
+    if settings.ensemble_mode == "logits":
         mean = jnp.stack(logits).mean(0)
         logits = (mean,) * len(logits)
     losses = jnp.stack(
         [
-            loss(settings.loss, scores, decision, jnp.asarray(belief))
-            for scores, decision, belief in zip(logits, decisions, problem.beliefs, strict=True)
+            loss(settings.loss, scores, decision, jnp.asarray(soft_label))
+            for scores, decision, soft_label in zip(
+                logits, decisions, problem.soft_labels, strict=True
+            )
         ]
     )
-    return jnp.where(counts, sign * losses, 0).sum(), leads
+    return jnp.where(counts, sign * losses, 0).sum(), margins
 
 
 def gradients(
@@ -96,7 +98,7 @@ def gradients(
     still: Array,
     keys: Array,
 ) -> tuple[Array, Array]:
-    """Gradients of the losses by the perturbations, and the leads, for a batch of images.
+    """Gradients of the losses by the perturbations, and the margins, for a batch of images.
 
     The networks stand in a Python loop (stacked under `vmap`, every convolution would turn into a
     grouped one) and take the batch as it is. Images do not mix, so the gradient of the sum of
@@ -104,7 +106,7 @@ def gradients(
 
     Args:
         networks: of the sources.
-        settings: loss, random views, precision.
+        settings: loss, random transforms, precision.
         params: the networks' parameters, in that precision.
         deltas: `(slots, canvas, 3, canvas)`.
         problems: stacked along the first axis, like `still` and `keys`.
@@ -112,24 +114,24 @@ def gradients(
         keys: of this evaluation; they determine all that is random in it.
 
     Returns:
-        Gradients, shaped like `deltas`, and leads `(slots, sources)`.
+        Gradients, shaped like `deltas`, and margins `(slots, sources)`.
     """
     chances = jnp.where(still, 0, settings.mixup) if settings.mixup else None
 
     def total(deltas: Array) -> tuple[Array, Array]:
-        look = partial(views, len(networks), settings)
+        look = partial(transformed_views, len(networks), settings)
         seen = jax.vmap(look)(deltas, problems, still, keys)
         for_mixing = jax.vmap(jax.random.fold_in, (0, None))  # views take 0 to len(networks)
         logits = tuple(
             _logits(network, arrays, view, for_mixing(keys, len(networks) + i), chances)
             for i, (network, arrays, view) in enumerate(zip(networks, params, seen, strict=True))
         )
-        losses, leads = jax.vmap(partial(score, settings))(logits, problems, still, keys)
-        return losses.sum(), leads
+        losses, margins = jax.vmap(partial(score, settings))(logits, problems, still, keys)
+        return losses.sum(), margins
 
     with jax.default_matmul_precision("float32"):  # what goes back, too
-        gradient, leads = jax.grad(total, has_aux=True)(deltas)
-    return gradient, leads
+        gradient, margins = jax.grad(total, has_aux=True)(deltas)
+    return gradient, margins
 
 
 def _logits(
@@ -138,7 +140,7 @@ def _logits(
     """The source's logits, its features mixed with clean ones with these chances."""
     if chances is None:
         return network.apply(params, view).astype(jnp.float32)
-    pictures = unit(jnp.asarray(bank(view.shape[1]))).astype(view.dtype)
+    pictures = unit(jnp.asarray(dead_leaves_images(view.shape[1]))).astype(view.dtype)
     both = jnp.concatenate([view, pictures])
     with mixing(chances, keys, len(pictures)):
         return network.apply(params, both).astype(jnp.float32)[: len(view)]
@@ -158,7 +160,7 @@ def slopes(
     `steps`, made so far, choose what is random in it; the other arguments are those of `gradients`.
 
     Averaging over copies is Xie et al.'s and Wang et al.'s way of taking an expectation over
-    random views. Variance tuning: Wang and He, "Enhancing the Transferability of Adversarial
+    random transforms. Variance tuning: Wang and He, "Enhancing the Transferability of Adversarial
     Attacks through Variance Tuning", CVPR 2021.
     """
     own = jax.vmap(lambda seed, steps: jax.random.fold_in(jax.random.key(seed), steps))(
@@ -169,15 +171,15 @@ def slopes(
         keys = jax.vmap(jax.random.fold_in, (0, None))(own, which)
         return gradients(networks, settings, params, deltas, problems, still, keys)
 
-    copies = [at(deltas, which) for which in range(settings.copies)]
+    copies = [at(deltas, which) for which in range(settings.num_copies)]
     gradient = jnp.stack([gradient for gradient, _ in copies]).mean(0)
-    leads = jnp.stack([leads for _, leads in copies]).min(0)
-    if not settings.variance:
-        return Slope(gradient, leads, None)
+    margins = jnp.stack([margins for _, margins in copies]).min(0)
+    if not settings.num_neighbors:
+        return Slope(gradient, margins, None)
     nearby = jnp.zeros_like(gradient)
-    for which in range(settings.copies, settings.gradients):
+    for which in range(settings.num_copies, settings.gradients):
         keys = jax.vmap(jax.random.fold_in, (0, None))(own, which + 1_000_000)
         reach = NEIGHBOURHOOD * jnp.maximum(problems.below, problems.above).max((1, 2, 3)) / 255
         step = jax.vmap(partial(jax.random.uniform, shape=deltas.shape[1:], minval=-1.0))(keys)
-        nearby += at(deltas + reach[:, None, None, None] * step, which)[0] / settings.variance
-    return Slope(gradient, leads, nearby - gradient)
+        nearby += at(deltas + reach[:, None, None, None] * step, which)[0] / settings.num_neighbors
+    return Slope(gradient, margins, nearby - gradient)

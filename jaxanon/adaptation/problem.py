@@ -16,8 +16,8 @@ from jaxanon.ensemble import Ensemble, Views
 from jaxanon.errors import UsageError
 from jaxanon.view import CANVAS, Canvas
 
-FINAL = 6
-"""Of the closing steps, one in so many is final."""
+UNCONDITIONAL = 6
+"""Of the final steps, one in so many is unconditional."""
 LAYOUT = (CANVAS, 3, CANVAS)
 """Of arrays on the canvas, on the device: rows, channels, columns."""
 
@@ -34,15 +34,15 @@ class Problem(NamedTuple):
         rows, columns: M matrices each, `(size, canvas)`; see `jaxanon.view`.
         below, above: `(canvas, 3, canvas)` uint8, how far each cell can move, in levels.
         decisions: `(M,)` int32.
-        beliefs: M arrays `(classes,)` float32, the sources' probabilities on the original, where
-            the loss asks for them; else empty.
-        margin: logit distance at which a source counts as convinced; scalar.
-        patience: random views in a row that must convince; int32 scalar.
+        soft_labels: M arrays `(classes,)` float32, the sources' probabilities on the original,
+            where the loss asks for them; else empty.
+        confidence: logit distance at which a source counts as convinced; scalar.
+        patience: random transforms in a row that must convince; int32 scalar.
         steps: most steps from here on; int32 scalar.
-        closing: of these, the last so many look at the image as it is, unless that convinces the
-            sources when they begin; int32 scalar.
-        final: of these, the last so many look at it as it is in any case; int32 scalar.
-        seed: of this image's random views; uint32 scalar.
+        final_steps: of these, the last so many look at the image without random transforms, unless
+            that convinces the sources when they begin; int32 scalar.
+        unconditional_steps: of these, the last so many do so in any case; int32 scalar.
+        seed: of this image's random transforms; uint32 scalar.
     """
 
     views: tuple[ArrayLike, ...]
@@ -51,12 +51,12 @@ class Problem(NamedTuple):
     below: ArrayLike
     above: ArrayLike
     decisions: ArrayLike
-    beliefs: tuple[ArrayLike, ...]
-    margin: ArrayLike
+    soft_labels: tuple[ArrayLike, ...]
+    confidence: ArrayLike
     patience: ArrayLike
     steps: ArrayLike
-    closing: ArrayLike
-    final: ArrayLike
+    final_steps: ArrayLike
+    unconditional_steps: ArrayLike
     seed: ArrayLike
 
 
@@ -91,7 +91,7 @@ def prepare(
     *,
     mask: np.ndarray | None = None,
     views: Views | None = None,
-    beliefs: Sequence[np.ndarray] | None = None,
+    soft_labels: Sequence[np.ndarray] | None = None,
 ) -> Job:
     """State an image in arrays, on the host.
 
@@ -100,21 +100,22 @@ def prepare(
         pixels: anonymized, `(H, W, 3)` uint8.
         decisions: `(sources,)` int, each source's reference decision.
         sources: the classifiers to convince.
-        settings: bound, margin, steps and seed.
+        settings: bound, confidence, steps and seed.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         views: what the sources see of `pixels`, if that is known already.
-        beliefs: per source `(classes,)`, its probabilities on the original, for the loss `soft`.
+        soft_labels: per source `(classes,)`, its probabilities on the original, for the loss
+            `soft`.
 
     Raises:
-        UsageError: when the loss is `soft` and there are no beliefs.
+        UsageError: when the loss is `soft` and there are no soft labels.
     """
-    if settings.loss == "soft" and beliefs is None:
+    if settings.loss == "soft" and soft_labels is None:
         raise UsageError("the loss soft needs the sources' probabilities on the originals")
     canvas = Canvas(pixels.shape[0], pixels.shape[1])
     matrices = [canvas.matrices(classifier.config) for classifier in sources.classifiers]
     below, above = canvas.bounds(pixels, mask, settings.eps)
-    steps = settings.at_once(settings.steps)
-    closing, final = closing_of(settings, steps)
+    steps = settings.steps_to_verification(settings.steps)
+    final_steps, unconditional_steps = final_steps_of(settings, steps)
     problem = Problem(
         views=sources.look(pixels) if views is None else views,
         rows=tuple(rows for rows, _ in matrices),
@@ -122,24 +123,26 @@ def prepare(
         below=below.swapaxes(1, 2),
         above=above.swapaxes(1, 2),
         decisions=np.asarray(decisions, np.int32),
-        beliefs=tuple(
-            np.asarray(beliefs[i] if beliefs and settings.loss == "soft" else (), np.float32)
+        soft_labels=tuple(
+            np.asarray(
+                soft_labels[i] if soft_labels and settings.loss == "soft" else (), np.float32
+            )
             for i in range(len(matrices))
         ),
-        margin=np.float32(settings.margin),
+        confidence=np.float32(settings.confidence),
         patience=np.int32(min(settings.patience, 2**31 - 1)),
         steps=np.int32(steps),
-        closing=closing,
-        final=final,
+        final_steps=final_steps,
+        unconditional_steps=unconditional_steps,
         seed=content_seed(pixels, settings.seed),
     )
     return Job(key, pixels, canvas, problem)
 
 
-def closing_of(settings: Settings, steps: int) -> tuple[np.int32, np.int32]:
-    """How many of so many steps are closing ones, and how many of these are final."""
-    closing = round(settings.closing * steps)
-    return np.int32(closing), np.int32(math.ceil(closing / FINAL))
+def final_steps_of(settings: Settings, steps: int) -> tuple[np.int32, np.int32]:
+    """How many of so many steps are final ones, and how many of these unconditional."""
+    final = round(settings.final_fraction * steps)
+    return np.int32(final), np.int32(math.ceil(final / UNCONDITIONAL))
 
 
 def blank(sources: Ensemble, settings: Settings) -> Problem:
@@ -155,15 +158,15 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         below=room,
         above=room,
         decisions=np.zeros(len(sizes), np.int32),
-        beliefs=tuple(
+        soft_labels=tuple(
             np.zeros(classifier.config.classes if soft else 0, np.float32)
             for classifier in sources.classifiers
         ),
-        margin=np.float32(0),
+        confidence=np.float32(0),
         patience=np.int32(1),
         steps=np.int32(0),
-        closing=np.int32(0),
-        final=np.int32(0),
+        final_steps=np.int32(0),
+        unconditional_steps=np.int32(0),
         seed=np.uint32(0),
     )
 

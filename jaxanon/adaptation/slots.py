@@ -38,18 +38,18 @@ class Attempt:
 
     Attributes:
         job: the image.
-        problem: with the margin to reach and the steps left.
+        problem: with the confidence to reach and the steps left.
         start: perturbation to begin with, `(canvas, 3, canvas)` int16 levels; None is no change.
-        steps: made in earlier rounds.
-        rounds: times that it has been put back.
-        checks: of its earlier rounds and portions.
+        steps: made in earlier attempts.
+        retries: times that it has been put back.
+        checks: verifications of its saved file so far.
     """
 
     job: Job
     problem: Problem
     start: np.ndarray | None = None
     steps: int = 0
-    rounds: int = 0
+    retries: int = 0
     checks: int = 0
 
 
@@ -109,10 +109,10 @@ class Slots:
         kind = sources.mesh.devices.flat[0].platform
         wanted = wanted_slots(slots, sources.mesh)
         classes = {classifier.config.classes for classifier in sources.classifiers}
-        if settings.fusion == "logits" and len(classes) > 1:
+        if settings.ensemble_mode == "logits" and len(classes) > 1:
             raise UsageError(
-                f"fusion=logits needs sources of equal classes, not of {sorted(classes)}; "
-                "use fusion=losses"
+                f"ensemble_mode=logits needs sources of equal classes, not of {sorted(classes)}; "
+                "use ensemble_mode=losses"
             )
         if length is None:
             length = 4 if kind != "cpu" and settings.spends_all else 1

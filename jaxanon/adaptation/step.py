@@ -25,7 +25,7 @@ class State(NamedTuple):
         optimizer: optax's state.
         variance: the last step's, see `Slope`; None without variance tuning.
         streak: steps in a row in which all sources were convinced; int32 scalar.
-        settled: the image as it is convinced the sources when the closing steps began; bool scalar.
+        settled: the image as it is convinced the sources when the final steps began; bool scalar.
         steps: made so far; int32 scalar.
         done: no further step is wanted; bool scalar.
     """
@@ -85,7 +85,7 @@ def update_rule(settings: Settings) -> optax.GradientTransformation:
         if settings.momentum
         else optax.identity(),
         optax.scale_by_sign() if settings.rule == "sign" else proportional(),
-        optax.scale(-settings.step / 255),
+        optax.scale(-settings.step_size / 255),
     )
 
 
@@ -94,7 +94,7 @@ def init(settings: Settings, delta: Array) -> State:
     return State(
         delta=delta,
         optimizer=update_rule(settings).init(delta),
-        variance=jnp.zeros_like(delta) if settings.variance else None,
+        variance=jnp.zeros_like(delta) if settings.num_neighbors else None,
         streak=jnp.int32(0),
         settled=jnp.bool_(False),
         steps=jnp.int32(0),
@@ -117,7 +117,7 @@ def plain(settings: Settings, problem: Problem, state: State) -> Array:
     if not settings.random:
         return jnp.asarray(True)
     left = steps_left(problem, state)
-    return (left <= problem.final) | ((left <= problem.closing) & ~state.settled)
+    return (left <= problem.unconditional_steps) | ((left <= problem.final_steps) & ~state.settled)
 
 
 def forgetting(settings: Settings, state: State, when: Array) -> State:
@@ -138,20 +138,21 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     already convinced is left as it is. A state that is done passes unchanged.
 
     It stops once all sources are convinced: at once where they see the image as it is, after
-    `problem.patience` random views in a row else; or once the steps are spent. Where the image as
-    it is convinces them when the closing steps begin, it goes on with random views until the final
-    ones. Steps on the image as it is begin without momentum and variance: what the random views
-    have accumulated would outvote their few gradients.
+    `problem.patience` random transforms in a row else; or once the steps are spent. Where the image
+    as it is convinces them when the final steps begin, it goes on with random transforms until the
+    unconditional ones. Steps on the image as it is begin without momentum and variance: what the
+    random transforms have accumulated would outvote their few gradients.
     """
     left = steps_left(problem, state)
-    convinced = (slope.leads >= problem.margin).all()
+    convinced = (slope.margins >= problem.confidence).all()
     still = plain(settings, problem, state)
-    spared = convinced & settings.random & (left == problem.closing) & (left > problem.final)
+    begins_final = left == problem.final_steps
+    spared = convinced & settings.random & begins_final & (left > problem.unconditional_steps)
     streak = jnp.where(convinced, state.streak + 1, 0)
     enough = jnp.where(still, 1, problem.patience)
     done = state.done | ((streak >= enough) & ~spared) | (left <= 0)
 
-    begins = (left == problem.closing) | (state.settled & (left == problem.final))
+    begins = begins_final | (state.settled & (left == problem.unconditional_steps))
     begun = forgetting(settings, state, begins & ~spared) if settings.random else state
     gradient = slope.gradient if begun.variance is None else slope.gradient + begun.variance
     free = jnp.maximum(problem.below, problem.above) > 0

@@ -17,7 +17,7 @@ import jax
 import numpy as np
 
 from jaxanon import devices
-from jaxanon.adaptation.problem import LAYOUT, Job, closing_of
+from jaxanon.adaptation.problem import LAYOUT, Job, final_steps_of
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
 
 
@@ -28,8 +28,8 @@ class Adapted:
     Attributes:
         job: what went in.
         levels: the perturbation on the canvas, `(canvas, 3, canvas)` int16.
-        steps: gradient steps made, over all rounds.
-        rounds: times it had been put back, as it failed its check.
+        steps: gradient steps made, over all attempts.
+        retries: times it had been put back, as it failed its check.
         spent: whether it made all steps of its attempt.
         checks: that it had before.
     """
@@ -37,7 +37,7 @@ class Adapted:
     job: Job
     levels: np.ndarray
     steps: int
-    rounds: int
+    retries: int
     spent: bool = False
     checks: int = 0
 
@@ -58,7 +58,7 @@ def stream(batches: Iterable[Sequence[Job]], slots: Slots, check: Check) -> Iter
         slots: the running batch, empty.
         check: told what came out of the loop, up to the ensemble's batch at once; answers, per
             image, whether it is fine. Runs in a thread of its own. What is not fine goes back,
-            from where it stands, with a larger margin, for `settings.rounds` rounds and while
+            from where it stands, with a larger `confidence`, `settings.max_retries` times and while
             steps are left; after that it is yielded as it is.
     """
     source = iter(batches)
@@ -138,7 +138,7 @@ def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool
             item.attempt.job,
             levels,
             int(steps) + item.attempt.steps,
-            item.attempt.rounds,
+            item.attempt.retries,
             spent=int(steps) >= int(np.asarray(item.attempt.problem.steps)),
             checks=item.attempt.checks,
         )
@@ -148,29 +148,29 @@ def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool
 
 
 def _again(item: Adapted, slots: Slots) -> Attempt | None:
-    """A further round for what failed its check; None where rounds or steps are spent.
+    """A further attempt for what failed its check; None where retries or steps are spent.
 
-    Where there are closing steps, it consists of them: random views would lead away again. What
-    has merely come to the end of a portion goes on with another one.
+    Where there are final steps, it consists of them: random transforms would lead away again. What
+    has merely come to the end of `verify_every` steps goes on with as many more.
     """
     settings = slots.settings
     left = settings.steps - item.steps
-    onwards = bool(settings.portion) and (item.spent or settings.spends_all)
-    if item.job.fixed or left <= 0 or (item.rounds >= settings.rounds and not onwards):
+    onwards = bool(settings.verify_every) and (item.spent or settings.spends_all)
+    if item.job.fixed or left <= 0 or (item.retries >= settings.max_retries and not onwards):
         return None
-    if item.checks + 1 >= settings.looks:
+    if item.checks + 1 >= settings.max_verifications:
         return None  # as many as the guarantee counts on
-    left = settings.at_once(left)
-    rounds, seed = item.rounds + 1, item.rounds + 1  # other views
-    closing = final = np.int32(left if settings.closing else 0)
+    left = settings.steps_to_verification(left)
+    retries, seed = item.retries + 1, item.retries + 1  # other transforms
+    final = unconditional = np.int32(left if settings.final_fraction else 0)
     if onwards:
-        rounds, seed = item.rounds, item.steps << 8
-        closing, final = closing_of(settings, left)
+        retries, seed = item.retries, item.steps << 8
+        final, unconditional = final_steps_of(settings, left)
     problem = item.job.problem._replace(
-        margin=np.float32(settings.margin + settings.margin_step * rounds),
+        confidence=np.float32(settings.confidence + settings.confidence_step * retries),
         steps=np.int32(left),
         seed=np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(seed),
-        closing=closing,
-        final=final,
+        final_steps=final,
+        unconditional_steps=unconditional,
     )
-    return Attempt(item.job, problem, item.levels, item.steps, rounds, item.checks + 1)
+    return Attempt(item.job, problem, item.levels, item.steps, retries, item.checks + 1)

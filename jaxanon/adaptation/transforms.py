@@ -15,12 +15,12 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxanon.adaptation import warps
-from jaxanon.adaptation.bank import bank
 from jaxanon.adaptation.compression import jpeg
+from jaxanon.adaptation.dead_leaves import dead_leaves_images
 from jaxanon.errors import UsageError, unknown
 
 
-class Method(NamedTuple):
+class Transform(NamedTuple):
     """A change, and what its strength may be.
 
     Attributes:
@@ -62,10 +62,10 @@ def mix(view: Array, key: Array, weight: float) -> Array:
     """A generated picture added, with this weight.
 
     Source: Wang et al., "Admix: Enhancing the Transferability of Adversarial Attacks", ICCV 2021,
-    with pictures of `bank` in place of neighbours in the batch. There the sum is divided by 1, 2,
-    4, ... as well: `mix:0.2,scale:5`.
+    with pictures of `dead_leaves_images` in place of neighbours in the batch. There the sum is
+    divided by 1, 2, 4, ... as well: `mix:0.2,scale:5`.
     """
-    pictures = jnp.asarray(bank(view.shape[0]))
+    pictures = jnp.asarray(dead_leaves_images(view.shape[0]))
     other = pictures[jax.random.randint(key, (), 0, len(pictures))]
     return view + weight * other.astype(jnp.float32) / 255
 
@@ -86,20 +86,20 @@ def local(view: Array, key: Array, blocks: float) -> Array:
     return jnp.where(shown[..., None], view, 0.5)
 
 
-METHODS = {
-    "resize": Method(warps.resize, 0.2, 0, 4),
-    "zoom": Method(warps.zoom, 0.25, 0, 4),
-    "di": Method(warps.sometimes_resize, 0.5, 0, 1),
-    "flip": Method(warps.flip, 0.5, 0, 1),
-    "shift": Method(warps.shift, 0.05, 0, 0.5),
-    "rotate": Method(warps.rotate, 5, 0, 180),
-    "blocks": Method(warps.shuffle_blocks, 2, 1, 8, whole=True),
-    "scale": Method(scale, 5, 1, 8, whole=True),
-    "mix": Method(mix, 0.2, 0, 1),
-    "local": Method(local, 4, 1, 8, whole=True),
-    "colour": Method(colour, 0.2, 0, 1),
-    "noise": Method(noise, 0.02, 0, 1),
-    "jpeg": Method(jpeg, 75, 1, 100, whole=True),
+TRANSFORMS = {
+    "resize": Transform(warps.resize, 0.2, 0, 4),
+    "zoom": Transform(warps.zoom, 0.25, 0, 4),
+    "di": Transform(warps.sometimes_resize, 0.5, 0, 1),
+    "flip": Transform(warps.flip, 0.5, 0, 1),
+    "shift": Transform(warps.shift, 0.05, 0, 0.5),
+    "rotate": Transform(warps.rotate, 5, 0, 180),
+    "blocks": Transform(warps.shuffle_blocks, 2, 1, 8, whole=True),
+    "scale": Transform(scale, 5, 1, 8, whole=True),
+    "mix": Transform(mix, 0.2, 0, 1),
+    "local": Transform(local, 4, 1, 8, whole=True),
+    "colour": Transform(colour, 0.2, 0, 1),
+    "noise": Transform(noise, 0.02, 0, 1),
+    "jpeg": Transform(jpeg, 75, 1, 100, whole=True),
 }
 
 
@@ -112,17 +112,18 @@ def parse(text: str) -> tuple[tuple[str, float], ...]:
     found = []
     for part in filter(None, text.split(",")):
         name, _, given = part.strip().partition(":")
-        if name not in METHODS:
-            raise UsageError(f"views={text}: {unknown('view', name, METHODS)}")
-        method = METHODS[name]
-        wanted = f"{'a whole number, ' if method.whole else ''}{method.least:g} to {method.most:g}"
+        if name not in TRANSFORMS:
+            raise UsageError(f"transforms={text}: {unknown('transform', name, TRANSFORMS)}")
+        transform = TRANSFORMS[name]
+        kind = "a whole number, " if transform.whole else ""
+        wanted = f"{kind}{transform.least:g} to {transform.most:g}"
         try:
-            strength = float(given) if given else method.strength
+            strength = float(given) if given else transform.strength
         except ValueError:
-            raise UsageError(f"the strength of view {part!r} must be {wanted}") from None
-        whole = strength == int(strength) if abs(strength) <= method.most else False
-        if not method.least <= strength <= method.most or (method.whole and not whole):
-            raise UsageError(f"the strength of view {part!r} must be {wanted}")
+            raise UsageError(f"the strength of transform {part!r} must be {wanted}") from None
+        whole = strength == int(strength) if abs(strength) <= transform.most else False
+        if not transform.least <= strength <= transform.most or (transform.whole and not whole):
+            raise UsageError(f"the strength of transform {part!r} must be {wanted}")
         found.append((name, strength))
     return tuple(found)
 
@@ -130,5 +131,5 @@ def parse(text: str) -> tuple[tuple[str, float], ...]:
 def changed(text: str, view: Array, key: Array) -> Array:
     """The view after all changes named in the text, one after the other."""
     for i, (name, strength) in enumerate(parse(text)):
-        view = METHODS[name].change(view, jax.random.fold_in(key, i), strength)
+        view = TRANSFORMS[name].change(view, jax.random.fold_in(key, i), strength)
     return view

@@ -12,7 +12,7 @@ from typing import Any
 
 from jaxanon import compilation, files, images, tables
 from jaxanon.adaptation.settings import Settings, preset
-from jaxanon.cap import PORTION, Cap
+from jaxanon.cap import VERIFY_EVERY, Cap
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.checkpoint import CONFIG
 from jaxanon.classifiers.hub import PREFIX
@@ -94,8 +94,8 @@ def attack(args: Namespace) -> int:
         region = region_of(source, original)
         return Loaded(original, original, region.mask, region.boxes)
 
-    settings = _settings(args, "avoid" if args.towards is None else "reach")
-    options = {"command": "attack", "towards": args.towards}
+    settings = _settings(args, "avoid" if args.target_class is None else "reach")
+    options = {"command": "attack", "target_class": args.target_class}
     return _adapt_all(args, settings, sources, load, options, args.src, region_of)
 
 
@@ -169,7 +169,7 @@ def _adapt_all(
         journal,
         mesh=on,
         slots=args.slots,
-        towards=getattr(args, "towards", None),
+        target_class=getattr(args, "target_class", None),
         cap=cap,
         quiet=args.quiet,
     )
@@ -216,8 +216,8 @@ def _settings(args: Namespace, goal: str) -> Settings:
     named = ("eps", "steps", "seed", "loss", "precision")
     options = {name: getattr(args, name) for name in named if getattr(args, name) is not None}
     if args.cap is not None:
-        steps = options.get("steps", given.get("steps", PORTION))
-        given.setdefault("portion", min(PORTION, steps))
+        steps = options.get("steps", given.get("steps", VERIFY_EVERY))
+        given.setdefault("verify_every", min(VERIFY_EVERY, steps))
     elif args.judge:
         raise UsageError("--judge goes with --cap")
     for name in options.keys() & given.keys():

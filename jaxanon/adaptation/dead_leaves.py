@@ -16,7 +16,7 @@ SEED = 0
 
 
 @lru_cache(maxsize=16)
-def bank(size: int) -> np.ndarray:
+def dead_leaves_images(size: int) -> np.ndarray:
     """`(COUNT, size, size, 3)` uint8: discs of random place, size and colour that hide one another.
 
     Such dead leaves share the edges, the occlusion and the spectrum of photographs; see Lee,
