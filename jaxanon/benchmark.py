@@ -59,7 +59,7 @@ def forward_pass(classifiers: Sequence[Classifier], batch: int) -> Program:
 
 def inputs_for(config: Config, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Random pixels `(batch, size, size, 3)` and classes `(batch,)`, the same for every peer."""
-    labels = np.arange(batch) * 7919 % config.classes
+    labels = np.arange(batch) * 7919 % config.num_classes
     return pixels((batch, config.input_size, config.input_size, 3)), labels
 
 

@@ -129,7 +129,7 @@ class BoxFile:
         self.boxes[key] = self.boxes.get(key, []) + boxes
         self.by_name.setdefault(Path(key).name, []).append(key)
 
-    def of(self, relative: Path) -> list[Box] | None:
+    def boxes_for(self, relative: Path) -> list[Box] | None:
         """The boxes of an image, by its path below the input folder; None without an entry.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Compilation: undisturbed, and its programs kept between runs, in JAX's own cache."""
+"""Compilation without pauses of the garbage collector; compiled programs kept between runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger("jaxanon")
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Trace and compile without the garbage collector.
 
     It would go through JAX's many small, long-lived objects again and again: a sixth of the time.
@@ -34,7 +34,7 @@ def undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-def keep() -> Path | None:
+def enable_compilation_cache() -> Path | None:
     """Keep compiled programs in the user's cache; to be called before the first compilation.
 
     The folder holds machine code that later runs execute, so it is the user's alone. Where it

@@ -107,20 +107,20 @@ class Ensemble:
             DeviceMemoryError: when not one image fits into the device's memory.
         """
         check_images(images)
-        return self.logits_of([self.look(image) for image in images])
+        return self.logits_from_views([self.look(image) for image in images])
 
     def decide(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Decisions (top-1 classes), `(classifiers, images)` int, for images as in `logits`."""
         return _top(self.logits(images))
 
-    def decide_on(self, views: Sequence[Views]) -> np.ndarray:
+    def decide_from_views(self, views: Sequence[Views]) -> np.ndarray:
         """The same for images already looked at."""
-        return _top(self.logits_of(views))
+        return _top(self.logits_from_views(views))
 
-    def logits_of(self, views: Sequence[Views]) -> list[np.ndarray]:
+    def logits_from_views(self, views: Sequence[Views]) -> list[np.ndarray]:
         """`logits` of images already looked at."""
         out = [
-            np.zeros((len(views), classifier.config.classes), np.float32)
+            np.zeros((len(views), classifier.config.num_classes), np.float32)
             for classifier in self.classifiers
         ]
         start, batch = 0, self.batch

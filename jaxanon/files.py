@@ -15,14 +15,14 @@ SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
 
 
 @dataclass(frozen=True)
-class Source:
+class InputFile:
     """An input file, and its place below the folder it was found in (or its bare name)."""
 
     path: Path
     relative: Path
 
 
-def find(sources: Sequence[Path]) -> list[Source]:
+def find(sources: Sequence[Path]) -> list[InputFile]:
     """All files given or below the folders given, sorted; hidden ones are left out.
 
     Links are followed.
@@ -32,15 +32,15 @@ def find(sources: Sequence[Path]) -> list[Source]:
     Raises:
         UsageError: when a source does not exist, or nothing is there.
     """
-    found: dict[Path, Source] = {}
+    found: dict[Path, InputFile] = {}
 
     for source in sources:
         if _kind(source) == "folder":
             for path in _below(source, set()):
                 relative = Path(source.name) if path == source else path.relative_to(source)
-                found.setdefault(path.resolve(), Source(path, relative))
+                found.setdefault(path.resolve(), InputFile(path, relative))
         elif _kind(source) == "file":
-            found.setdefault(source.resolve(), Source(source, Path(source.name)))
+            found.setdefault(source.resolve(), InputFile(source, Path(source.name)))
         else:
             raise UsageError(f"{source}: no such file or folder")
     if not found:
@@ -135,7 +135,7 @@ def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:
     commit(path, overwrite=overwrite)
 
 
-def output_names(sources: Sequence[Source], form: str) -> list[Path]:
+def output_names(sources: Sequence[InputFile], form: str) -> list[Path]:
     """For each source its output's relative path, all distinct, also where case is ignored.
 
     The suffix becomes the format's. Where two sources would meet (`a.png`, `a.jpg`), each keeps

@@ -112,8 +112,8 @@ class Intake:
 
     def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
         """Ask every classifier about originals and anonymized images, and state the jobs."""
-        scores = self.everyone.logits_of([seen.original for seen in batch])
-        after = self.everyone.logits_of([seen.anonymized for seen in batch])
+        scores = self.everyone.logits_from_views([seen.original for seen in batch])
+        after = self.everyone.logits_from_views([seen.anonymized for seen in batch])
         reference = np.stack([logits.argmax(1) for logits in scores])
         anonymized = np.stack([logits.argmax(1) for logits in after])
         for i, seen in enumerate(batch):

@@ -19,4 +19,4 @@ def label(config: Config, decision: int) -> str:
     """A decision in words, or its number where the classes have no known names."""
     if config.labels is not None:
         return config.labels[decision]
-    return imagenet()[decision] if config.classes == 1000 else f"class {decision}"
+    return imagenet()[decision] if config.num_classes == 1000 else f"class {decision}"

@@ -22,7 +22,7 @@ from jaxanon.items import key
 JOURNAL = ".jaxanon-journal.jsonl"
 REPORT = "report.json"
 
-Status = Success | Literal["partly", "failed"]
+RecordStatus = Success | Literal["partly", "failed"]
 Score = dict[Literal["anonymized", "adapted"], float]
 Decisions = dict[str, dict[str, int]]
 """Classifier -> {"reference": class, "anonymized": class, "adapted": class}."""
@@ -52,7 +52,7 @@ class Record:
 
     input: str
     output: str | None
-    status: Status
+    status: RecordStatus
     steps: int = 0
     linf: int = 0
     psnr: float | None = None

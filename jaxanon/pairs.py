@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.errors import ImageError
-from jaxanon.files import Source, find
+from jaxanon.files import InputFile, find
 from jaxanon.images import decode
 
 
@@ -28,10 +28,10 @@ class Partners:
         UsageError: when the folder does not exist or is empty.
     """
 
-    def __init__(self, folder: Path, originals: Sequence[Source]) -> None:
+    def __init__(self, folder: Path, originals: Sequence[InputFile]) -> None:
         self.folder = folder
-        self.exact: dict[str, Source] = {}
-        self.without_suffix: dict[str, list[Source]] = defaultdict(list)
+        self.exact: dict[str, InputFile] = {}
+        self.without_suffix: dict[str, list[InputFile]] = defaultdict(list)
         for source in find([folder]):
             if source.path.suffix != ".json":
                 self.exact[source.relative.as_posix()] = source
@@ -40,7 +40,7 @@ class Partners:
             found[0].path for found in map(self._candidates, originals) if len(found) == 1
         )
 
-    def of(self, original: Source) -> Source:
+    def find(self, original: InputFile) -> InputFile:
         """The partner.
 
         Raises:
@@ -61,24 +61,24 @@ class Partners:
             )
         return found[0]
 
-    def path_of(self, original: Source) -> Path | None:
+    def path_of(self, original: InputFile) -> Path | None:
         """The partner's path; None where there is not just one."""
         found = self._candidates(original)
         return found[0].path if len(found) == 1 else None
 
-    def _candidates(self, original: Source) -> list[Source]:
+    def _candidates(self, original: InputFile) -> list[InputFile]:
         whole = original.relative.as_posix()
         stem = original.relative.with_suffix("").as_posix()
         exact = [self.exact[whole]] if whole in self.exact else []
         return self.without_suffix.get(whole, []) or exact or self.without_suffix.get(stem, [])
 
-    def strangers(self, originals: Sequence[Source]) -> list[Source]:
+    def strangers(self, originals: Sequence[InputFile]) -> list[InputFile]:
         """Files of the folder that are no original's partner."""
         partners = {found.path for original in originals for found in self._candidates(original)}
         return [source for source in self.exact.values() if source.path not in partners]
 
 
-def decode_together(original: Source, *partners: Source) -> tuple[np.ndarray, ...]:
+def decode_together(original: InputFile, *partners: InputFile) -> tuple[np.ndarray, ...]:
     """The pictures of an original and of what was made from it, all of one size.
 
     Raises:

@@ -88,7 +88,7 @@ class _Boxes:
         self.file, self.growth = file, growth
 
     def __call__(self, relative: Path, picture: np.ndarray) -> Region:
-        found = self.file.of(relative)
+        found = self.file.boxes_for(relative)
         if found is None:
             raise ImageError(
                 f"{relative}: no entry in {self.file.path}; nothing was anonymized, so nothing was "
@@ -106,9 +106,9 @@ class _Faces:
         self.find, self.growth, self.also, self.exempt = find, growth, also, exempt
 
     def __call__(self, relative: Path, picture: np.ndarray) -> Region:
-        spared = (self.exempt.of(relative) if self.exempt else None) or []
+        spared = (self.exempt.boxes_for(relative) if self.exempt else None) or []
         found = [face for face in self.find(picture) if not any(centre_in(face, b) for b in spared)]
-        more = (self.also.of(relative) if self.also else None) or []
+        more = (self.also.boxes_for(relative) if self.also else None) or []
         hidden = _region(relative, self.also, more, picture, self.growth)  # names the file if wrong
         return _region(relative, None, [*found, *(hidden.boxes or ())], picture, self.growth)
 

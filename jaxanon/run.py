@@ -22,7 +22,7 @@ from jaxanon.adaptation.slots import Slots, wanted_slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.cap import Cap
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.compilation import undisturbed
+from jaxanon.compilation import gc_paused
 from jaxanon.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.files import commit, discard, discard_part, refuse_existing
@@ -85,8 +85,8 @@ class Run:
         }
         self.journal, self.quiet = journal, quiet
         for classifier in sources:
-            if target_class is not None and not 0 <= target_class < classifier.config.classes:
-                most = classifier.config.classes - 1
+            if target_class is not None and not 0 <= target_class < classifier.config.num_classes:
+                most = classifier.config.num_classes - 1
                 raise UsageError(
                     f"--target-class is {target_class}; {classifier.name} has 0 to {most}"
                 )
@@ -129,7 +129,7 @@ class Run:
         self._progress.close()
         seconds = time.perf_counter() - begin
         ordered = [self.records[name] for name in keys]
-        weights = {c.name: c.config.source for c in self.everyone.classifiers}
+        weights = {c.name: c.config.origin for c in self.everyone.classifiers}
         summary = report(ordered, self.roles, weights, self.options, seconds, len(todo))
         return {**summary, **self._guarantee(), "timing": self.meter.report()}
 
@@ -137,7 +137,7 @@ class Run:
         """What adapted images can tell, for the report; an attack starts from the original."""
         if self.settings.goal != "keep":
             return {}
-        classes = [classifier.config.classes for classifier in self.sources.classifiers]
+        classes = [classifier.config.num_classes for classifier in self.sources.classifiers]
         regions = self.options.get("regions", "whole") != "whole"
         return {
             "guarantee": guarantee(
@@ -152,7 +152,7 @@ class Run:
         log.info(
             "compiling: the adaptation to %d, %d forward passes", len(self.sources.names), count
         )
-        with self.meter.stage("compile"), undisturbed(), ThreadPoolExecutor(1) as beside:
+        with self.meter.stage("compile"), gc_paused(), ThreadPoolExecutor(1) as beside:
             forwards = beside.submit(self.everyone.compile)
             slots = Slots(self.sources, self.settings, self.slots)
             forwards.result()

@@ -92,7 +92,7 @@ class Verification:
         blobs = list(threads.map(self._encode, adapted))
         saved = list(threads.map(self._save, adapted, blobs))
         read = [(i, one) for i, one in enumerate(saved) if one]
-        logits = self.everyone.logits_of([one.views for _, one in read])
+        logits = self.everyone.logits_from_views([one.views for _, one in read])
         settled = [True] * len(adapted)
         for place, (i, one) in enumerate(read):
             scores = [made[place] for made in logits]
@@ -125,7 +125,7 @@ class Verification:
             saved = blob and self._save(blank, blob)
             if not saved:
                 return
-            (scores,) = zip(*self.everyone.logits_of([saved.views]), strict=True)
+            (scores,) = zip(*self.everyone.logits_from_views([saved.views]), strict=True)
             first = self._record(blank, saved, scores)
             if first.score and first.score["adapted"] > self.cap.limit:
                 text = f"the anonymized image, saved as {self.form}, scores above --cap"

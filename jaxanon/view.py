@@ -73,15 +73,15 @@ def _weight(name: str, x: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def resampling_taps(
-    source: int, target: int, interpolation: str, rows: slice = slice(None)
+    in_length: int, out_length: int, interpolation: str, rows: slice = slice(None)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pillow's resize along one axis: which input pixels make an output pixel, with which weight.
 
     Where the image shrinks the filter is stretched by the reduction.
 
     Args:
-        source: length before the resize.
-        target: length after it.
+        in_length: length before the resize.
+        out_length: length after it.
         interpolation: a key of `FILTERS`.
         rows: which output pixels.
 
@@ -89,24 +89,24 @@ def resampling_taps(
         `(pixels, weights)`, each `(rows, taps)`; weights sum to one along a row and are zero for
         pixels beyond the edge, whose index is clipped.
     """
-    scale = source / target
+    scale = in_length / out_length
     stretch = max(scale, 1.0)
-    centre = (np.arange(target)[rows][:, None] + 0.5) * scale
+    centre = (np.arange(out_length)[rows][:, None] + 0.5) * scale
     _, support = _weight(interpolation, np.zeros(1))
     reach = support * stretch
     first = (centre - reach + 0.5).astype(int).clip(0)
-    last = (centre + reach + 0.5).astype(int).clip(None, source)
+    last = (centre + reach + 0.5).astype(int).clip(None, in_length)
     pixel = first + np.arange(int(2 * reach) + 2)[None]
     weight, _ = _weight(interpolation, (pixel + 0.5 - centre) / stretch)
     weight = np.where(pixel < last, weight, 0)
-    return pixel.clip(None, source - 1), weight / weight.sum(1, keepdims=True)
+    return pixel.clip(None, in_length - 1), weight / weight.sum(1, keepdims=True)
 
 
-def resampling_matrix(source: int, target: int, interpolation: str) -> np.ndarray:
-    """`resampling_taps` as a dense matrix, `(target, source)` float64."""
-    pixel, weight = resampling_taps(source, target, interpolation)
-    matrix = np.zeros((target, source))
-    np.add.at(matrix, (np.arange(target)[:, None], pixel), weight)
+def resampling_matrix(in_length: int, out_length: int, interpolation: str) -> np.ndarray:
+    """`resampling_taps` as a dense matrix, `(out_length, in_length)` float64."""
+    pixel, weight = resampling_taps(in_length, out_length, interpolation)
+    matrix = np.zeros((out_length, in_length))
+    np.add.at(matrix, (np.arange(out_length)[:, None], pixel), weight)
     return matrix
 
 
@@ -192,12 +192,12 @@ class Canvas:
 @lru_cache(maxsize=64)
 def _matrices(canvas: Canvas, config: Config) -> tuple[np.ndarray, np.ndarray]:
     size = config.input_size
-    targets = resized(canvas.height, canvas.width, config.resize)
+    resized_lengths = resized(canvas.height, canvas.width, config.resize)
     axes = []
-    for axis, source in enumerate((canvas.height, canvas.width)):
-        start = crop_start(targets[axis], size)
+    for axis, length in enumerate((canvas.height, canvas.width)):
+        start = crop_start(resized_lengths[axis], size)
         rows = slice(start, start + size)
-        pixel, weight = resampling_taps(source, targets[axis], config.interpolation, rows)
+        pixel, weight = resampling_taps(length, resized_lengths[axis], config.interpolation, rows)
         place = pixel - canvas.square[axis].start
         inside = (place >= 0) & (place < canvas.side)
         cell = np.where(inside, place, 0) * canvas.cells // canvas.side

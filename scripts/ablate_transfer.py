@@ -211,7 +211,7 @@ def blank(args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Clas
         "method": args.method + (" of half of the middle" if args.half else ""),
         "strength": args.strength,
         "number": args.number,
-        "classifiers": {c.name: Path(c.config.source).name for c in loaded},  # no machine's path
+        "classifiers": {c.name: Path(c.config.origin).name for c in loaded},  # no machine's path
         "rows": {},
     }
 
@@ -286,7 +286,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure, print, write; 1 if `--quick` found other figures than those on record."""
     args = arguments().parse_args(words)
     memory.keep_freed()
-    compilation.keep()
+    compilation.enable_compilation_cache()
     try:
         args.strength = strength_of(args.method, args.strength)
         rows_of(args.rows), seeds_of(args.seeds)

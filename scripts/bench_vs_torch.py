@@ -71,9 +71,9 @@ def ours_of(name: str) -> Classifier:
     if entry.installed is not None:
         return load_classifier(name)
     _, drawn = timm_model(entry.architecture)
-    model = entry.build(entry.config.classes)
+    model = entry.build(entry.config.num_classes)
     port(model, drawn, name)
-    return Classifier.of(f"{entry.architecture} (random weights)", entry.config, model)
+    return Classifier.from_model(f"{entry.architecture} (random weights)", entry.config, model)
 
 
 def in_turn(

@@ -77,7 +77,7 @@ def timm_filled(name: str, file: Path) -> Any:
     import torch
 
     entry, state = registry.find(name), read_state_dict(file)
-    model = timm.create_model(entry.architecture, num_classes=entry.config.classes).eval()
+    model = timm.create_model(entry.architecture, num_classes=entry.config.num_classes).eval()
     names = translate(entry.family, entry.architecture, state, model.state_dict()).names
     stored = {ours: torch.tensor(state[key]) for key, ours in names.items()}
     missing, unexpected = model.load_state_dict(stored, strict=False)
@@ -112,7 +112,7 @@ def ours(architecture: str, state: State, images: np.ndarray) -> tuple[np.ndarra
     with jax.enable_x64(images.dtype == np.float64):
         model = entry.build(CLASSES)
         port(model, state, architecture, dtype=images.dtype)
-        classifier = Classifier.of(entry.name, entry.config, model)
+        classifier = Classifier.from_model(entry.name, entry.config, model)
         step = jax.jit(jax.grad(loss, has_aux=True))
         gradient, logits = step(jnp.asarray(images), classifier.params)
         return np.asarray(logits), np.asarray(gradient)

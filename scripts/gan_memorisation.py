@@ -17,7 +17,7 @@ from jaxanon.gan.faces import load
 from jaxanon.gan.gauges import Gauges
 from jaxanon.gan.memorisation import nearest
 from jaxanon.gan.samples import grid
-from jaxanon.gan.settings import Settings
+from jaxanon.gan.settings import TrainingSettings
 
 SEEDS = 4
 SHOWN = 8
@@ -33,7 +33,7 @@ def main() -> None:
     if args.output.exists():
         parser.error(f"{args.output} exists; name another file, or remove it")
     recorded = checkpoint.read_settings(args.gan)
-    settings = Settings.of_json(recorded)
+    settings = TrainingSettings.from_json(recorded)
     faces = load(args.faces, settings.size, lambda text: print(text, file=sys.stderr))
     if faces.digest != recorded["faces"] or not checkpoint.found(args.gan):
         parser.error(f"{args.gan} was not trained on {args.faces}, or has no checkpoint yet")

@@ -43,11 +43,11 @@ def page() -> str:
                 f"`{architecture}`",
                 f"`{tag}`" if tag else "-",
                 str(config.input_size),
-                f"{config.crop:g}",
+                f"{config.crop_pct:g}",
                 config.interpolation,
                 f"{registry.parameters(entry) / 1e6:.1f} M",
                 config.licence if tag else "-",
-                (f"[hub]({config.source})" if tag else "-")
+                (f"[hub]({config.origin})" if tag else "-")
                 + (f", [PyPI](https://pypi.org/project/{package})" if package else ""),
             )
             rows.append("| " + " | ".join(cells) + " |\n")

@@ -36,7 +36,7 @@ def golden(architecture: str, weights: Weights, size: int) -> dict[str, object]:
     state = {key: torch.from_numpy(value) for key, value in draw(floats, SEED).items()}
     model.load_state_dict(state, strict=False)
     images = torch.from_numpy(pixels((IMAGES, size, size, 3), SEED))
-    mean, std = (images.new_tensor(v) for v in weights.statistics)
+    mean, std = (images.new_tensor(v) for v in (weights.mean, weights.std))
     with torch.no_grad():
         logits = model.double()(((images - mean) / std).permute(0, 3, 1, 2).double())
     return {"size": size, "keys": digest(floats), "logits": np.float32(logits.numpy()).tolist()}

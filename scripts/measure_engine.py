@@ -136,7 +136,7 @@ def refill(args: argparse.Namespace) -> dict[str, Any]:
 def start_once(slots: int) -> dict[str, Any]:
     """In a new process: compile the seven sources' programs, make a step, say what it took."""
     memory.keep_freed()
-    compilation.keep()
+    compilation.enable_compilation_cache()
     classifiers = [randomly(registry.find(name)) for name in STUDY]
     before = resident_mb()
     begin = time.perf_counter()

@@ -120,10 +120,10 @@ def local(folder: Path, entry: registry.Entry) -> Path | None:
 def randomly(entry: registry.Entry, size: int | None = None) -> Classifier:
     """The classifier with random weights, and a name that says so; for another `size` if given."""
     size = size or entry.config.input_size
-    model = entry.build(entry.config.classes, size)
+    model = entry.build(entry.config.num_classes, size)
     port(model, draw(expected(model)), entry.architecture)
-    config = replace(entry.config, source="random numbers", licence="none", input_size=size)
-    return Classifier.of(f"{entry.architecture}.{RANDOM}", config, model)
+    config = replace(entry.config, origin="random numbers", licence="none", input_size=size)
+    return Classifier.from_model(f"{entry.architecture}.{RANDOM}", config, model)
 
 
 def load(architecture: str, args: argparse.Namespace) -> Classifier:

@@ -187,7 +187,7 @@ def adapt(
         momentum[at] = torch.where(
             moving, settings.momentum * momentum[at] + gradient / norm, momentum[at]
         )
-        moved = now[at] - settings.step / 255 * momentum[at].sign()
+        moved = now[at] - settings.step_size / 255 * momentum[at].sign()
         now[at] = torch.where(moving, moved.clamp(low[at], high[at]), now[at])
         steps[active[going]] += 1
         if drop:

@@ -15,20 +15,20 @@ from jaxanon.classifiers.layers import Conv, Linear
 class TinyNet(nnx.Module):
     """Two convolutions and a head: enough to be fooled and repaired."""
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, num_classes: int) -> None:
         self.first = Conv(3, 12, 5, stride=2, padding="same")
         self.second = Conv(12, 24, 3, stride=2, padding=1)
-        self.head = Linear(24, classes)
+        self.head = Linear(24, num_classes)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         x = jax.nn.relu(self.first(x))
         return self.head(jax.nn.relu(self.second(x)).mean((1, 2)))
 
 
-def tiny(name: str, seed: int, size: int = 32, classes: int = 10) -> Classifier:
+def tiny(name: str, seed: int, size: int = 32, num_classes: int = 10) -> Classifier:
     """A classifier with random weights."""
     generator = np.random.default_rng(seed)
-    model = TinyNet(classes)
+    model = TinyNet(num_classes)
     for _, layer in nnx.iter_modules(model):
         if isinstance(layer, Conv | Linear):
             shape = layer.kernel.shape
@@ -39,15 +39,15 @@ def tiny(name: str, seed: int, size: int = 32, classes: int = 10) -> Classifier:
             )
     config = Config(
         input_size=size,
-        crop=0.875,
+        crop_pct=0.875,
         interpolation="bicubic",
         mean=(0.5, 0.5, 0.5),
         std=(0.25, 0.25, 0.25),
-        classes=classes,
+        num_classes=num_classes,
         licence="none",
-        source="random",
+        origin="random",
     )
-    return Classifier.of(name, config, model)
+    return Classifier.from_model(name, config, model)
 
 
 def picture(seed: int, height: int, width: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from jaxanon import cli, intake, list_classifiers
 from jaxanon import run as run_module
 from jaxanon.anonymizers import blur
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.family import INCEPTION, Family, Weights
+from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Weights
 from jaxanon.classifiers.layers import Conv, Linear
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.cli import main
@@ -47,7 +47,7 @@ def torch_layout(seed: int, classes: int) -> dict[str, np.ndarray]:
 def with_tinies() -> dict[str, registry.Entry]:
     """The registry, and three tiny classifiers."""
     weights = {
-        name.split(".")[0]: Weights("test", 32 + 8 * i, statistics=INCEPTION)
+        name.split(".")[0]: Weights("test", 32 + 8 * i, mean=INCEPTION_MEAN, std=INCEPTION_STD)
         for i, name in enumerate(NAMES)
     }
     family = Family(weights, lambda architecture, classes, size: TinyNet(classes), "head.weight")

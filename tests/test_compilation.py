@@ -27,24 +27,24 @@ def fresh(tmp_path, monkeypatch):
 
 
 def test_the_cache_is_the_users_alone(fresh):
-    assert compilation.keep() == fresh
+    assert compilation.enable_compilation_cache() == fresh
     assert fresh.stat().st_mode & 0o077 == 0
     assert jax.config.jax_compilation_cache_dir == str(fresh)
-    assert compilation.keep() == fresh, "a second time changes nothing"
+    assert compilation.enable_compilation_cache() == fresh, "a second time changes nothing"
 
 
 def test_a_folder_that_others_may_write_to_is_not_used(fresh, caplog):
     fresh.mkdir(parents=True)
     fresh.chmod(0o777)
     with caplog.at_level("WARNING", logger="jaxanon"):
-        assert compilation.keep() is None
+        assert compilation.enable_compilation_cache() is None
     assert f"others may write to {fresh}" in caplog.text
     assert jax.config.jax_compilation_cache_dir is None
 
 
 def test_the_users_own_choice_stays(fresh, tmp_path):
     jax.config.update("jax_compilation_cache_dir", str(tmp_path / "mine"))
-    assert compilation.keep() == tmp_path / "mine"
+    assert compilation.enable_compilation_cache() == tmp_path / "mine"
     assert not fresh.exists()
 
 
@@ -58,7 +58,7 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.ensemble import Ensemble
 compilation.SHORTEST = 0.0
-compilation.keep()
+compilation.enable_compilation_cache()
 hits = []
 jax.monitoring.register_event_listener(lambda name, **_: hits.append(name))
 Slots(Ensemble([tiny("a", 1)]), preset("fast"), 2)

@@ -293,7 +293,7 @@ def test_no_transfer_happens_unasked(sources):
     slots = Slots(sources, settings, 4)
     with jax.transfer_guard("disallow"):
         assert len(list(stream([everything], slots, fine))) == len(everything)
-        sources.decide_on([sources.look(job.pixels) for job in everything])
+        sources.decide_from_views([sources.look(job.pixels) for job in everything])
 
 
 def shapes_of_products(text):

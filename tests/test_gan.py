@@ -14,10 +14,10 @@ from jaxanon.gan.faces import Faces
 from jaxanon.gan.gauges import Gauges, patches, sliced_wasserstein
 from jaxanon.gan.losses import judged, uphill
 from jaxanon.gan.memorisation import nearest
-from jaxanon.gan.settings import Settings
-from jaxanon.gan.step import advance, networks_of, start
+from jaxanon.gan.settings import TrainingSettings
+from jaxanon.gan.step import abstract_networks, advance, start
 
-TINY = Settings(size=16, batch=4, width=4, noise=8)
+TINY = TrainingSettings(size=16, batch=4, width=4, noise=8)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def scene(faces):
     mask = jnp.stack([masks.drawn(jax.random.key(i), 16) for i in (1, 3)])
     noise = jax.random.normal(jax.random.key(5), (2, TINY.noise))
     assert 0 < mask.mean() < 1
-    return jax.jit(networks_of(TINY).fill), params, pictures, mask, noise
+    return jax.jit(abstract_networks(TINY).fill), params, pictures, mask, noise
 
 
 def test_the_fill_has_no_gradient_by_masked_pixels(scene):
@@ -67,7 +67,7 @@ def test_masked_pixels_do_not_change_the_result_and_others_stay(scene):
 def test_losses_and_slopes_are_those_of_the_definition(scene):
     _, _, pictures, mask, _ = scene
     params = shaken(start(TINY).discriminator)
-    score, real, made = networks_of(TINY).score, pictures, pictures[::-1]
+    score, real, made = abstract_networks(TINY).score, pictures, pictures[::-1]
     result = judged(score, params, real, made, mask)
     lead = score(params, real, mask) - score(params, made, mask)
     np.testing.assert_allclose(result.loss, np.log1p(np.exp(-lead)).mean(), rtol=1e-5)
@@ -108,10 +108,10 @@ def test_augmented_pictures_stay_pictures_and_differ(faces):
 
 @pytest.mark.parametrize("size", [16, 32, 64, 128])
 def test_shapes_at_each_size(size):
-    settings = Settings(size=size, batch=2, width=2, noise=4)
+    settings = TrainingSettings(size=size, batch=2, width=2, noise=4)
     shapes = jax.eval_shape(partial(start, settings))
     pictures = jax.ShapeDtypeStruct((8, size, size, 3), jnp.uint8)
-    step = partial(advance, networks_of(settings), settings, mesh(1))
+    step = partial(advance, abstract_networks(settings), settings, mesh(1))
     after, values = jax.eval_shape(step, shapes, pictures)
     assert jax.tree.map(lambda x: (x.shape, x.dtype), after) == jax.tree.map(
         lambda x: (x.shape, x.dtype), shapes
@@ -120,11 +120,11 @@ def test_shapes_at_each_size(size):
 
 
 def test_a_step_at_128_pixels_runs():
-    settings = Settings(size=128, batch=1, width=1, noise=2)
+    settings = TrainingSettings(size=128, batch=1, width=1, noise=2)
     faces = jnp.zeros((2, 128, 128, 3), jnp.uint8)
     before = start(settings)
     kept = jax.tree.map(np.asarray, before.generator)
-    state, values = advance(networks_of(settings), settings, mesh(1), before, faces)
+    state, values = advance(abstract_networks(settings), settings, mesh(1), before, faces)
     assert int(state.step) == 1
     assert all(np.isfinite(value) for value in values.values())
     assert all(jax.tree.leaves(jax.tree.map(lambda a: np.isfinite(a).all(), state.generator)))
@@ -142,7 +142,7 @@ def test_a_step_at_128_pixels_runs():
 )
 def test_settings_out_of_range_are_named(values, words):
     with pytest.raises(UsageError, match=words):
-        Settings(**values)
+        TrainingSettings(**values)
 
 
 def test_the_distance_tells_sets_apart(rng):
@@ -158,8 +158,8 @@ def test_patches_do_not_see_brightness(rng):
 
 
 def test_gauges_name_overfitting_by_the_scores(faces):
-    networks, state = networks_of(TINY), jax.device_put(start(TINY), shared(mesh(1)))
-    gauges = Gauges(networks, TINY, Faces.of(faces))
+    networks, state = abstract_networks(TINY), jax.device_put(start(TINY), shared(mesh(1)))
+    gauges = Gauges(networks, TINY, Faces.from_pictures(faces))
     gauges._scores = lambda _, pictures: np.full(len(pictures), scores.pop(0))
     scores = [3.0, 1.5, -1.0]
     figures = gauges(state, seeds=1)
@@ -168,11 +168,11 @@ def test_gauges_name_overfitting_by_the_scores(faces):
 
 
 def test_held_out_faces_are_not_trained_on(faces):
-    split = Faces.of(faces)
+    split = Faces.from_pictures(faces)
     assert (len(split.training), len(split.held_out)) == (21, 3)
     for face in split.held_out:
         assert not (split.training == face).all((1, 2, 3)).any()
-    assert split.digest != Faces.of(faces[::-1]).digest
+    assert split.digest != Faces.from_pictures(faces[::-1]).digest
 
 
 def test_copies_are_recognised_though_flipped_moved_and_brightened(faces):

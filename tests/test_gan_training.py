@@ -19,7 +19,7 @@ from jaxanon.cli import main
 from jaxanon.errors import UsageError
 from jaxanon.gan import checkpoint, curves
 from jaxanon.gan.filler import Filler
-from jaxanon.gan.settings import Settings
+from jaxanon.gan.settings import TrainingSettings
 
 FEW = ["--size", "16", "--batch", "4", "--every", "2", "--devices", "1"]
 TWO_DEVICES = {
@@ -30,13 +30,13 @@ TWO_DEVICES = {
 ON_BOTH = """
 import jax, numpy as np
 from jaxanon.devices import mesh, shared
-from jaxanon.gan.settings import Settings
-from jaxanon.gan.step import advance, gradients, networks_of, start
+from jaxanon.gan.settings import TrainingSettings
+from jaxanon.gan.step import advance, gradients, abstract_networks, start
 
 assert jax.device_count() == 2
-settings = Settings(size=16, batch=4, width=2, noise=4, rate=1e-3)
+settings = TrainingSettings(size=16, batch=4, width=2, noise=4, rate=1e-3)
 faces = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8)
-networks, results = networks_of(settings), []
+networks, results = abstract_networks(settings), []
 for count in (1, 2):
     on = mesh(count)
     state = jax.device_put(start(settings), shared(on))
@@ -57,12 +57,16 @@ for one, two in zip(*results, strict=True):
 def narrow():
     """Networks of a few channels."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Settings.__init__, "__defaults__", _narrow(Settings.__init__.__defaults__))
+        patch.setattr(
+            TrainingSettings.__init__,
+            "__defaults__",
+            _narrow(TrainingSettings.__init__.__defaults__),
+        )
         yield
 
 
 def _narrow(defaults):
-    names = list(Settings.__dataclass_fields__)
+    names = list(TrainingSettings.__dataclass_fields__)
     values = dict(zip(names, defaults, strict=True)) | {"width": 2, "noise": 4, "rate": 0.01}
     return tuple(values.values())
 
@@ -86,7 +90,7 @@ def trained(faces, tmp_path_factory):
 
 def arrays(folder):
     place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-    settings = Settings.of_json(checkpoint.read_settings(folder))
+    settings = TrainingSettings.from_json(checkpoint.read_settings(folder))
     return [np.asarray(leaf) for leaf in jax.tree.leaves(checkpoint.load(folder, settings, place))]
 
 
@@ -138,9 +142,9 @@ def test_a_killed_training_ends_bit_by_bit_as_one_that_ran_through(faces, traine
 
 NARROW = """
 from test_gan_training import _narrow
-from jaxanon.gan.settings import Settings
+from jaxanon.gan.settings import TrainingSettings
 from jaxanon.cli import main
-Settings.__init__.__defaults__ = _narrow(Settings.__init__.__defaults__)
+TrainingSettings.__init__.__defaults__ = _narrow(TrainingSettings.__init__.__defaults__)
 raise SystemExit(main(sys.argv[1:]))
 """
 
@@ -207,9 +211,11 @@ def test_a_training_that_blows_up_keeps_what_was_good(faces, trained, tmp_path, 
     (out / "settings.json").write_text(json.dumps({**settings, "rate": 1e30}))
     command = ["train-gan", str(faces), "-o", str(out), *FEW, "--steps", "12", "--resume"]
     with pytest.MonkeyPatch.context() as patch:
-        names = list(Settings.__dataclass_fields__)
-        values = dict(zip(names, Settings.__init__.__defaults__, strict=True)) | {"rate": 1e30}
-        patch.setattr(Settings.__init__, "__defaults__", tuple(values.values()))
+        names = list(TrainingSettings.__dataclass_fields__)
+        values = dict(zip(names, TrainingSettings.__init__.__defaults__, strict=True)) | {
+            "rate": 1e30
+        }
+        patch.setattr(TrainingSettings.__init__, "__defaults__", tuple(values.values()))
         assert main(command) == 2
     assert "the training blew up before step 1" in capsys.readouterr().err
     assert sorted(checkpoint.found(out))[:3] == [4, 6, 8]

@@ -33,7 +33,7 @@ def test_logits(family, name):
     assert digest(shapes) == row["keys"], "keys and shapes are not timm's"
     port(model, draw(shapes, data["seed"]), name)
     images = pixels((2, row["size"], row["size"], 3), data["seed"])
-    ours = Classifier.of(name, entry.config, model)
+    ours = Classifier.from_model(name, entry.config, model)
     mine = np.asarray(forward(ours.network, mesh(1), ours.params, images))
     theirs = np.array(row["logits"])
     assert np.ptp(theirs) > 0.1 * np.abs(theirs).max(), "the logits say something"

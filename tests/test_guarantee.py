@@ -105,8 +105,8 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
     """Run the pipeline on given anonymized images; the decisions on the originals are forced."""
 
     class Forced(Ensemble):
-        def logits_of(self, views):
-            found = super().logits_of(views)
+        def logits_from_views(self, views):
+            found = super().logits_from_views(views)
             for row, seen in enumerate(views):
                 for i, original in enumerate(originals):
                     if all(map(np.array_equal, seen, self.look(original))):

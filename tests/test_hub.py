@@ -27,7 +27,7 @@ LOAD = """
 import sys, numpy as np, jaxanon
 from jaxanon.classifiers.drawn import pixels
 classifier = jaxanon.load_classifier(*sys.argv[1:])
-print(classifier.name, classifier.config.source, classifier.config.licence)
+print(classifier.name, classifier.config.origin, classifier.config.licence)
 print(np.asarray(classifier.logits(pixels((2, 64, 64, 3)))).argmax(1).tolist())
 """
 ONCE_MORE = """

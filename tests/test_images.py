@@ -10,7 +10,7 @@ from samples import picture
 
 from jaxanon import files, images
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.files import Source, find, output_names
+from jaxanon.files import InputFile, find, output_names
 from jaxanon.images import decode, encode
 
 
@@ -238,7 +238,7 @@ def test_find_leaves_hidden_files_out_and_lists_folders_that_it_cannot_read(tmp_
 
 
 def names(*relative, form="png"):
-    sources = [Source(Path("x", name), Path(name)) for name in relative]
+    sources = [InputFile(Path("x", name), Path(name)) for name in relative]
     return [path.as_posix() for path in output_names(sources, form)]
 
 

@@ -81,7 +81,7 @@ def test_unreadable_facts_are_made_anew(folder, fresh, facts, monkeypatch):
     file = next(fresh.rglob("facts.json"))
     good = file.read_text()
     file.unlink() if facts is None else file.write_text(facts)
-    assert load_classifier(NAME, folder).config.classes == CLASSES
+    assert load_classifier(NAME, folder).config.num_classes == CLASSES
     assert file.read_text() == good
     monkeypatch.setattr(loading, "port", None)
     load_classifier(NAME, folder)
@@ -118,7 +118,7 @@ print(peak() - before)
 def test_without_a_writable_cache_loading_goes_on(folder, tmp_path, monkeypatch, caplog):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("JAXANON_CACHE", str(tmp_path / "file"))
-    assert load_classifier(NAME, folder).config.classes == CLASSES
+    assert load_classifier(NAME, folder).config.num_classes == CLASSES
     assert "the ported weights are not cached" in caplog.text
 
 
@@ -138,7 +138,7 @@ def test_the_number_of_classes_comes_from_the_head(folder, state):
     (folder / "config.json").unlink()
     classifier = load_classifier(f"{NAME}@{folder / 'model.safetensors'}")
     assert classifier.name == NAME, "the tag of such weights is not known"
-    assert (classifier.config.classes, classifier.config.input_size) == (CLASSES, 224)
+    assert (classifier.config.num_classes, classifier.config.input_size) == (CLASSES, 224)
     assert classifier.config.licence == "unknown"
     assert logits(classifier).shape == (2, CLASSES)
 
@@ -154,7 +154,7 @@ def test_classifiers_with_different_classes_decide_together(folder, tmp_path_fac
     save_file(state_of(classes=11, seed=2), other)
     both = load_all([f"{NAME}@{folder}", f"{NAME}@{other}"], quiet=True)
     assert [c.name for c in both] == [f"{NAME}@{folder}", f"{NAME}@{other}"], "told apart by path"
-    assert [c.config.classes for c in both] == [CLASSES, 11]
+    assert [c.config.num_classes for c in both] == [CLASSES, 11]
     images = [np.uint8(pixels((80, 90, 3), seed) * 255) for seed in range(3)]
     assert Ensemble(both).decide(images).shape == (2, 3)
 
@@ -325,7 +325,7 @@ def test_names():
     assert registry.find("resnet50").name == "resnet50.a1_in1k"
     other = registry.find("resnet50.tv_in1k")
     assert (other.name, other.repository) == ("resnet50.tv_in1k", "timm/resnet50.tv_in1k")
-    assert other.config.source == "https://huggingface.co/timm/resnet50.tv_in1k"
+    assert other.config.origin == "https://huggingface.co/timm/resnet50.tv_in1k"
     assert other.config.licence == "unknown"
     with pytest.raises(WeightsError, match="no weights of it are published; give your own"):
         load_classifier("mobilenetv2_035")

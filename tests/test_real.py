@@ -25,8 +25,8 @@ def test_eighteen_of_twenty_photos_are_right(photos, lite0):
 def test_a_classifier_carries_its_configuration(lite0):
     assert lite0.name == "tf_efficientnet_lite0.in1k"
     config = lite0.config
-    assert (config.input_size, config.crop, config.interpolation) == (224, 0.875, "bicubic")
-    assert (config.mean, config.std, config.classes) == ((0.5,) * 3, (0.5,) * 3, 1000)
+    assert (config.input_size, config.crop_pct, config.interpolation) == (224, 0.875, "bicubic")
+    assert (config.mean, config.std, config.num_classes) == ((0.5,) * 3, (0.5,) * 3, 1000)
     assert config.licence == "apache-2.0"
     logits = lite0.logits(np.zeros((2, 224, 224, 3), np.float32))
     assert logits.shape == (2, 1000)

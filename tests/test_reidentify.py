@@ -48,7 +48,7 @@ def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says():
     draw = np.random.default_rng(0)
     inside = 0
     for trial in range(200):
-        found = Interval.of(draw.normal(size=60), seed=trial)
+        found = Interval.from_values(draw.normal(size=60), seed=trial)
         assert found.low <= found.mean <= found.high
         inside += found.low <= 0 <= found.high
     assert 0.89 <= inside / 200 <= 0.985
@@ -60,7 +60,7 @@ def test_the_interval_of_a_share_covers_the_truth_near_its_ends_too(share, count
     chances = [
         math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(count + 1)
     ]
-    found = [Interval.of_share(np.arange(count) < k) for k in range(count + 1)]
+    found = [Interval.from_shares(np.arange(count) < k) for k in range(count + 1)]
     inside = sum(p for p, i in zip(chances, found, strict=True) if i.low <= share <= i.high)
     assert inside > 0.89
     for k, interval in enumerate(found):
@@ -68,7 +68,7 @@ def test_the_interval_of_a_share_covers_the_truth_near_its_ends_too(share, count
 
 
 def test_twenty_hits_of_twenty_are_no_certainty():
-    everyone = Interval.of_share(np.ones(20))
+    everyone = Interval.from_shares(np.ones(20))
     assert (round(everyone.low, 3), everyone.high) == (0.839, 1)  # Wilson, as tables have it
 
 

@@ -123,7 +123,7 @@ def _check_soft_labels(soft_labels: Sequence[np.ndarray], ensemble: Ensemble, im
     if len(soft_labels) != len(ensemble.names):
         raise UsageError(f"{len(soft_labels)} soft_labels for {len(ensemble.names)} sources")
     for soft_label, classifier in zip(soft_labels, ensemble.classifiers, strict=True):
-        expected = (images, classifier.config.classes)
+        expected = (images, classifier.config.num_classes)
         if soft_label.shape != expected:
             raise UsageError(
                 f"soft_labels of {classifier.name} have shape {soft_label.shape}, "
@@ -147,7 +147,7 @@ def _loop(
             f"({len(ensemble.names)}, {len(anonymized)})"
         )
     for row, classifier in zip(wanted, ensemble.classifiers, strict=True):
-        classes = classifier.config.classes
+        classes = classifier.config.num_classes
         if ((row < 0) | (row >= classes)).any():
             raise UsageError(f"decisions of {classifier.name} must be in 0..{classes - 1}")
     check_images(anonymized)

@@ -159,7 +159,7 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         above=room,
         decisions=np.zeros(len(sizes), np.int32),
         soft_labels=tuple(
-            np.zeros(classifier.config.classes if soft else 0, np.float32)
+            np.zeros(classifier.config.num_classes if soft else 0, np.float32)
             for classifier in sources.classifiers
         ),
         confidence=np.float32(0),

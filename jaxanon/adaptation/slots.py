@@ -108,7 +108,7 @@ class Slots:
     ) -> None:
         kind = sources.mesh.devices.flat[0].platform
         wanted = wanted_slots(slots, sources.mesh)
-        classes = {classifier.config.classes for classifier in sources.classifiers}
+        classes = {classifier.config.num_classes for classifier in sources.classifiers}
         if settings.ensemble_mode == "logits" and len(classes) > 1:
             raise UsageError(
                 f"ensemble_mode=logits needs sources of equal classes, not of {sorted(classes)}; "

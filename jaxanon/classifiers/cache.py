@@ -43,16 +43,16 @@ class Facts:
     """What is kept beside the parameters.
 
     Attributes:
-        classes: of the head.
+        num_classes: of the head.
         checksum: of the parameters.
     """
 
-    classes: int
+    num_classes: int
     checksum: int
 
 
 @dataclass(frozen=True)
-class Place:
+class CachedParameters:
     """Where the parameters of a weights file are kept for an architecture.
 
     Attributes:
@@ -62,7 +62,7 @@ class Place:
     folder: Path
 
     @classmethod
-    def of(cls, digest: str, architecture: str, size: int) -> Place:
+    def for_weights(cls, digest: str, architecture: str, size: int) -> CachedParameters:
         """The place for the file with this SHA-256; a network may be made for one input size."""
         return cls(root() / "ported" / f"v{VERSION}" / f"{architecture}-{size}-{digest[:32]}")
 
@@ -70,7 +70,7 @@ class Place:
         """What is known of the parameters, or None where nothing is kept."""
         try:
             facts = json.loads((self.folder / "facts.json").read_text("utf-8"))
-            return Facts(int(facts["classes"]), int(facts["checksum"]))
+            return Facts(int(facts["num_classes"]), int(facts["checksum"]))
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -95,7 +95,7 @@ class Place:
             return None
         return params
 
-    def save(self, params: Any, classes: int) -> None:
+    def save(self, params: Any, num_classes: int) -> None:
         """Keep parameters and what is known of them; without a writable cache, say so and go on."""
         from orbax.checkpoint import v1 as ocp
 
@@ -108,7 +108,7 @@ class Place:
             try:
                 with context:
                     ocp.save(part / "params", params)
-                facts = json.dumps(asdict(Facts(classes, checksum(params))))
+                facts = json.dumps(asdict(Facts(num_classes, checksum(params))))
                 (part / "facts.json").write_text(facts, encoding="utf-8")
                 if self.facts() is None:  # else another process was first
                     shutil.rmtree(self.folder, ignore_errors=True)

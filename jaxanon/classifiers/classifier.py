@@ -62,7 +62,7 @@ class Classifier:
     params: Any
 
     @classmethod
-    def of(cls, name: str, config: Config, model: nnx.Module) -> Classifier:
+    def from_model(cls, name: str, config: Config, model: nnx.Module) -> Classifier:
         """Take a filled model apart once, so that every call is a plain function of arrays."""
         graph, params = nnx.split(model)
         return cls(name, Network(config, graph), nnx.to_pure_dict(params))

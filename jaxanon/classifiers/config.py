@@ -20,30 +20,40 @@ class Config:
 
     Attributes:
         input_size: side of the square view, in pixels.
-        crop: share of the resized image's short side that the centre crop keeps.
+        crop_pct: share of the resized image's short side that the centre crop keeps.
         interpolation: Pillow's filter for the resize, by name.
         mean: per channel, subtracted from pixels in [0, 1].
         std: per channel, divided by afterwards.
-        classes: number of classes of the head.
+        num_classes: number of classes of the head.
         licence: SPDX identifier, lower case.
-        source: where the weights are published.
+        origin: where the weights are published.
         labels: names of the classes, where the weights bring their own.
     """
 
     input_size: int
-    crop: float
+    crop_pct: float
     interpolation: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    classes: int
+    num_classes: int
     licence: str
-    source: str
+    origin: str
     labels: tuple[str, ...] | None = None
 
     @property
     def resize(self) -> int:
         """Short side of the image after the resize, before the crop (timm's rounding: down)."""
-        return int(self.input_size / self.crop)
+        return int(self.input_size / self.crop_pct)
+
+    @property
+    def crop(self) -> float:
+        """`crop_pct` by its shorter name."""
+        return self.crop_pct
+
+    @property
+    def classes(self) -> int:
+        """`num_classes` by its shorter name."""
+        return self.num_classes
 
 
 @dataclass(frozen=True)
@@ -54,13 +64,13 @@ class Stated:
         config: preprocessing and provenance.
         architecture: of the weights, or None.
         tag: of the weights, or None.
-        classes: number of classes, or None.
+        num_classes: number of classes, or None.
     """
 
     config: Config
     architecture: str | None
     tag: str | None
-    classes: int | None
+    num_classes: int | None
 
 
 HARMLESS = {"num_classes", "img_size", "drop_rate", "drop_path_rate", "pretrained"}
@@ -100,15 +110,15 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
             raise ValueError(f"model_args change the network: {other}")
         architecture = data.get("architecture")
         stated = data.get("num_classes", cfg.get("num_classes"))
-        classes = None if stated is None else int(stated)
+        num_classes = None if stated is None else int(stated)
         config = replace(
             table,
             input_size=int(size[1]),
-            crop=float(cfg.get("crop_pct", table.crop)),
+            crop_pct=float(cfg.get("crop_pct", table.crop_pct)),
             interpolation=str(cfg.get("interpolation", table.interpolation)),
             mean=_triple(cfg.get("mean", table.mean)),
             std=_triple(cfg.get("std", table.std)),
-            classes=table.classes if classes is None else classes,
+            num_classes=table.num_classes if num_classes is None else num_classes,
             licence=str(cfg.get("license", table.licence)),
             labels=labels,
         )
@@ -116,15 +126,15 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
             raise ValueError(f"interpolation {config.interpolation!r} is not in {INTERPOLATIONS}")
         if cfg.get("crop_mode", "center") != "center":
             raise ValueError(f"crop_mode {cfg['crop_mode']!r} is not 'center'")
-        if not (0.1 <= config.crop <= 1 and 8 <= config.input_size <= 2048):
+        if not (0.1 <= config.crop_pct <= 1 and 8 <= config.input_size <= 2048):
             raise ValueError(
-                f"crop_pct is {config.crop}, input_size {config.input_size}; they must be in "
+                f"crop_pct is {config.crop_pct}, input_size {config.input_size}; they must be in "
                 "[0.1, 1] and [8, 2048]"
             )
         if not (all(map(isfinite, config.mean)) and all(0 < s < inf for s in config.std)):
             raise ValueError("mean must be finite and std positive")
-        if not 1 <= config.classes <= 1_000_000:
-            raise ValueError(f"num_classes is {config.classes}")
+        if not 1 <= config.num_classes <= 1_000_000:
+            raise ValueError(f"num_classes is {config.num_classes}")
     except (
         OSError,
         ValueError,
@@ -136,7 +146,7 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
     ) as error:
         raise WeightsError(f"{path}: not a usable classifier configuration: {error}") from error
     named = None if architecture is None else str(architecture)
-    return Stated(config, named, str(tag) if tag else None, classes)
+    return Stated(config, named, str(tag) if tag else None, num_classes)
 
 
 def _labels(names: Any) -> tuple[str, ...] | None:

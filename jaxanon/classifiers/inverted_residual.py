@@ -113,9 +113,9 @@ def scale(stages: Stages, width: float, depth: float = 1.0, *, fixed_ends: bool 
 class SqueezeExcite(nnx.Module):
     """Scale the channels by a gate computed from their means."""
 
-    def __init__(self, inputs: int, channels: int, squeeze: Squeeze) -> None:
+    def __init__(self, in_channels: int, channels: int, squeeze: Squeeze) -> None:
         self.act, self.gate = squeeze.act, squeeze.gate
-        bottleneck = squeeze.width(inputs, channels)
+        bottleneck = squeeze.width(in_channels, channels)
         self.conv_reduce = Pointwise(channels, bottleneck)
         self.conv_expand = Pointwise(bottleneck, channels)
 
@@ -124,20 +124,20 @@ class SqueezeExcite(nnx.Module):
         return x * self.gate(self.conv_expand(self.act(self.conv_reduce(means))))
 
 
-class Block(nnx.Module):
+class InvertedResidual(nnx.Module):
     """Depthwise and pointwise, after an expansion unless `expand` is 1; residual where it fits."""
 
-    def __init__(self, inputs: int, group: Group, stride: int, style: Style) -> None:
-        kernel, outputs, eps = group.kernel, group.channels, style.eps
+    def __init__(self, in_channels: int, group: Group, stride: int, style: Style) -> None:
+        kernel, out_channels, eps = group.kernel, group.channels, style.eps
         self.expanded = group.expand != 1
-        self.residual = stride == 1 and inputs == outputs
+        self.residual = stride == 1 and in_channels == out_channels
         self.act = group.act or style.act
-        hidden = round_channels(inputs * group.expand) if self.expanded else inputs
+        hidden = round_channels(in_channels * group.expand) if self.expanded else in_channels
         if self.expanded:
-            self.conv_pw = Pointwise(inputs, hidden, norm=BatchNorm("bn1", eps))
-            self.conv_pwl = Pointwise(hidden, outputs, norm=BatchNorm("bn3", eps))
+            self.conv_pw = Pointwise(in_channels, hidden, norm=BatchNorm("bn1", eps))
+            self.conv_pwl = Pointwise(hidden, out_channels, norm=BatchNorm("bn3", eps))
         else:
-            self.conv_pw = Pointwise(inputs, outputs, norm=BatchNorm("bn2", eps))
+            self.conv_pw = Pointwise(in_channels, out_channels, norm=BatchNorm("bn2", eps))
         self.conv_dw = Depthwise(
             hidden,
             kernel,
@@ -146,7 +146,7 @@ class Block(nnx.Module):
             norm=BatchNorm("bn2" if self.expanded else "bn1", eps),
         )
         squeeze = style.squeeze if group.squeeze else None
-        self.se = None if squeeze is None else SqueezeExcite(inputs, hidden, squeeze)
+        self.se = None if squeeze is None else SqueezeExcite(in_channels, hidden, squeeze)
 
     def __call__(self, x: Array) -> Array:
         y = self.act(self.conv_dw(self.act(self.conv_pw(x)) if self.expanded else x))
@@ -159,9 +159,9 @@ class Block(nnx.Module):
 class Last(nnx.Module):
     """The pointwise convolution that MobileNetV3 has for a last stage."""
 
-    def __init__(self, inputs: int, outputs: int, style: Style) -> None:
+    def __init__(self, in_channels: int, out_channels: int, style: Style) -> None:
         self.act = style.act
-        self.conv = Pointwise(inputs, outputs, norm=BatchNorm("bn1", style.eps))
+        self.conv = Pointwise(in_channels, out_channels, norm=BatchNorm("bn1", style.eps))
 
     def __call__(self, x: Array) -> Array:
         return self.act(self.conv(x))
@@ -174,7 +174,7 @@ class InvertedResiduals(nnx.Module):
         stages: as `scale` gives them.
         stem: channels of the first convolution.
         features: channels before the head.
-        classes: outputs.
+        num_classes: outputs.
         style: see there.
         last: channels of MobileNetV3's last stage; its features are then computed after the
             pooling, without batch norm.
@@ -185,7 +185,7 @@ class InvertedResiduals(nnx.Module):
         stages: Stages,
         stem: int,
         features: int,
-        classes: int,
+        num_classes: int,
         style: Style,
         last: int | None = None,
     ) -> None:
@@ -194,21 +194,23 @@ class InvertedResiduals(nnx.Module):
         self.conv_stem = Conv(
             3, stem, 3, stride=2, padding=style.padding(3), norm=BatchNorm("bn1", style.eps)
         )
-        inputs, blocks = stem, []
+        in_channels, blocks = stem, []
         for stage in stages:
             row: list[nnx.Module] = []
             for group in stage:
                 for i in range(group.blocks):
-                    row.append(Block(inputs, group, group.stride if i == 0 else 1, style))
-                    inputs = group.channels
+                    row.append(
+                        InvertedResidual(in_channels, group, group.stride if i == 0 else 1, style)
+                    )
+                    in_channels = group.channels
             blocks.append(nnx.List(row))
         if last is not None:
-            blocks.append(nnx.List([Last(inputs, last, style)]))
-            inputs = last
+            blocks.append(nnx.List([Last(in_channels, last, style)]))
+            in_channels = last
         self.blocks = nnx.List(blocks)
         norm = None if self.pool_first else BatchNorm("bn2", style.eps)
-        self.conv_head = Pointwise(inputs, features, norm=norm)
-        self.classifier = Linear(features, classes)
+        self.conv_head = Pointwise(in_channels, features, norm=norm)
+        self.classifier = Linear(features, num_classes)
 
     def __call__(self, x: Array) -> Array:
         x = self.act(self.conv_stem(x))

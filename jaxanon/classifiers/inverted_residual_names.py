@@ -7,7 +7,7 @@ from typing import NamedTuple
 from jaxanon.classifiers.inverted_residual import Group, Stages
 
 
-class Place(NamedTuple):
+class BlockPlace(NamedTuple):
     """A block's place per stage, as timm numbers it, and its group."""
 
     stage: int
@@ -20,13 +20,13 @@ class Place(NamedTuple):
         return f"blocks.{self.stage}.{self.block}"
 
 
-def numbered(stages: Stages, number: int) -> Place | None:
+def numbered(stages: Stages, number: int) -> BlockPlace | None:
     """The block of this number, counted through all stages; None past the last."""
     for i, stage in enumerate(stages):
         before = 0
         for group in stage:
             if number < group.blocks:
-                return Place(i, before + number, group)
+                return BlockPlace(i, before + number, group)
             number -= group.blocks
             before += group.blocks
     return None
@@ -48,7 +48,7 @@ def torchvision_parts(group: Group) -> dict[str, str]:
     return parts
 
 
-def replaced(key: str, place: Place | None, parts: dict[str, str], part: str) -> str:
+def replaced(key: str, place: BlockPlace | None, parts: dict[str, str], part: str) -> str:
     """Timm's key for `part.leaf` of a block; `key` itself where there is no such part."""
     name, _, leaf = part.rpartition(".")
     return key if place is None or name not in parts else f"{place.timm}.{parts[name]}.{leaf}"

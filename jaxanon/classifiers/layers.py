@@ -77,13 +77,13 @@ class Layer(Leaf):
 
 
 class Conv(Layer):
-    """Dense convolution; `side` is the kernel's, or its height and width."""
+    """Dense convolution; `kernel_size` is the side of the kernel, or its height and width."""
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
-        side: int | Side,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Side,
         *,
         stride: int = 1,
         padding: Padding = 0,
@@ -92,9 +92,12 @@ class Conv(Layer):
     ) -> None:
         self.stride = stride
         self.padding = padding
-        rows, columns = (side, side) if isinstance(side, int) else side
+        rows, columns = (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
         super().__init__(
-            (outputs, inputs, rows, columns), (rows, columns, inputs, outputs), norm, bias
+            (out_channels, in_channels, rows, columns),
+            (rows, columns, in_channels, out_channels),
+            norm,
+            bias,
         )
 
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
@@ -109,15 +112,15 @@ class Pointwise(Layer):
 
     def __init__(
         self,
-        inputs: int,
-        outputs: int,
+        in_channels: int,
+        out_channels: int,
         *,
         stride: int = 1,
         norm: BatchNorm | None = None,
         bias: bool | None = None,
     ) -> None:
         self.stride = stride
-        super().__init__((outputs, inputs, 1, 1), (inputs, outputs), norm, bias)
+        super().__init__((out_channels, in_channels, 1, 1), (in_channels, out_channels), norm, bias)
 
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight[:, :, 0, 0].T
@@ -132,7 +135,7 @@ class Depthwise(Layer):
     def __init__(
         self,
         channels: int,
-        side: int,
+        kernel_size: int,
         *,
         stride: int = 1,
         padding: Padding = 0,
@@ -140,7 +143,12 @@ class Depthwise(Layer):
     ) -> None:
         self.stride = stride
         self.padding = padding
-        super().__init__((channels, 1, side, side), (side, side, channels), norm, None)
+        super().__init__(
+            (channels, 1, kernel_size, kernel_size),
+            (kernel_size, kernel_size, channels),
+            norm,
+            None,
+        )
 
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight[:, 0].transpose(1, 2, 0)
@@ -152,8 +160,8 @@ class Depthwise(Layer):
 class Linear(Layer):
     """Fully connected layer on the last axis."""
 
-    def __init__(self, inputs: int, outputs: int, *, bias: bool = True) -> None:
-        super().__init__((outputs, inputs), (inputs, outputs), None, bias)
+    def __init__(self, in_features: int, out_features: int, *, bias: bool = True) -> None:
+        super().__init__((out_features, in_features), (in_features, out_features), None, bias)
 
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight.T
@@ -165,8 +173,8 @@ class Linear(Layer):
 class Head(nnx.Module):
     """Mean over the image and the last layer, `fc`."""
 
-    def __init__(self, features: int, classes: int) -> None:
-        self.fc = Linear(features, classes)
+    def __init__(self, features: int, num_classes: int) -> None:
+        self.fc = Linear(features, num_classes)
 
     def __call__(self, x: Array) -> Array:
         """`(batch, height, width, features)` -> `(batch, classes)`."""

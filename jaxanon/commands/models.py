@@ -38,7 +38,7 @@ def _pull(names: Sequence[str]) -> int:
         try:
             pull(name)
             classifier = load_classifier(name)
-            print(f"{classifier.name}: ready, from {classifier.config.source}")
+            print(f"{classifier.name}: ready, from {classifier.config.origin}")
         except WeightsError as error:
             failed += 1
             print(f"error: {error}", file=sys.stderr)
@@ -79,7 +79,7 @@ def _row(entry: registry.Entry) -> dict[str, Any]:
         "input_size": entry.config.input_size,
         "parameters": registry.parameters(entry),
         "licence": None if repository is None else entry.config.licence,
-        "source": entry.config.source,
+        "source": entry.config.origin,
         "package": entry.weights.package,
         "installed": entry.installed is not None,
         "cached": repository is not None and hub.cached(hub.Repository(repository)) is not None,

@@ -39,21 +39,21 @@ def privacy(args: Namespace) -> int:
         check_side_files([args.json], given, overwrite=args.overwrite)
     made = _report_of(args.adapted)
     faces, why_not = _face_tools(args)
-    compilation.keep()
+    compilation.enable_compilation_cache()
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=mesh(args.devices))
     groups, sources, missing = _groups(ensemble.names, made)
     deviation, known = deviation_of(made.get("settings", {}))
     if args.deviation is not None:
         deviation, known = args.deviation, True
     examiner = Examiner(ensemble, deviation, stages, copies=bool(copies), faces=faces)
-    with compilation.undisturbed():
+    with compilation.gc_paused():
         ensemble.compile()
     failed: list[str] = []
     progress = Progress(len(originals), quiet=args.quiet)
 
-    def look(original: files.Source) -> Seen | ImageError:
+    def look(original: files.InputFile) -> Seen | ImageError:
         try:
-            found = [side.of(original) for side in (*partners.values(), *copies)]
+            found = [side.find(original) for side in (*partners.values(), *copies)]
             first, *others = decode_together(original, *found)
             for side, picture in zip(found, others, strict=True):
                 check_orientation(first, picture, side.path)

@@ -13,7 +13,7 @@ from jaxanon.devices import mesh
 from jaxanon.errors import UsageError, printable
 from jaxanon.gan import checkpoint, curves
 from jaxanon.gan import faces as pictures
-from jaxanon.gan.settings import Settings
+from jaxanon.gan.settings import TrainingSettings
 from jaxanon.gan.training import to_terminal, train
 
 OURS = ("checkpoints", "samples", "losses.png", curves.LOG, checkpoint.SETTINGS)
@@ -22,7 +22,7 @@ OURS = ("checkpoints", "samples", "losses.png", curves.LOG, checkpoint.SETTINGS)
 
 def train_gan(args: Namespace) -> int:
     """`jaxanon train-gan`; returns 1 when some files could not be read, else 0."""
-    settings = Settings(size=args.size, batch=args.batch, seed=args.seed, every=args.every)
+    settings = TrainingSettings(size=args.size, batch=args.batch, seed=args.seed, every=args.every)
     if args.steps < 1:
         raise UsageError(f"steps is {args.steps}; it must be at least 1")
     on = mesh(args.devices)
@@ -39,7 +39,7 @@ def train_gan(args: Namespace) -> int:
         for error in failed:
             to_terminal(f"error: {printable(error)}")
     _prepare(args, {**settings.to_json(), "faces": faces.digest})
-    compilation.keep()
+    compilation.enable_compilation_cache()
     train(faces, settings, args.steps, args.output, on, _silent if args.quiet else to_terminal)
     return 1 if failed else 0
 

@@ -40,18 +40,18 @@ def evaluate(args: Namespace) -> int:
         under = {} if args.under is None else changes(listed)
     except UsageError as error:
         raise UsageError(f"--under {listed}: {error}") from None
-    compilation.keep()
+    compilation.enable_compilation_cache()
     on = mesh(args.devices)
     ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
     chosen = ensemble.names[at]
-    with compilation.undisturbed():
+    with compilation.gc_paused():
         ensemble.compile()
     failed: list[str] = []
     progress = Progress(len(originals), quiet=args.quiet)
 
-    def look(original: files.Source) -> tuple[Views, ...] | ImageError:
+    def look(original: files.InputFile) -> tuple[Views, ...] | ImageError:
         try:
-            partners = [folder.of(original) for folder in folders]
+            partners = [folder.find(original) for folder in folders]
             pictures = decode_together(original, *partners)
         except ImageError as error:
             return error
@@ -70,7 +70,7 @@ def evaluate(args: Namespace) -> int:
     progress.close()
     if not decided:
         raise ImageError(f"no image of {args.originals} could be compared")
-    classes = [classifier.config.classes for classifier in ensemble.classifiers]
+    classes = [classifier.config.num_classes for classifier in ensemble.classifiers]
     stages = 2 + bool(args.anonymized)
     reference, adapted = decided[:2]
     anonymized = decided[2] if args.anonymized else None

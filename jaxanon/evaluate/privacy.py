@@ -60,7 +60,8 @@ def gather(ensemble: Ensemble, columns: Sequence[Column], images: Iterable[Seen]
     source = iter(images)
     while batch := list(islice(source, ensemble.batch)):
         scores = [
-            ensemble.logits_of(views) for views in zip(*(one.views for one in batch), strict=True)
+            ensemble.logits_from_views(views)
+            for views in zip(*(one.views for one in batch), strict=True)
         ]
         parts.append(tuple(np.stack(made, 1) for made in zip(*scores, strict=True)))
         seen += [one.without_views() for one in batch]
@@ -112,7 +113,10 @@ def findings(
     rows += _by_method(gathered, sources, len(everyone), told)
     return {
         "similarity": {
-            stage: {measure: Interval.of(values).as_json() for measure, values in measures.items()}
+            stage: {
+                measure: Interval.from_values(values).as_json()
+                for measure, values in measures.items()
+            }
             for stage, measures in gathered.likeness.items()
         },
         "faces": _detection(gathered),
@@ -126,7 +130,7 @@ def _detection(gathered: Gathered) -> dict[str, Any] | None:
         return None
     found = {stage: values.astype(float) for stage, values in gathered.found.items()}
     result: dict[str, Any] = {"faces": len(gathered.of_image)}
-    result |= {stage: Interval.of_share(values).as_json() for stage, values in found.items()}
+    result |= {stage: Interval.from_shares(values).as_json() for stage, values in found.items()}
     if "anonymized" in found:
         result["difference"] = compare(found["anonymized"], found["adapted"])
     return result
@@ -236,7 +240,7 @@ def _row(features: str, attack: str, stages: Mapping[str, Apart], count: int) ->
     for most in RANKS:
         got = {stage: by_rank[most] for stage, by_rank in found.items()}
         entry: dict[str, Any] = {
-            stage: Interval.of_share(values).as_json() for stage, values in got.items()
+            stage: Interval.from_shares(values).as_json() for stage, values in got.items()
         }
         entry["chance"] = round(min(1.0, most / count), 4)
         for name, stage in (("difference", "anonymized"), ("beyond_decisions", "told")):

@@ -64,7 +64,7 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, values: np.ndarray, seed: int = 0) -> Interval:
+    def from_values(cls, values: np.ndarray, seed: int = 0) -> Interval:
         """Of any values: by the bootstrap, resampled with replacement, percentiles of the means."""
         draws = np.random.default_rng(seed)
         count = len(values)
@@ -74,7 +74,7 @@ class Interval:
         return cls(float(values.mean()), float(low), float(high))
 
     @classmethod
-    def of_share(cls, values: np.ndarray) -> Interval:
+    def from_shares(cls, values: np.ndarray) -> Interval:
         """Of hits, in [0, 1]: Wilson's interval (JASA 1927), which holds near 0 and 1 too.
 
         The bootstrap does not: of twenty hits in twenty tries it makes 100 to 100 %.
@@ -99,11 +99,11 @@ def compare(before: np.ndarray, after: np.ndarray) -> dict[str, Any]:
     go one way as the other; `worse` is true where that is rare, which takes some images.
     """
     gaps = after - before
-    p = chance_of(gaps)
+    p = sign_flip_p(gaps)
     return {"mean": round(float(gaps.mean()), 4), "p": round(p, 4), "worse": p < RARE}
 
 
-def chance_of(gaps: np.ndarray) -> float:
+def sign_flip_p(gaps: np.ndarray) -> float:
     """One-sided p of Fisher's sign-flip test: the mean of paired differences is not above zero.
 
     All signs are tried where few pairs differ; for more, the distribution is taken for normal.

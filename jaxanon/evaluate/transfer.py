@@ -14,7 +14,7 @@ from jaxanon.evaluate.concordance import repair_rate
 
 
 @dataclass(frozen=True)
-class Stage:
+class StageShares:
     """A classifier's decisions on one kind of image, against its reference decisions.
 
     Attributes:
@@ -35,8 +35,8 @@ class Transfer:
     """One classifier's row: its stages, and the repair rate (None where nothing was lost)."""
 
     name: str
-    adapted: Stage
-    anonymized: Stage | None
+    adapted: StageShares
+    anonymized: StageShares | None
     repair: float | None
 
 
@@ -68,12 +68,12 @@ def transfer(
     changed = (adapted if anonymized is None else anonymized)[source]
     mistaken = changed != reference[source]
 
-    def stage(decisions: np.ndarray, c: int) -> Stage:
+    def stage(decisions: np.ndarray, c: int) -> StageShares:
         kept = decisions[c] == reference[c]
         if classes[c] != classes[source]:
-            return Stage(float(kept.mean()), None, None)
+            return StageShares(float(kept.mean()), None, None)
         same = ~kept & mistaken & (decisions[c] == changed)
-        return Stage(float(kept.mean()), float(same.mean()), float((~kept & ~same).mean()))
+        return StageShares(float(kept.mean()), float(same.mean()), float((~kept & ~same).mean()))
 
     rows = []
     for c, name in enumerate(names):
@@ -121,7 +121,7 @@ def decide_all(ensemble: Ensemble, groups: Iterable[tuple[Views, ...]]) -> tuple
     parts: list[tuple[np.ndarray, ...]] = []
     source = iter(groups)
     while batch := list(islice(source, ensemble.batch)):
-        parts.append(tuple(ensemble.decide_on(views) for views in zip(*batch, strict=True)))
+        parts.append(tuple(ensemble.decide_from_views(views) for views in zip(*batch, strict=True)))
     return tuple(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
 
 

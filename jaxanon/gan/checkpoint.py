@@ -15,8 +15,8 @@ from jax.sharding import Sharding
 
 from jaxanon import files
 from jaxanon.errors import UsageError
-from jaxanon.gan.settings import Settings
-from jaxanon.gan.step import Networks, State, networks_of, start
+from jaxanon.gan.settings import TrainingSettings
+from jaxanon.gan.step import Networks, TrainState, abstract_networks, start
 
 SETTINGS = "settings.json"
 KEPT = 3
@@ -46,7 +46,7 @@ def used(folder: Path) -> list[Path]:
     return [folder / SETTINGS, *list(found(folder).values())[-1:]]
 
 
-def save(folder: Path, state: State) -> None:
+def save(folder: Path, state: TrainState) -> None:
     """Write a state; then remove the oldest ones, and what a killed process has left."""
     from orbax.checkpoint import v1 as ocp
 
@@ -59,13 +59,13 @@ def save(folder: Path, state: State) -> None:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def load(folder: Path, settings: Settings, on: Sharding) -> tuple[Networks, State]:
+def load(folder: Path, settings: TrainingSettings, on: Sharding) -> tuple[Networks, TrainState]:
     """The networks and the latest state, laid out as `on` says; the start where nothing was saved.
 
     Raises:
         UsageError: when a checkpoint cannot be read.
     """
-    networks = networks_of(settings)
+    networks = abstract_networks(settings)
     places = found(folder)
     if not places:
         return networks, jax.device_put(start(settings), on)
@@ -97,7 +97,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     """
     try:
         values = json.loads((folder / SETTINGS).read_text("utf-8"))
-        Settings.of_json(values)
+        TrainingSettings.from_json(values)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UsageError(
             f"{folder}: not a trained GAN ({type(error).__name__}: {error}); "

@@ -32,7 +32,7 @@ class Faces:
     held_out: np.ndarray
 
     @classmethod
-    def of(cls, pictures: np.ndarray) -> Faces:
+    def from_pictures(cls, pictures: np.ndarray) -> Faces:
         """Hold out each eighth picture."""
         held_out = np.arange(len(pictures)) % HELD_OUT == 0
         return cls(pictures[~held_out], pictures[held_out])
@@ -76,4 +76,4 @@ def load(folder: Path, size: int, failed: Callable[[str], None]) -> Faces:
         raise UsageError(
             f"{folder}: {len(pictures)} readable faces; give a folder with at least {LEAST}"
         )
-    return Faces.of(np.stack(pictures))
+    return Faces.from_pictures(np.stack(pictures))

@@ -13,7 +13,7 @@ from scipy import ndimage
 from jaxanon.errors import UsageError
 from jaxanon.gan import checkpoint
 from jaxanon.gan.crops import GREY, Crop, grown, shrunk
-from jaxanon.gan.settings import Settings
+from jaxanon.gan.settings import TrainingSettings
 from jaxanon.gan.step import Networks
 
 
@@ -26,7 +26,7 @@ class Filler:
         params: of the generator.
     """
 
-    def __init__(self, networks: Networks, settings: Settings, params: Any) -> None:
+    def __init__(self, networks: Networks, settings: TrainingSettings, params: Any) -> None:
         self.settings = settings
         self._params = jax.device_put(params, jax.local_devices()[0])
 
@@ -47,7 +47,7 @@ class Filler:
         Raises:
             UsageError: when the folder holds none, or it cannot be read.
         """
-        settings = Settings.of_json(checkpoint.read_settings(folder))
+        settings = TrainingSettings.from_json(checkpoint.read_settings(folder))
         if not checkpoint.found(folder):
             raise UsageError(
                 f"{folder}: the GAN has no checkpoint yet; go on with its training: "

@@ -12,8 +12,8 @@ from jax import Array
 
 from jaxanon.gan import masks
 from jaxanon.gan.faces import Faces
-from jaxanon.gan.settings import Settings
-from jaxanon.gan.step import Networks, State
+from jaxanon.gan.settings import TrainingSettings
+from jaxanon.gan.step import Networks, TrainState
 
 MOST = 64
 """Faces of each kind that are looked at."""
@@ -61,7 +61,7 @@ def patches(pictures: np.ndarray) -> np.ndarray:
 @partial(jax.jit, static_argnums=(0, 1))
 def fills(
     networks: Networks,
-    settings: Settings,
+    settings: TrainingSettings,
     params: Any,
     pictures: Array,
     mask: Array,
@@ -81,14 +81,14 @@ class Gauges:
         faces: of the training.
     """
 
-    def __init__(self, networks: Networks, settings: Settings, faces: Faces) -> None:
+    def __init__(self, networks: Networks, settings: TrainingSettings, faces: Faces) -> None:
         self.networks, self.settings = networks, settings
         self.training = faces.training[:MOST].astype(np.float32) / 255
         self.held_out = faces.held_out[:MOST].astype(np.float32) / 255
         self.mask = np.asarray(masks.central(settings.size))
         self._score = jax.jit(networks.score)
 
-    def __call__(self, state: State, seeds: int = 4) -> dict[str, float]:
+    def __call__(self, state: TrainState, seeds: int = 4) -> dict[str, float]:
         """Figures of a state.
 
         Returns:
@@ -115,12 +115,12 @@ class Gauges:
             "overfitting": (scores[0] - scores[1]) / gap if gap else 0.0,
         }
 
-    def fills(self, state: State, pictures: np.ndarray, seed: int) -> np.ndarray:
+    def fills(self, state: TrainState, pictures: np.ndarray, seed: int) -> np.ndarray:
         """Central boxes filled by the averaged generator: arrays as in `fills`."""
         mask = np.repeat(self.mask[None], len(pictures), 0)
         out = fills(self.networks, self.settings, state.average, pictures, mask, np.uint32(seed))
         return np.asarray(out)
 
-    def _scores(self, state: State, pictures: np.ndarray) -> np.ndarray:
+    def _scores(self, state: TrainState, pictures: np.ndarray) -> np.ndarray:
         mask = np.repeat(self.mask[None], len(pictures), 0)
         return np.asarray(self._score(state.discriminator, pictures, mask))

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from jaxanon.gan.settings import COARSEST, Settings
+from jaxanon.gan.settings import COARSEST, TrainingSettings
 
 SLOPE = 0.2
 """Of the leaky ReLU below zero."""
@@ -85,7 +85,7 @@ class Encoder(nnx.Module):
 class Generator(nnx.Module):
     """Fills the masked region of a picture; what is under the mask has no influence."""
 
-    def __init__(self, settings: Settings, rngs: nnx.Rngs) -> None:
+    def __init__(self, settings: TrainingSettings, rngs: nnx.Rngs) -> None:
         channels, style = settings.channels, 2 * settings.noise
         self.mapping = nnx.List(
             [
@@ -137,7 +137,7 @@ class Generator(nnx.Module):
 class Discriminator(nnx.Module):
     """Tells real pictures from filled ones, knowing where the region is."""
 
-    def __init__(self, settings: Settings, rngs: nnx.Rngs) -> None:
+    def __init__(self, settings: TrainingSettings, rngs: nnx.Rngs) -> None:
         channels = settings.channels
         self.encoder = Encoder(4, channels, rngs)
         self.leave = nnx.Linear(COARSEST**2 * channels[-1], 1, kernel_init=_ZERO, rngs=rngs)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from jaxanon.gan import masks
 from jaxanon.gan.gauges import fills
-from jaxanon.gan.settings import Settings
+from jaxanon.gan.settings import TrainingSettings
 from jaxanon.gan.step import Networks
 
 ROWS, SEEDS = 8, 6
@@ -20,7 +20,7 @@ TILE = 64
 """Least side of a tile, in pixels; small pictures are enlarged by a whole factor."""
 
 
-def sample(networks: Networks, settings: Settings, params: Any, faces: np.ndarray) -> bytes:
+def sample(networks: Networks, settings: TrainingSettings, params: Any, faces: np.ndarray) -> bytes:
     """A PNG with a row per context: the picture without its region, then fills of several seeds.
 
     The last two rows have another box at random, and no context at all.

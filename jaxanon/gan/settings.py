@@ -13,7 +13,7 @@ LARGEST = 256
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """All that makes two trainings on the same faces differ, but for their length.
 
     Attributes:
@@ -64,7 +64,7 @@ class Settings:
         return asdict(self)
 
     @classmethod
-    def of_json(cls, values: dict[str, Any]) -> Settings:
+    def from_json(cls, values: dict[str, Any]) -> TrainingSettings:
         """The reverse; what is not a setting is left out.
 
         Raises:

@@ -17,13 +17,13 @@ from jaxanon.devices import AXIS
 from jaxanon.gan import augment, masks
 from jaxanon.gan.losses import judged, uphill
 from jaxanon.gan.networks import Discriminator, Generator
-from jaxanon.gan.settings import Settings
+from jaxanon.gan.settings import TrainingSettings
 
 BETAS = (0.0, 0.9)
 """Adam's: those with which R3GAN starts. With its later 0.99, training on few faces blew up."""
 
 
-class State(NamedTuple):
+class TrainState(NamedTuple):
     """All that the next step needs.
 
     Attributes:
@@ -61,26 +61,26 @@ class Networks:
         return out
 
 
-def optimizer(settings: Settings) -> optax.GradientTransformation:
+def optimizer(settings: TrainingSettings) -> optax.GradientTransformation:
     """Of each network."""
     return optax.adam(settings.rate, *BETAS)
 
 
-def _made(settings: Settings) -> tuple[Generator, Discriminator]:
+def _made(settings: TrainingSettings) -> tuple[Generator, Discriminator]:
     seed = 2 * settings.seed
     return Generator(settings, nnx.Rngs(seed)), Discriminator(settings, nnx.Rngs(seed + 1))
 
 
-def networks_of(settings: Settings) -> Networks:
+def abstract_networks(settings: TrainingSettings) -> Networks:
     """The static parts, without computing anything."""
     return Networks(*(nnx.split(each)[0] for each in nnx.eval_shape(lambda: _made(settings))))
 
 
-def start(settings: Settings) -> State:
+def start(settings: TrainingSettings) -> TrainState:
     """The state before the first step, with both networks at their random start."""
     params, critic = (nnx.to_pure_dict(nnx.state(each)) for each in _made(settings))
     adam = optimizer(settings)
-    return State(
+    return TrainState(
         generator=params,
         discriminator=critic,
         average=jax.tree.map(jnp.copy, params),
@@ -98,7 +98,7 @@ class Example(NamedTuple):
     noise: Array
 
 
-def drawn(settings: Settings, faces: Array, key: Array) -> Example:
+def drawn(settings: TrainingSettings, faces: Array, key: Array) -> Example:
     """A face at random, changed at random.
 
     Args:
@@ -117,8 +117,8 @@ def drawn(settings: Settings, faces: Array, key: Array) -> Example:
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
 def advance(
-    networks: Networks, settings: Settings, mesh: Mesh, state: State, faces: Array
-) -> tuple[State, dict[str, Array]]:
+    networks: Networks, settings: TrainingSettings, mesh: Mesh, state: TrainState, faces: Array
+) -> tuple[TrainState, dict[str, Array]]:
     """One simultaneous step of both networks by Adam, and of the average.
 
     Each picture of the batch has a key of its own: it does not matter which device draws it.
@@ -146,7 +146,7 @@ def advance(
     down, generator_moments = adam.update(slopes[0], state.generator_moments)
     away, discriminator_moments = adam.update(slopes[1], state.discriminator_moments)
     generator = optax.apply_updates(state.generator, down)
-    after = State(
+    after = TrainState(
         generator=generator,
         discriminator=optax.apply_updates(state.discriminator, away),
         average=averaged(settings, state, generator),
@@ -157,20 +157,20 @@ def advance(
     return after, values
 
 
-def averaged(settings: Settings, state: State, generator: Any) -> Any:
+def averaged(settings: TrainingSettings, state: TrainState, generator: Any) -> Any:
     """The running average after a step, shorter at the start, when the generator changes most."""
     decay = jnp.minimum(0.5 ** (1 / settings.half_life), (1 + state.step) / (10 + state.step))
     return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.average, generator)
 
 
-def penalty(settings: Settings, step: Array) -> Array:
+def penalty(settings: TrainingSettings, step: Array) -> Array:
     """The weight of the gradient penalties at a step; R3GAN lowers it in the same way."""
     share = jnp.minimum(step / settings.relaxing, 1)
     return settings.penalty * (settings.relaxed / settings.penalty) ** share
 
 
 def gradients(
-    networks: Networks, settings: Settings, state: State, faces: Array, keys: Array
+    networks: Networks, settings: TrainingSettings, state: TrainState, faces: Array, keys: Array
 ) -> tuple[tuple[Any, Any], dict[str, Array]]:
     """Both networks' gradients on one device's share of the batch, averaged over the devices."""
     batch = jax.vmap(partial(drawn, settings, faces))(keys)

@@ -19,15 +19,15 @@ from jaxanon.gan import checkpoint, curves
 from jaxanon.gan.faces import Faces
 from jaxanon.gan.gauges import Gauges
 from jaxanon.gan.samples import sample
-from jaxanon.gan.settings import Settings
-from jaxanon.gan.step import Networks, State, advance
+from jaxanon.gan.settings import TrainingSettings
+from jaxanon.gan.step import Networks, TrainState, advance
 
 Say = Callable[[str], None]
 
 
 def train(
-    faces: Faces, settings: Settings, steps: int, folder: Path, mesh: Mesh, say: Say
-) -> State:
+    faces: Faces, settings: TrainingSettings, steps: int, folder: Path, mesh: Mesh, say: Say
+) -> TrainState:
     """Train up to a step, from the folder's latest checkpoint if it has one.
 
     A checkpoint is the last thing written at an interval: what is newer than the latest one is
@@ -80,10 +80,10 @@ def train(
     return state
 
 
-def _on_one(state: State) -> State:
+def _on_one(state: TrainState) -> TrainState:
     """The state on the first device, for what needs no more."""
     place = jax.tree.leaves(state)[0].sharding.mesh.devices.flat[0]
-    one: State = jax.device_put(state, place)
+    one: TrainState = jax.device_put(state, place)
     return one
 
 
@@ -97,8 +97,8 @@ def _means(values: list[dict[str, Any]]) -> dict[str, float]:
 def _write(
     folder: Path,
     networks: Networks,
-    settings: Settings,
-    state: State,
+    settings: TrainingSettings,
+    state: TrainState,
     faces: Faces,
     row: dict[str, Any],
 ) -> None:

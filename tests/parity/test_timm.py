@@ -45,7 +45,7 @@ def test_logits(architecture):
     logits, _ = comparison.theirs(model, entry.config, images)
     ours = entry.build(comparison.CLASSES)
     port(ours, state, architecture)
-    mine = np.asarray(Classifier.of(entry.name, entry.config, ours).logits(images))
+    mine = np.asarray(Classifier.from_model(entry.name, entry.config, ours).logits(images))
     assert np.ptp(logits) > 0.1 * np.abs(logits).max()
     assert np.abs(mine - logits).max() <= 1e-4 * np.abs(logits).max()
 
@@ -130,7 +130,7 @@ def test_torchvision_files_load(architecture, name, tmp_path, caplog):
         ours = load_classifier(architecture, tmp_path / "model.pth")
     same_names = architecture in ("resnet18", "densenet121", "inception_v3")
     assert ("has the key names of torchvision" in caplog.text) != same_names
-    assert ours.config.classes == 11
+    assert ours.config.num_classes == 11
     images = comparison.pixels(ours.config.input_size)
     with torch.no_grad():
         theirs = model(normalised(images, ours.config)).numpy()
@@ -163,7 +163,7 @@ def test_what_timm_saves_loads_from_a_hub(tmp_path):
         theirs = model(normalised(images, registry.find("mobilenetv2_050").config)).numpy()
     code = (
         "import sys, numpy as np, jaxanon; c = jaxanon.load_classifier('mobilenetv2_050');"
-        "np.save(sys.argv[2], c.logits(np.load(sys.argv[1]))); print(c.name, c.config.classes)"
+        "np.save(sys.argv[2], c.logits(np.load(sys.argv[1]))); print(c.name, c.config.num_classes)"
     )
     np.save(tmp_path / "images.npy", images)
     with Hub(files).running() as hub:
@@ -199,7 +199,7 @@ def test_trained_classifiers_of_other_families_decide_as_timm_does(architecture)
     folder = SHARED / "testbed" / architecture
     config = json.loads((folder / "config.json").read_text())
     ours = load_classifier(f"{architecture}@{folder}")
-    assert ours.config.classes == config["num_classes"] == len(ours.config.labels)
+    assert ours.config.num_classes == config["num_classes"] == len(ours.config.labels)
     model = timm.create_model(architecture, num_classes=config["num_classes"]).eval()
     model.load_state_dict(
         {k: v.float() for k, v in load_file(folder / "model.safetensors").items()}

@@ -21,7 +21,7 @@ EPS = 1e-6
 WIDTHS = (96, 192, 384, 768)
 
 
-class Variant(NamedTuple):
+class ConvNextVariant(NamedTuple):
     """Blocks per stage."""
 
     weights: Weights
@@ -29,12 +29,12 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "convnext_tiny": Variant(Weights("in12k_ft_in1k", crop=0.95), (3, 3, 9, 3)),
-    "convnext_small": Variant(Weights("in12k_ft_in1k", crop=0.95), (3, 3, 27, 3)),
+    "convnext_tiny": ConvNextVariant(Weights("in12k_ft_in1k", crop_pct=0.95), (3, 3, 9, 3)),
+    "convnext_small": ConvNextVariant(Weights("in12k_ft_in1k", crop_pct=0.95), (3, 3, 27, 3)),
 }
 
 
-class Block(nnx.Module):
+class ConvNextBlock(nnx.Module):
     """7x7 depthwise, then a perceptron per pixel, scaled."""
 
     def __init__(self, channels: int) -> None:
@@ -47,13 +47,13 @@ class Block(nnx.Module):
         return x + self.mlp(self.norm(self.conv_dw(x))) * self.gamma()[None, None, None]
 
 
-class Stage(nnx.Module):
+class ConvNextStage(nnx.Module):
     """Half the side (not in the first stage), then blocks."""
 
-    def __init__(self, inputs: int, channels: int, blocks: int) -> None:
-        halving = [LayerNorm(inputs, EPS), Conv(inputs, channels, 2, stride=2)]
-        self.downsample = nnx.List(halving) if inputs != channels else None
-        self.blocks = nnx.List([Block(channels) for _ in range(blocks)])
+    def __init__(self, in_channels: int, channels: int, blocks: int) -> None:
+        halving = [LayerNorm(in_channels, EPS), Conv(in_channels, channels, 2, stride=2)]
+        self.downsample = nnx.List(halving) if in_channels != channels else None
+        self.blocks = nnx.List([ConvNextBlock(channels) for _ in range(blocks)])
 
     def __call__(self, x: Array) -> Array:
         for layer in (*(self.downsample or ()), *self.blocks):
@@ -61,12 +61,12 @@ class Stage(nnx.Module):
         return x
 
 
-class Head(nnx.Module):
+class ConvNextHead(nnx.Module):
     """Global mean, norm, and the last layer."""
 
-    def __init__(self, channels: int, classes: int) -> None:
+    def __init__(self, channels: int, num_classes: int) -> None:
         self.norm = LayerNorm(channels, EPS)
-        self.fc = Linear(channels, classes)
+        self.fc = Linear(channels, num_classes)
 
     def __call__(self, x: Array) -> Array:
         return self.fc(self.norm(x.mean((1, 2))))
@@ -75,13 +75,13 @@ class Head(nnx.Module):
 class ConvNext(nnx.Module):
     """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, blocks: tuple[int, ...], classes: int) -> None:
+    def __init__(self, blocks: tuple[int, ...], num_classes: int) -> None:
         self.stem = nnx.List([Conv(3, WIDTHS[0], 4, stride=4), LayerNorm(WIDTHS[0], EPS)])
         before = (WIDTHS[0], *WIDTHS)
         self.stages = nnx.List(
-            [Stage(before[i], width, blocks[i]) for i, width in enumerate(WIDTHS)]
+            [ConvNextStage(before[i], width, blocks[i]) for i, width in enumerate(WIDTHS)]
         )
-        self.head = Head(WIDTHS[-1], classes)
+        self.head = ConvNextHead(WIDTHS[-1], num_classes)
 
     def __call__(self, x: Array) -> Array:
         for part in (*self.stem, *self.stages):
@@ -89,9 +89,9 @@ class ConvNext(nnx.Module):
         return self.head(x)
 
 
-def build(architecture: str, classes: int, size: int) -> ConvNext:
+def build(architecture: str, num_classes: int, size: int) -> ConvNext:
     """A variant, for images of any size."""
-    return ConvNext(VARIANTS[architecture].blocks, classes)
+    return ConvNext(VARIANTS[architecture].blocks, num_classes)
 
 
 _PARTS = {

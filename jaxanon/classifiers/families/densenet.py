@@ -23,7 +23,7 @@ EPS = 1e-5
 STEM, GROWTH, BOTTLENECK = 64, 32, 128
 
 
-class Variant(NamedTuple):
+class DenseNetVariant(NamedTuple):
     """Layers per dense block."""
 
     weights: Weights
@@ -31,18 +31,18 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "densenet121": Variant(Weights("ra_in1k"), (6, 12, 24, 16)),
-    "densenet169": Variant(Weights("tv_in1k"), (6, 12, 32, 32)),
-    "densenet201": Variant(Weights("tv_in1k"), (6, 12, 48, 32)),
+    "densenet121": DenseNetVariant(Weights("ra_in1k"), (6, 12, 24, 16)),
+    "densenet169": DenseNetVariant(Weights("tv_in1k"), (6, 12, 32, 32)),
+    "densenet201": DenseNetVariant(Weights("tv_in1k"), (6, 12, 48, 32)),
 }
 
 
 class DenseLayer(nnx.Module):
     """The channels that one layer adds."""
 
-    def __init__(self, inputs: int) -> None:
-        self.norm1 = Affine(inputs, EPS)
-        self.conv1 = Pointwise(inputs, BOTTLENECK, norm=BatchNorm("norm2", EPS))
+    def __init__(self, in_channels: int) -> None:
+        self.norm1 = Affine(in_channels, EPS)
+        self.conv1 = Pointwise(in_channels, BOTTLENECK, norm=BatchNorm("norm2", EPS))
         self.conv2 = Conv(BOTTLENECK, GROWTH, 3, padding=1, bias=False)
 
     def __call__(self, x: Array) -> Array:
@@ -52,9 +52,9 @@ class DenseLayer(nnx.Module):
 class Transition(nnx.Module):
     """Half the channels and half the side."""
 
-    def __init__(self, inputs: int) -> None:
-        self.norm = Affine(inputs, EPS)
-        self.conv = Pointwise(inputs, inputs // 2, bias=False)
+    def __init__(self, in_channels: int) -> None:
+        self.norm = Affine(in_channels, EPS)
+        self.conv = Pointwise(in_channels, in_channels // 2, bias=False)
 
     def __call__(self, x: Array) -> Array:
         # Pooling and a 1x1 convolution commute; this order has a quarter of the work.
@@ -64,7 +64,7 @@ class Transition(nnx.Module):
 class DenseNet(nnx.Module):
     """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, layers: tuple[int, ...], classes: int) -> None:
+    def __init__(self, layers: tuple[int, ...], num_classes: int) -> None:
         self.layers = layers
         features: dict[str, Any] = {
             "conv0": Conv(3, STEM, 7, stride=2, padding=3, norm=BatchNorm("norm0", EPS))
@@ -81,7 +81,7 @@ class DenseNet(nnx.Module):
                 channels //= 2
         features["norm5"] = Affine(channels, EPS)
         self.features = nnx.Dict(features)
-        self.classifier = Linear(channels, classes)
+        self.classifier = Linear(channels, num_classes)
 
     def __call__(self, x: Array) -> Array:
         net = self.features
@@ -95,9 +95,9 @@ class DenseNet(nnx.Module):
         return self.classifier(relu(net["norm5"](x)).mean((1, 2)))
 
 
-def build(architecture: str, classes: int, size: int) -> DenseNet:
+def build(architecture: str, num_classes: int, size: int) -> DenseNet:
     """A variant, for images of any size."""
-    return DenseNet(VARIANTS[architecture].layers, classes)
+    return DenseNet(VARIANTS[architecture].layers, num_classes)
 
 
 def rename(architecture: str, key: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from jax.nn import sigmoid, silu
 
-from jaxanon.classifiers.family import INCEPTION, Family, Naming, Weights
+from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Naming, Weights
 from jaxanon.classifiers.inverted_residual import (
     Group,
     InvertedResiduals,
@@ -21,7 +21,7 @@ from jaxanon.classifiers.inverted_residual import (
     scale,
 )
 from jaxanon.classifiers.inverted_residual_names import (
-    Place,
+    BlockPlace,
     replaced,
     top,
     torchvision_parts,
@@ -29,7 +29,7 @@ from jaxanon.classifiers.inverted_residual_names import (
 )
 
 
-class Variant(NamedTuple):
+class EfficientNetVariant(NamedTuple):
     """Factors on channels and blocks."""
 
     weights: Weights
@@ -38,16 +38,16 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "efficientnet_b0": Variant(Weights("ra_in1k"), 1.0, 1.0),
-    "efficientnet_b1": Variant(
-        Weights("ra4_e3600_r240_in1k", 240, 0.9, statistics=INCEPTION), 1.0, 1.1
+    "efficientnet_b0": EfficientNetVariant(Weights("ra_in1k"), 1.0, 1.0),
+    "efficientnet_b1": EfficientNetVariant(
+        Weights("ra4_e3600_r240_in1k", 240, 0.9, mean=INCEPTION_MEAN, std=INCEPTION_STD), 1.0, 1.1
     ),
-    "efficientnet_b2": Variant(Weights("ra_in1k", 256), 1.1, 1.2),
-    "efficientnet_b3": Variant(Weights("ra2_in1k", 288), 1.2, 1.4),
-    "tf_efficientnet_b0": Variant(Weights("ns_jft_in1k"), 1.0, 1.0),
-    "tf_efficientnet_b1": Variant(Weights("ns_jft_in1k", 240, 0.882), 1.0, 1.1),
-    "tf_efficientnet_b2": Variant(Weights("ns_jft_in1k", 260, 0.89), 1.1, 1.2),
-    "tf_efficientnet_b3": Variant(Weights("ns_jft_in1k", 300, 0.904), 1.2, 1.4),
+    "efficientnet_b2": EfficientNetVariant(Weights("ra_in1k", 256), 1.1, 1.2),
+    "efficientnet_b3": EfficientNetVariant(Weights("ra2_in1k", 288), 1.2, 1.4),
+    "tf_efficientnet_b0": EfficientNetVariant(Weights("ns_jft_in1k"), 1.0, 1.0),
+    "tf_efficientnet_b1": EfficientNetVariant(Weights("ns_jft_in1k", 240, 0.882), 1.0, 1.1),
+    "tf_efficientnet_b2": EfficientNetVariant(Weights("ns_jft_in1k", 260, 0.89), 1.1, 1.2),
+    "tf_efficientnet_b3": EfficientNetVariant(Weights("ns_jft_in1k", 300, 0.904), 1.2, 1.4),
 }
 BASE = (
     (Group(1, 3, 1, 1, 16, True),),
@@ -60,8 +60,8 @@ BASE = (
 )
 
 
-def _bottleneck(inputs: int, hidden: int) -> int:
-    return inputs // 4
+def _bottleneck(in_channels: int, hidden: int) -> int:
+    return in_channels // 4
 
 
 SQUEEZE = Squeeze(_bottleneck, silu, sigmoid)
@@ -69,14 +69,14 @@ TORCH = Style(silu, eps=1e-5, squeeze=SQUEEZE)
 TENSORFLOW = Style(silu, eps=1e-3, same=True, squeeze=SQUEEZE)
 
 
-def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
+def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
     """A variant, for images of any size."""
     _, width, depth = VARIANTS[architecture]
     return InvertedResiduals(
         scale(BASE, width, depth),
         stem=round_channels(32 * width),
         features=round_channels(1280 * width),
-        classes=classes,
+        num_classes=num_classes,
         style=TENSORFLOW if architecture.startswith("tf_") else TORCH,
     )
 
@@ -87,7 +87,7 @@ def rename(architecture: str, key: str) -> str:
     if block is None:
         return top(key, torchvision_top(8))
     stage = int(block[1]) - 1
-    place = Place(stage, int(block[2]), BASE[stage][0])
+    place = BlockPlace(stage, int(block[2]), BASE[stage][0])
     return replaced(key, place, torchvision_parts(place.group), block[3])
 
 

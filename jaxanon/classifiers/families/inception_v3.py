@@ -11,7 +11,7 @@ from flax import nnx
 from jax import Array
 from jax.nn import relu
 
-from jaxanon.classifiers.family import INCEPTION, Family, Weights
+from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Weights
 from jaxanon.classifiers.layers import Conv, Linear, Pointwise
 from jaxanon.classifiers.norms import BatchNorm
 from jaxanon.classifiers.ops import average_pool, max_pool
@@ -21,19 +21,29 @@ EPS = 1e-3
 Maps = list[Array]
 
 
-class Unit(nnx.Module):
+class InceptionConv(nnx.Module):
     """A convolution, its batch norm `bn`, and ReLU."""
 
     def __init__(
-        self, inputs: int, outputs: int, side: int | Side, stride: int = 1, *, same: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | Side,
+        stride: int = 1,
+        *,
+        same: bool = True,
     ) -> None:
         norm = BatchNorm("bn", EPS)
-        if side == 1:
-            self.conv: Conv | Pointwise = Pointwise(inputs, outputs, norm=norm)
+        if kernel_size == 1:
+            self.conv: Conv | Pointwise = Pointwise(in_channels, out_channels, norm=norm)
         else:
-            rows, columns = (side, side) if isinstance(side, int) else side
+            rows, columns = (
+                (kernel_size, kernel_size) if isinstance(kernel_size, int) else kernel_size
+            )
             padding = (rows // 2, columns // 2) if same else 0
-            self.conv = Conv(inputs, outputs, side, stride=stride, padding=padding, norm=norm)
+            self.conv = Conv(
+                in_channels, out_channels, kernel_size, stride=stride, padding=padding, norm=norm
+            )
 
     def __call__(self, x: Array) -> Array:
         return relu(self.conv(x))
@@ -43,7 +53,7 @@ def _join(maps: Maps) -> Array:
     return jnp.concatenate(maps, axis=3)
 
 
-def _chain(x: Array, *units: Unit) -> Array:
+def _chain(x: Array, *units: InceptionConv) -> Array:
     for unit in units:
         x = unit(x)
     return x
@@ -52,14 +62,14 @@ def _chain(x: Array, *units: Unit) -> Array:
 class A(nnx.Module):
     """Branches of 1x1, 5x5, two 3x3, and a pool (the paper's figure 5)."""
 
-    def __init__(self, inputs: int, pooled: int) -> None:
-        self.branch1x1 = Unit(inputs, 64, 1)
-        self.branch5x5_1 = Unit(inputs, 48, 1)
-        self.branch5x5_2 = Unit(48, 64, 5)
-        self.branch3x3dbl_1 = Unit(inputs, 64, 1)
-        self.branch3x3dbl_2 = Unit(64, 96, 3)
-        self.branch3x3dbl_3 = Unit(96, 96, 3)
-        self.branch_pool = Unit(inputs, pooled, 1)
+    def __init__(self, in_channels: int, pooled: int) -> None:
+        self.branch1x1 = InceptionConv(in_channels, 64, 1)
+        self.branch5x5_1 = InceptionConv(in_channels, 48, 1)
+        self.branch5x5_2 = InceptionConv(48, 64, 5)
+        self.branch3x3dbl_1 = InceptionConv(in_channels, 64, 1)
+        self.branch3x3dbl_2 = InceptionConv(64, 96, 3)
+        self.branch3x3dbl_3 = InceptionConv(96, 96, 3)
+        self.branch_pool = InceptionConv(in_channels, pooled, 1)
 
     def __call__(self, x: Array) -> Array:
         return _join(
@@ -73,13 +83,13 @@ class A(nnx.Module):
 
 
 class B(nnx.Module):
-    """Halves the side, from 288 to 768 channels (figure 10)."""
+    """Halves the kernel_size, from 288 to 768 channels (figure 10)."""
 
-    def __init__(self, inputs: int) -> None:
-        self.branch3x3 = Unit(inputs, 384, 3, 2, same=False)
-        self.branch3x3dbl_1 = Unit(inputs, 64, 1)
-        self.branch3x3dbl_2 = Unit(64, 96, 3)
-        self.branch3x3dbl_3 = Unit(96, 96, 3, 2, same=False)
+    def __init__(self, in_channels: int) -> None:
+        self.branch3x3 = InceptionConv(in_channels, 384, 3, 2, same=False)
+        self.branch3x3dbl_1 = InceptionConv(in_channels, 64, 1)
+        self.branch3x3dbl_2 = InceptionConv(64, 96, 3)
+        self.branch3x3dbl_3 = InceptionConv(96, 96, 3, 2, same=False)
 
     def __call__(self, x: Array) -> Array:
         return _join(
@@ -94,17 +104,17 @@ class B(nnx.Module):
 class C(nnx.Module):
     """7x7 convolutions factored into 1x7 and 7x1 (figure 6)."""
 
-    def __init__(self, inputs: int, width: int) -> None:
-        self.branch1x1 = Unit(inputs, 192, 1)
-        self.branch7x7_1 = Unit(inputs, width, 1)
-        self.branch7x7_2 = Unit(width, width, (1, 7))
-        self.branch7x7_3 = Unit(width, 192, (7, 1))
-        self.branch7x7dbl_1 = Unit(inputs, width, 1)
-        self.branch7x7dbl_2 = Unit(width, width, (7, 1))
-        self.branch7x7dbl_3 = Unit(width, width, (1, 7))
-        self.branch7x7dbl_4 = Unit(width, width, (7, 1))
-        self.branch7x7dbl_5 = Unit(width, 192, (1, 7))
-        self.branch_pool = Unit(inputs, 192, 1)
+    def __init__(self, in_channels: int, width: int) -> None:
+        self.branch1x1 = InceptionConv(in_channels, 192, 1)
+        self.branch7x7_1 = InceptionConv(in_channels, width, 1)
+        self.branch7x7_2 = InceptionConv(width, width, (1, 7))
+        self.branch7x7_3 = InceptionConv(width, 192, (7, 1))
+        self.branch7x7dbl_1 = InceptionConv(in_channels, width, 1)
+        self.branch7x7dbl_2 = InceptionConv(width, width, (7, 1))
+        self.branch7x7dbl_3 = InceptionConv(width, width, (1, 7))
+        self.branch7x7dbl_4 = InceptionConv(width, width, (7, 1))
+        self.branch7x7dbl_5 = InceptionConv(width, 192, (1, 7))
+        self.branch_pool = InceptionConv(in_channels, 192, 1)
 
     def __call__(self, x: Array) -> Array:
         double = _chain(
@@ -126,15 +136,15 @@ class C(nnx.Module):
 
 
 class D(nnx.Module):
-    """Halves the side, from 768 to 1280 channels."""
+    """Halves the kernel_size, from 768 to 1280 channels."""
 
-    def __init__(self, inputs: int) -> None:
-        self.branch3x3_1 = Unit(inputs, 192, 1)
-        self.branch3x3_2 = Unit(192, 320, 3, 2, same=False)
-        self.branch7x7x3_1 = Unit(inputs, 192, 1)
-        self.branch7x7x3_2 = Unit(192, 192, (1, 7))
-        self.branch7x7x3_3 = Unit(192, 192, (7, 1))
-        self.branch7x7x3_4 = Unit(192, 192, 3, 2, same=False)
+    def __init__(self, in_channels: int) -> None:
+        self.branch3x3_1 = InceptionConv(in_channels, 192, 1)
+        self.branch3x3_2 = InceptionConv(192, 320, 3, 2, same=False)
+        self.branch7x7x3_1 = InceptionConv(in_channels, 192, 1)
+        self.branch7x7x3_2 = InceptionConv(192, 192, (1, 7))
+        self.branch7x7x3_3 = InceptionConv(192, 192, (7, 1))
+        self.branch7x7x3_4 = InceptionConv(192, 192, 3, 2, same=False)
 
     def __call__(self, x: Array) -> Array:
         long = _chain(
@@ -146,16 +156,16 @@ class D(nnx.Module):
 class E(nnx.Module):
     """3x3 convolutions split side by side into 1x3 and 3x1 (figure 7)."""
 
-    def __init__(self, inputs: int) -> None:
-        self.branch1x1 = Unit(inputs, 320, 1)
-        self.branch3x3_1 = Unit(inputs, 384, 1)
-        self.branch3x3_2a = Unit(384, 384, (1, 3))
-        self.branch3x3_2b = Unit(384, 384, (3, 1))
-        self.branch3x3dbl_1 = Unit(inputs, 448, 1)
-        self.branch3x3dbl_2 = Unit(448, 384, 3)
-        self.branch3x3dbl_3a = Unit(384, 384, (1, 3))
-        self.branch3x3dbl_3b = Unit(384, 384, (3, 1))
-        self.branch_pool = Unit(inputs, 192, 1)
+    def __init__(self, in_channels: int) -> None:
+        self.branch1x1 = InceptionConv(in_channels, 320, 1)
+        self.branch3x3_1 = InceptionConv(in_channels, 384, 1)
+        self.branch3x3_2a = InceptionConv(384, 384, (1, 3))
+        self.branch3x3_2b = InceptionConv(384, 384, (3, 1))
+        self.branch3x3dbl_1 = InceptionConv(in_channels, 448, 1)
+        self.branch3x3dbl_2 = InceptionConv(448, 384, 3)
+        self.branch3x3dbl_3a = InceptionConv(384, 384, (1, 3))
+        self.branch3x3dbl_3b = InceptionConv(384, 384, (3, 1))
+        self.branch_pool = InceptionConv(in_channels, 192, 1)
 
     def __call__(self, x: Array) -> Array:
         single = self.branch3x3_1(x)
@@ -175,19 +185,19 @@ class E(nnx.Module):
 class InceptionV3(nnx.Module):
     """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, classes: int) -> None:
-        self.Conv2d_1a_3x3 = Unit(3, 32, 3, 2, same=False)
-        self.Conv2d_2a_3x3 = Unit(32, 32, 3, same=False)
-        self.Conv2d_2b_3x3 = Unit(32, 64, 3)
-        self.Conv2d_3b_1x1 = Unit(64, 80, 1)
-        self.Conv2d_4a_3x3 = Unit(80, 192, 3, same=False)
+    def __init__(self, num_classes: int) -> None:
+        self.Conv2d_1a_3x3 = InceptionConv(3, 32, 3, 2, same=False)
+        self.Conv2d_2a_3x3 = InceptionConv(32, 32, 3, same=False)
+        self.Conv2d_2b_3x3 = InceptionConv(32, 64, 3)
+        self.Conv2d_3b_1x1 = InceptionConv(64, 80, 1)
+        self.Conv2d_4a_3x3 = InceptionConv(80, 192, 3, same=False)
         self.Mixed_5b, self.Mixed_5c, self.Mixed_5d = A(192, 32), A(256, 64), A(288, 64)
         self.Mixed_6a = B(288)
         self.Mixed_6b, self.Mixed_6c = C(768, 128), C(768, 160)
         self.Mixed_6d, self.Mixed_6e = C(768, 160), C(768, 192)
         self.Mixed_7a = D(768)
         self.Mixed_7b, self.Mixed_7c = E(1280), E(2048)
-        self.fc = Linear(2048, classes)
+        self.fc = Linear(2048, num_classes)
 
     def __call__(self, x: Array) -> Array:
         x = self.Conv2d_2b_3x3(self.Conv2d_2a_3x3(self.Conv2d_1a_3x3(x)))
@@ -198,13 +208,13 @@ class InceptionV3(nnx.Module):
         return self.fc(x.mean((1, 2)))
 
 
-def build(architecture: str, classes: int, size: int) -> InceptionV3:
+def build(architecture: str, num_classes: int, size: int) -> InceptionV3:
     """The network, for images of any size."""
-    return InceptionV3(classes)
+    return InceptionV3(num_classes)
 
 
 FAMILY = Family(
-    variants={"inception_v3": Weights("tv_in1k", 299, statistics=INCEPTION)},
+    variants={"inception_v3": Weights("tv_in1k", 299, mean=INCEPTION_MEAN, std=INCEPTION_STD)},
     build=build,
     head="fc.weight",
     smallest=75,

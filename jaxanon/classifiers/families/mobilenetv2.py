@@ -23,7 +23,7 @@ from jaxanon.classifiers.inverted_residual import (
 from jaxanon.classifiers.inverted_residual_names import numbered, replaced, top, torchvision_top
 
 
-class Variant(NamedTuple):
+class MobileNetV2Variant(NamedTuple):
     """Factors on channels and blocks. A deeper form keeps the stem, the head and both ends."""
 
     weights: Weights
@@ -33,13 +33,13 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "mobilenetv2_035": Variant(Weights(None), 0.35),
-    "mobilenetv2_050": Variant(Weights("lamb_in1k"), 0.5),
-    "mobilenetv2_075": Variant(Weights(None), 0.75),
-    "mobilenetv2_100": Variant(Weights("ra_in1k"), 1.0),
-    "mobilenetv2_110d": Variant(Weights("ra_in1k"), 1.1, 1.2, True),
-    "mobilenetv2_120d": Variant(Weights("ra_in1k"), 1.2, 1.4, True),
-    "mobilenetv2_140": Variant(Weights("ra_in1k"), 1.4),
+    "mobilenetv2_035": MobileNetV2Variant(Weights(None), 0.35),
+    "mobilenetv2_050": MobileNetV2Variant(Weights("lamb_in1k"), 0.5),
+    "mobilenetv2_075": MobileNetV2Variant(Weights(None), 0.75),
+    "mobilenetv2_100": MobileNetV2Variant(Weights("ra_in1k"), 1.0),
+    "mobilenetv2_110d": MobileNetV2Variant(Weights("ra_in1k"), 1.1, 1.2, True),
+    "mobilenetv2_120d": MobileNetV2Variant(Weights("ra_in1k"), 1.2, 1.4, True),
+    "mobilenetv2_140": MobileNetV2Variant(Weights("ra_in1k"), 1.4),
 }
 BASE = (
     (Group(1, 3, 1, 1, 16),),
@@ -59,14 +59,14 @@ def stages(architecture: str) -> Stages:
     return scale(BASE, width, depth, fixed_ends=fixed)
 
 
-def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
+def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
     """A variant, for images of any size."""
     _, width, _, fixed = VARIANTS[architecture]
     return InvertedResiduals(
         stages(architecture),
         stem=STEM if fixed else round_channels(STEM * width),
         features=FEATURES if fixed else max(FEATURES, round_channels(FEATURES * width)),
-        classes=classes,
+        num_classes=num_classes,
         style=Style(relu6, eps=1e-5),
     )
 

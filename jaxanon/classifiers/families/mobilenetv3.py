@@ -45,7 +45,7 @@ LARGE: Stages = (
 STEM = 16
 
 
-class Variant(NamedTuple):
+class MobileNetV3Variant(NamedTuple):
     """The stages, their width, and the channels of the last stage and before the head."""
 
     weights: Weights
@@ -56,31 +56,31 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "mobilenetv3_small_050": Variant(Weights("lamb_in1k"), SMALL, 0.5, 576, 1024),
-    "mobilenetv3_small_075": Variant(Weights("lamb_in1k"), SMALL, 0.75, 576, 1024),
-    "mobilenetv3_small_100": Variant(Weights("lamb_in1k"), SMALL, 1.0, 576, 1024),
-    "mobilenetv3_large_075": Variant(
+    "mobilenetv3_small_050": MobileNetV3Variant(Weights("lamb_in1k"), SMALL, 0.5, 576, 1024),
+    "mobilenetv3_small_075": MobileNetV3Variant(Weights("lamb_in1k"), SMALL, 0.75, 576, 1024),
+    "mobilenetv3_small_100": MobileNetV3Variant(Weights("lamb_in1k"), SMALL, 1.0, 576, 1024),
+    "mobilenetv3_large_075": MobileNetV3Variant(
         Weights(None, interpolation="bilinear"), LARGE, 0.75, 960, 1280
     ),
-    "mobilenetv3_large_100": Variant(Weights("ra_in1k"), LARGE, 1.0, 960, 1280),
+    "mobilenetv3_large_100": MobileNetV3Variant(Weights("ra_in1k"), LARGE, 1.0, 960, 1280),
 }
 
 
-def _bottleneck(inputs: int, hidden: int) -> int:
+def _bottleneck(in_channels: int, hidden: int) -> int:
     return round_channels(hidden / 4)
 
 
 STYLE = Style(hard_swish, eps=1e-5, squeeze=Squeeze(_bottleneck, relu, hard_sigmoid))
 
 
-def build(architecture: str, classes: int, size: int) -> InvertedResiduals:
+def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
     """A variant, for images of any size."""
     _, stages, width, last, features = VARIANTS[architecture]
     return InvertedResiduals(
         scale(stages, width),
         stem=STEM if width < 0.75 else round_channels(STEM * width),
         features=features,
-        classes=classes,
+        num_classes=num_classes,
         style=STYLE,
         last=round_channels(last * width),
     )

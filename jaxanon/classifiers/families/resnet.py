@@ -23,7 +23,7 @@ EPS = 1e-5
 WIDTHS = (64, 128, 256, 512)
 
 
-class Variant(NamedTuple):
+class ResNetVariant(NamedTuple):
     """Blocks per stage; `bottleneck` blocks have four times as many outputs."""
 
     weights: Weights
@@ -41,41 +41,43 @@ _18, _26, _34, _50, _101, _152 = (
     (3, 8, 36, 3),
 )
 VARIANTS = {
-    "resnet18": Variant(Weights("a1_in1k", crop=0.95), _18, False),
-    "resnet26": Variant(Weights("bt_in1k"), _26, True),
-    "resnet34": Variant(Weights("a1_in1k", crop=0.95), _34, False),
-    "resnet50": Variant(Weights("a1_in1k", crop=0.95), _50, True),
-    "resnet101": Variant(Weights("a1h_in1k", crop=0.95), _101, True),
-    "resnet152": Variant(Weights("a1h_in1k", crop=0.95), _152, True),
-    "resnet18d": Variant(Weights("ra2_in1k"), _18, False, True),
-    "resnet26d": Variant(Weights("bt_in1k"), _26, True, True),
-    "resnet34d": Variant(Weights("ra2_in1k"), _34, False, True),
-    "resnet50d": Variant(Weights("ra2_in1k"), _50, True, True),
-    "resnet101d": Variant(Weights("ra2_in1k", 256, 0.95), _101, True, True),
-    "resnet152d": Variant(Weights("ra2_in1k", 256, 0.95), _152, True, True),
+    "resnet18": ResNetVariant(Weights("a1_in1k", crop_pct=0.95), _18, False),
+    "resnet26": ResNetVariant(Weights("bt_in1k"), _26, True),
+    "resnet34": ResNetVariant(Weights("a1_in1k", crop_pct=0.95), _34, False),
+    "resnet50": ResNetVariant(Weights("a1_in1k", crop_pct=0.95), _50, True),
+    "resnet101": ResNetVariant(Weights("a1h_in1k", crop_pct=0.95), _101, True),
+    "resnet152": ResNetVariant(Weights("a1h_in1k", crop_pct=0.95), _152, True),
+    "resnet18d": ResNetVariant(Weights("ra2_in1k"), _18, False, True),
+    "resnet26d": ResNetVariant(Weights("bt_in1k"), _26, True, True),
+    "resnet34d": ResNetVariant(Weights("ra2_in1k"), _34, False, True),
+    "resnet50d": ResNetVariant(Weights("ra2_in1k"), _50, True, True),
+    "resnet101d": ResNetVariant(Weights("ra2_in1k", 256, 0.95), _101, True, True),
+    "resnet152d": ResNetVariant(Weights("ra2_in1k", 256, 0.95), _152, True, True),
 }
 
 
-class Block(nnx.Module):
+class ResNetBlock(nnx.Module):
     """Two 3x3 convolutions, or a bottleneck of three, and a shortcut."""
 
     def __init__(
-        self, inputs: int, width: int, stride: int, *, bottleneck: bool, deep: bool
+        self, in_channels: int, width: int, stride: int, *, bottleneck: bool, deep: bool
     ) -> None:
         self.pooled = deep and stride > 1
-        outputs = width * 4 if bottleneck else width
+        out_channels = width * 4 if bottleneck else width
         first, second, third = (BatchNorm(f"bn{i}", EPS) for i in (1, 2, 3))
         if bottleneck:
-            self.conv1: Conv | Pointwise = Pointwise(inputs, width, norm=first)
+            self.conv1: Conv | Pointwise = Pointwise(in_channels, width, norm=first)
             self.conv2 = Conv(width, width, 3, stride=stride, padding=1, norm=second)
         else:
-            self.conv1 = Conv(inputs, width, 3, stride=stride, padding=1, norm=first)
+            self.conv1 = Conv(in_channels, width, 3, stride=stride, padding=1, norm=first)
             self.conv2 = Conv(width, width, 3, padding=1, norm=second)
-        self.conv3 = Pointwise(width, outputs, norm=third) if bottleneck else None
+        self.conv3 = Pointwise(width, out_channels, norm=third) if bottleneck else None
         at, norm = ("1", "2") if deep else ("0", "1")
         step = 1 if deep else stride
-        shortcut = {at: Pointwise(inputs, outputs, stride=step, norm=BatchNorm(norm, EPS))}
-        changes = stride > 1 or inputs != outputs
+        shortcut = {
+            at: Pointwise(in_channels, out_channels, stride=step, norm=BatchNorm(norm, EPS))
+        }
+        changes = stride > 1 or in_channels != out_channels
         self.downsample = nnx.Dict(shortcut) if changes else None
 
     def __call__(self, x: Array) -> Array:
@@ -92,7 +94,7 @@ class Block(nnx.Module):
 class ResNet(nnx.Module):
     """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, variant: Variant, classes: int) -> None:
+    def __init__(self, variant: ResNetVariant, num_classes: int) -> None:
         _, blocks, bottleneck, deep = variant
         norm = BatchNorm("bn1", EPS)
         if deep:
@@ -105,15 +107,17 @@ class ResNet(nnx.Module):
             )
         else:
             self.conv1 = Conv(3, 64, 7, stride=2, padding=3, norm=norm)
-        inputs = 64
+        in_channels = 64
         for i, (width, count) in enumerate(zip(WIDTHS, blocks, strict=True)):
             stage = []
             for j in range(count):
                 stride = 2 if i > 0 and j == 0 else 1
-                stage.append(Block(inputs, width, stride, bottleneck=bottleneck, deep=deep))
-                inputs = width * 4 if bottleneck else width
+                stage.append(
+                    ResNetBlock(in_channels, width, stride, bottleneck=bottleneck, deep=deep)
+                )
+                in_channels = width * 4 if bottleneck else width
             setattr(self, f"layer{i + 1}", nnx.List(stage))
-        self.fc = Linear(inputs, classes)
+        self.fc = Linear(in_channels, num_classes)
 
     def __call__(self, x: Array) -> Array:
         for conv in self.conv1.values() if isinstance(self.conv1, nnx.Dict) else (self.conv1,):
@@ -125,9 +129,9 @@ class ResNet(nnx.Module):
         return self.fc(x.mean((1, 2)))
 
 
-def build(architecture: str, classes: int, size: int) -> ResNet:
+def build(architecture: str, num_classes: int, size: int) -> ResNet:
     """A variant, for images of any size."""
-    return ResNet(VARIANTS[architecture], classes)
+    return ResNet(VARIANTS[architecture], num_classes)
 
 
 FAMILY = Family(

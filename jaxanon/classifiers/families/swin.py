@@ -28,7 +28,7 @@ STEP = PATCH * WINDOW * 8
 """Sides must be multiples of this, so that windows fit at all four scales."""
 
 
-class Variant(NamedTuple):
+class SwinVariant(NamedTuple):
     """Channels of the first stage, doubled by each other one, and blocks per stage."""
 
     weights: Weights
@@ -37,8 +37,8 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "swin_tiny_patch4_window7_224": Variant(
-        Weights("ms_in1k", crop=0.9, licence="mit"), 96, (2, 2, 6, 2)
+    "swin_tiny_patch4_window7_224": SwinVariant(
+        Weights("ms_in1k", crop_pct=0.9, licence="mit"), 96, (2, 2, 6, 2)
     ),
 }
 
@@ -52,7 +52,7 @@ def _offsets() -> np.ndarray:
 
 
 @lru_cache
-def _strangers(side: int, shift: int) -> np.ndarray:
+def _attn_mask(side: int, shift: int) -> np.ndarray:
     """-100 for pairs that a cyclic shift brought together: (windows, 1, 49, 49)."""
     region = np.zeros(side, int)
     region[side - WINDOW :] = 1
@@ -72,16 +72,16 @@ class WindowAttention(nnx.Module):
         self.qkv = Linear(channels, 3 * channels)
         self.proj = Linear(channels, channels)
 
-    def __call__(self, x: Array, strangers: np.ndarray | None) -> Array:
+    def __call__(self, x: Array, attn_mask: np.ndarray | None) -> Array:
         bias = self.relative_position_bias_table()[_offsets()].transpose(2, 0, 1)[None]
-        if strangers is not None:
-            images = x.shape[0] // strangers.shape[0]
-            apart = jnp.tile(jnp.asarray(strangers, x.dtype), (images, 1, 1, 1))
+        if attn_mask is not None:
+            images = x.shape[0] // attn_mask.shape[0]
+            apart = jnp.tile(jnp.asarray(attn_mask, x.dtype), (images, 1, 1, 1))
             bias = bias + apart
         return self.proj(attend(self.qkv(x), self.heads, bias))
 
 
-class Block(nnx.Module):
+class SwinBlock(nnx.Module):
     """Window attention and perceptron, each after a norm and with a residual."""
 
     def __init__(self, channels: int, side: int, *, shifted: bool) -> None:
@@ -100,8 +100,8 @@ class Block(nnx.Module):
         across, back = side // WINDOW, (self.shift, self.shift)
         x = jnp.roll(x, (-self.shift, -self.shift), (1, 2)) if self.shift else x
         x = x.reshape(n, across, WINDOW, across, WINDOW, c).transpose(0, 1, 3, 2, 4, 5)
-        strangers = _strangers(side, self.shift) if self.shift else None
-        x = self.attn(x.reshape(-1, WINDOW**2, c), strangers)
+        attn_mask = _attn_mask(side, self.shift) if self.shift else None
+        x = self.attn(x.reshape(-1, WINDOW**2, c), attn_mask)
         x = x.reshape(n, across, across, WINDOW, WINDOW, c).transpose(0, 1, 3, 2, 4, 5)
         x = x.reshape(n, side, side, c)
         return jnp.roll(x, back, (1, 2)) if self.shift else x
@@ -110,9 +110,9 @@ class Block(nnx.Module):
 class PatchMerging(nnx.Module):
     """Half the side, twice the channels."""
 
-    def __init__(self, inputs: int) -> None:
-        self.norm = LayerNorm(4 * inputs, EPS)
-        self.reduction = Linear(4 * inputs, 2 * inputs, bias=False)
+    def __init__(self, in_channels: int) -> None:
+        self.norm = LayerNorm(4 * in_channels, EPS)
+        self.reduction = Linear(4 * in_channels, 2 * in_channels, bias=False)
 
     def __call__(self, x: Array) -> Array:
         n, h, w, c = x.shape
@@ -120,12 +120,14 @@ class PatchMerging(nnx.Module):
         return self.reduction(self.norm(x.reshape(n, h // 2, w // 2, 4 * c)))
 
 
-class Stage(nnx.Module):
+class SwinStage(nnx.Module):
     """Merging (not in the first stage), then blocks, every other one with shifted windows."""
 
     def __init__(self, channels: int, side: int, blocks: int, *, first: bool) -> None:
         self.downsample = None if first else PatchMerging(channels // 2)
-        self.blocks = nnx.List([Block(channels, side, shifted=i % 2 == 1) for i in range(blocks)])
+        self.blocks = nnx.List(
+            [SwinBlock(channels, side, shifted=i % 2 == 1) for i in range(blocks)]
+        )
 
     def __call__(self, x: Array) -> Array:
         if self.downsample is not None:
@@ -135,7 +137,7 @@ class Stage(nnx.Module):
         return x
 
 
-class PatchEmbed(nnx.Module):
+class SwinPatchEmbed(nnx.Module):
     """Patches of 4 pixels to channels, and a norm."""
 
     def __init__(self, channels: int) -> None:
@@ -149,18 +151,18 @@ class PatchEmbed(nnx.Module):
 class Swin(nnx.Module):
     """Normalised images `(batch, size, size, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, variant: Variant, classes: int, size: int) -> None:
-        self.patch_embed = PatchEmbed(variant.channels)
+    def __init__(self, variant: SwinVariant, num_classes: int, size: int) -> None:
+        self.patch_embed = SwinPatchEmbed(variant.channels)
         side = size // PATCH
         self.layers = nnx.List(
             [
-                Stage(variant.channels << i, side >> i, blocks, first=i == 0)
+                SwinStage(variant.channels << i, side >> i, blocks, first=i == 0)
                 for i, blocks in enumerate(variant.blocks)
             ]
         )
         features = variant.channels << (len(variant.blocks) - 1)
         self.norm = LayerNorm(features, EPS)
-        self.head = Head(features, classes)
+        self.head = Head(features, num_classes)
 
     def __call__(self, x: Array) -> Array:
         x = self.patch_embed(x)
@@ -169,7 +171,7 @@ class Swin(nnx.Module):
         return self.head(self.norm(x))
 
 
-def build(architecture: str, classes: int, size: int) -> Swin:
+def build(architecture: str, num_classes: int, size: int) -> Swin:
     """A variant, for images whose side is a multiple of 224.
 
     Raises:
@@ -177,7 +179,7 @@ def build(architecture: str, classes: int, size: int) -> Swin:
     """
     if size % STEP:
         raise ValueError(f"{architecture} needs a multiple of {STEP} pixels a side, not {size}")
-    return Swin(VARIANTS[architecture], classes, size)
+    return Swin(VARIANTS[architecture], num_classes, size)
 
 
 _NAMES = {

@@ -28,7 +28,7 @@ CONVOLUTIONS = {
 WEIGHTS = Weights("tv_in1k", interpolation="bilinear", licence="bsd-3-clause")
 
 
-class Hidden(nnx.Module):
+class ConvMlp(nnx.Module):
     """The two hidden fully connected layers, as convolutions."""
 
     def __init__(self) -> None:
@@ -44,21 +44,21 @@ class Hidden(nnx.Module):
 class Vgg(nnx.Module):
     """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, convolutions: tuple[int, ...], normed: bool, classes: int) -> None:
+    def __init__(self, convolutions: tuple[int, ...], normed: bool, num_classes: int) -> None:
         features: dict[str, Conv] = {}
-        pooled, at, inputs, step = [], 0, 3, 3 if normed else 2
+        pooled, at, in_channels, step = [], 0, 3, 3 if normed else 2
         for width, count in zip(WIDTHS, convolutions, strict=True):
             for _ in range(count):
                 norm = BatchNorm(str(at + 1), EPS) if normed else None
-                features[str(at)] = Conv(inputs, width, 3, padding=1, norm=norm, bias=True)
-                inputs = width
+                features[str(at)] = Conv(in_channels, width, 3, padding=1, norm=norm, bias=True)
+                in_channels = width
                 at += step
             pooled.append(str(at - step))
             at += 1
         self.pooled = tuple(pooled)
         self.features = nnx.Dict(features)
-        self.pre_logits = Hidden()
-        self.head = Head(FEATURES, classes)
+        self.pre_logits = ConvMlp()
+        self.head = Head(FEATURES, num_classes)
 
     def __call__(self, x: Array) -> Array:
         for name, conv in sorted(self.features.items(), key=lambda item: int(item[0])):
@@ -68,10 +68,10 @@ class Vgg(nnx.Module):
         return self.head(self.pre_logits(x))
 
 
-def build(architecture: str, classes: int, size: int) -> Vgg:
+def build(architecture: str, num_classes: int, size: int) -> Vgg:
     """A variant, for images of any size."""
     base, _, normed = architecture.partition("_")
-    return Vgg(CONVOLUTIONS[base], normed == "bn", classes)
+    return Vgg(CONVOLUTIONS[base], normed == "bn", num_classes)
 
 
 _HEAD = {

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax import Array
 
-from jaxanon.classifiers.family import INCEPTION, Family, Naming, Weights
+from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Naming, Weights
 from jaxanon.classifiers.layers import Conv, Linear
 from jaxanon.classifiers.leaf import Parameter
 from jaxanon.classifiers.naming import by_pattern
@@ -23,27 +23,27 @@ EPS = 1e-6
 PATCH, DEPTH, HEAD_WIDTH = 16, 12, 64
 
 
-class Variant(NamedTuple):
+class VitVariant(NamedTuple):
     """Channels; each head of the attention has 64 of them."""
 
     weights: Weights
     channels: int
 
 
-_AUGREG = Weights("augreg_in21k_ft_in1k", crop=0.9, statistics=INCEPTION)
-_AUGREG2 = Weights("augreg2_in21k_ft_in1k", crop=0.9, statistics=INCEPTION)
-_DEIT = Weights("fb_in1k", crop=0.9)
+_AUGREG = Weights("augreg_in21k_ft_in1k", crop_pct=0.9, mean=INCEPTION_MEAN, std=INCEPTION_STD)
+_AUGREG2 = Weights("augreg2_in21k_ft_in1k", crop_pct=0.9, mean=INCEPTION_MEAN, std=INCEPTION_STD)
+_DEIT = Weights("fb_in1k", crop_pct=0.9)
 VARIANTS = {
-    "vit_tiny_patch16_224": Variant(_AUGREG, 192),
-    "vit_small_patch16_224": Variant(_AUGREG, 384),
-    "vit_base_patch16_224": Variant(_AUGREG2, 768),
-    "deit_tiny_patch16_224": Variant(_DEIT, 192),
-    "deit_small_patch16_224": Variant(_DEIT, 384),
-    "deit_base_patch16_224": Variant(_DEIT, 768),
+    "vit_tiny_patch16_224": VitVariant(_AUGREG, 192),
+    "vit_small_patch16_224": VitVariant(_AUGREG, 384),
+    "vit_base_patch16_224": VitVariant(_AUGREG2, 768),
+    "deit_tiny_patch16_224": VitVariant(_DEIT, 192),
+    "deit_small_patch16_224": VitVariant(_DEIT, 384),
+    "deit_base_patch16_224": VitVariant(_DEIT, 768),
 }
 
 
-class PatchEmbed(nnx.Module):
+class VitPatchEmbed(nnx.Module):
     """Patches to tokens: `(batch, h, w, 3)` -> `(batch, h / 16 * w / 16, channels)`."""
 
     def __init__(self, channels: int) -> None:
@@ -66,7 +66,7 @@ class Attention(nnx.Module):
         return self.proj(attend(self.qkv(x), self.heads))
 
 
-class Block(nnx.Module):
+class VitBlock(nnx.Module):
     """Attention and perceptron, each after a norm and with a residual."""
 
     def __init__(self, channels: int) -> None:
@@ -83,13 +83,13 @@ class Block(nnx.Module):
 class VisionTransformer(nnx.Module):
     """Normalised images `(batch, size, size, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, channels: int, classes: int, size: int) -> None:
+    def __init__(self, channels: int, num_classes: int, size: int) -> None:
         self.cls_token = Parameter(1, 1, channels)
         self.pos_embed = Parameter(1, (size // PATCH) ** 2 + 1, channels)
-        self.patch_embed = PatchEmbed(channels)
-        self.blocks = nnx.List([Block(channels) for _ in range(DEPTH)])
+        self.patch_embed = VitPatchEmbed(channels)
+        self.blocks = nnx.List([VitBlock(channels) for _ in range(DEPTH)])
         self.norm = LayerNorm(channels, EPS)
-        self.head = Linear(channels, classes)
+        self.head = Linear(channels, num_classes)
 
     def __call__(self, x: Array) -> Array:
         tokens = self.patch_embed(x)
@@ -101,7 +101,7 @@ class VisionTransformer(nnx.Module):
         return self.head(self.norm(x[:, 0]))
 
 
-def build(architecture: str, classes: int, size: int) -> VisionTransformer:
+def build(architecture: str, num_classes: int, size: int) -> VisionTransformer:
     """A variant, for images of one size: the position embedding is made for it.
 
     Raises:
@@ -109,7 +109,7 @@ def build(architecture: str, classes: int, size: int) -> VisionTransformer:
     """
     if size % PATCH:
         raise ValueError(f"{architecture} needs a multiple of {PATCH} pixels a side, not {size}")
-    return VisionTransformer(VARIANTS[architecture].channels, classes, size)
+    return VisionTransformer(VARIANTS[architecture].channels, num_classes, size)
 
 
 _BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."

@@ -13,7 +13,7 @@ from flax import nnx
 from jax import Array
 from jax.nn import relu
 
-from jaxanon.classifiers.family import INCEPTION, Family, Weights
+from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Weights
 from jaxanon.classifiers.layers import Conv, Depthwise, Head, Pointwise
 from jaxanon.classifiers.norms import BatchNorm
 
@@ -22,7 +22,7 @@ ENTRY = ((128, 2), (256, 2), (728, 2))
 LONG_ENTRY = ((128, 2), (256, 1), (256, 2), (728, 1), (728, 2))
 
 
-class Variant(NamedTuple):
+class XceptionVariant(NamedTuple):
     """Channels and strides of the entry flow, and blocks of the middle flow."""
 
     weights: Weights
@@ -31,21 +31,31 @@ class Variant(NamedTuple):
 
 
 VARIANTS = {
-    "xception41": Variant(Weights("tf_in1k", 299, 0.903, statistics=INCEPTION), ENTRY, 8),
-    "xception65": Variant(Weights("ra3_in1k", 299, 0.94, statistics=INCEPTION), ENTRY, 16),
-    "xception71": Variant(Weights("tf_in1k", 299, 0.903, statistics=INCEPTION), LONG_ENTRY, 16),
+    "xception41": XceptionVariant(
+        Weights("tf_in1k", 299, 0.903, mean=INCEPTION_MEAN, std=INCEPTION_STD), ENTRY, 8
+    ),
+    "xception65": XceptionVariant(
+        Weights("ra3_in1k", 299, 0.94, mean=INCEPTION_MEAN, std=INCEPTION_STD), ENTRY, 16
+    ),
+    "xception71": XceptionVariant(
+        Weights("tf_in1k", 299, 0.903, mean=INCEPTION_MEAN, std=INCEPTION_STD), LONG_ENTRY, 16
+    ),
 }
 
 
-class Unit(nnx.Module):
+class XceptionConv(nnx.Module):
     """A convolution and its batch norm, `bn`."""
 
-    def __init__(self, inputs: int, outputs: int, side: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int) -> None:
         norm = BatchNorm("bn", EPS)
-        if side == 1:
-            self.conv: Conv | Pointwise = Pointwise(inputs, outputs, stride=stride, norm=norm)
+        if kernel_size == 1:
+            self.conv: Conv | Pointwise = Pointwise(
+                in_channels, out_channels, stride=stride, norm=norm
+            )
         else:
-            self.conv = Conv(inputs, outputs, side, stride=stride, padding=1, norm=norm)
+            self.conv = Conv(
+                in_channels, out_channels, kernel_size, stride=stride, padding=1, norm=norm
+            )
 
     def __call__(self, x: Array) -> Array:
         return self.conv(x)
@@ -54,10 +64,12 @@ class Unit(nnx.Module):
 class Separable(nnx.Module):
     """Depthwise 3x3 and pointwise; in the last block each is followed by ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, *, act: bool) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, *, act: bool) -> None:
         self.act = act
-        self.conv_dw = Depthwise(inputs, 3, stride=stride, padding=1, norm=BatchNorm("bn_dw", EPS))
-        self.conv_pw = Pointwise(inputs, outputs, norm=BatchNorm("bn_pw", EPS))
+        self.conv_dw = Depthwise(
+            in_channels, 3, stride=stride, padding=1, norm=BatchNorm("bn_dw", EPS)
+        )
+        self.conv_pw = Pointwise(in_channels, out_channels, norm=BatchNorm("bn_pw", EPS))
 
     def __call__(self, x: Array) -> Array:
         if self.act:
@@ -65,21 +77,28 @@ class Separable(nnx.Module):
         return self.conv_pw(self.conv_dw(x))
 
 
-class Block(nnx.Module):
+class XceptionBlock(nnx.Module):
     """Three separable convolutions, each after a ReLU, and a shortcut; the last block has none."""
 
     def __init__(
-        self, inputs: int, outputs: tuple[int, int, int], stride: int, *, last: bool = False
+        self,
+        in_channels: int,
+        out_channels: tuple[int, int, int],
+        stride: int,
+        *,
+        last: bool = False,
     ) -> None:
         self.last = last
-        projected = not last and (stride > 1 or inputs != outputs[-1])
-        self.shortcut = Unit(inputs, outputs[-1], 1, stride) if projected else None
+        projected = not last and (stride > 1 or in_channels != out_channels[-1])
+        self.shortcut = (
+            XceptionConv(in_channels, out_channels[-1], 1, stride) if projected else None
+        )
         stack = {}
-        for i, channels in enumerate(outputs):
+        for i, channels in enumerate(out_channels):
             stack[f"conv{i + 1}"] = Separable(
-                inputs, channels, stride if i == len(outputs) - 1 else 1, act=last
+                in_channels, channels, stride if i == len(out_channels) - 1 else 1, act=last
             )
-            inputs = channels
+            in_channels = channels
         self.stack = nnx.Dict(stack)
 
     def __call__(self, x: Array) -> Array:
@@ -94,16 +113,16 @@ class Block(nnx.Module):
 class Xception(nnx.Module):
     """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`."""
 
-    def __init__(self, variant: Variant, classes: int) -> None:
-        self.stem = nnx.List([Unit(3, 32, 3, 2), Unit(32, 64, 3, 1)])
-        blocks, inputs = [], 64
+    def __init__(self, variant: XceptionVariant, num_classes: int) -> None:
+        self.stem = nnx.List([XceptionConv(3, 32, 3, 2), XceptionConv(32, 64, 3, 1)])
+        blocks, in_channels = [], 64
         for channels, stride in (*variant.entry, *((728, 1),) * variant.middle):
-            blocks.append(Block(inputs, (channels,) * 3, stride))
-            inputs = channels
-        blocks.append(Block(inputs, (728, 1024, 1024), 2))
-        blocks.append(Block(1024, (1536, 1536, 2048), 1, last=True))
+            blocks.append(XceptionBlock(in_channels, (channels,) * 3, stride))
+            in_channels = channels
+        blocks.append(XceptionBlock(in_channels, (728, 1024, 1024), 2))
+        blocks.append(XceptionBlock(1024, (1536, 1536, 2048), 1, last=True))
         self.blocks = nnx.List(blocks)
-        self.head = Head(2048, classes)
+        self.head = Head(2048, num_classes)
 
     def __call__(self, x: Array) -> Array:
         for unit in self.stem:
@@ -113,9 +132,9 @@ class Xception(nnx.Module):
         return self.head(x)
 
 
-def build(architecture: str, classes: int, size: int) -> Xception:
+def build(architecture: str, num_classes: int, size: int) -> Xception:
     """A variant, for images of any size."""
-    return Xception(VARIANTS[architecture], classes)
+    return Xception(VARIANTS[architecture], num_classes)
 
 
 FAMILY = Family(
