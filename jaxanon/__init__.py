@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Classifier": "jaxanon.classifiers.classifier",
-    "Ensemble": "jaxanon.ensemble",
+    "Ensemble": "jaxanon.classifiers.ensemble",
     "ImageError": "jaxanon.errors",
     "JaxanonError": "jaxanon.errors",
     "Result": "jaxanon.adaptation.api",
@@ -24,7 +24,7 @@ _HOMES = {
     "adapt": "jaxanon.adaptation.api",
     "attack": "jaxanon.adaptation.api",
     "list_classifiers": "jaxanon.classifiers.registry",
-    "load_classifier": "jaxanon.classifiers.loading",
+    "load_classifier": "jaxanon.classifiers.weights.loading",
 }
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from jaxanon.adaptation.api import adapt as adapt
     from jaxanon.adaptation.api import attack as attack
     from jaxanon.classifiers.classifier import Classifier as Classifier
-    from jaxanon.classifiers.loading import load_classifier as load_classifier
+    from jaxanon.classifiers.ensemble import Ensemble as Ensemble
     from jaxanon.classifiers.registry import list_classifiers as list_classifiers
-    from jaxanon.ensemble import Ensemble as Ensemble
+    from jaxanon.classifiers.weights.loading import load_classifier as load_classifier
     from jaxanon.errors import ImageError as ImageError
     from jaxanon.errors import JaxanonError as JaxanonError
     from jaxanon.errors import UsageError as UsageError

@@ -43,7 +43,7 @@ def pictures() -> list[np.ndarray]:
 @pytest.fixture(scope="session")
 def photos() -> list[tuple[Path, int]]:
     """The 20 ImageNet photos of the extra `demo`, with their classes."""
-    from jaxanon.commands.demo import photos as packaged
+    from jaxanon.cli.demo import photos as packaged
 
     return packaged()
 

@@ -9,7 +9,7 @@ from flax import nnx
 
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config
-from jaxanon.classifiers.layers import Conv, Linear
+from jaxanon.classifiers.layers.basic import Conv, Linear
 
 
 class TinyNet(nnx.Module):

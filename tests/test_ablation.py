@@ -29,9 +29,9 @@ from PIL import Image
 from samples import picture
 
 from jaxanon.adaptation.settings import Settings
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.images import decode
+from jaxanon.io.images import decode
 
 
 def run_of(sources, adapted, gradients=100.0):

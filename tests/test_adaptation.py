@@ -8,7 +8,7 @@ from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
 
 

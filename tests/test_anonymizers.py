@@ -3,9 +3,9 @@ import pytest
 from samples import picture
 from scipy.ndimage import gaussian_filter
 
-from jaxanon.anonymizers import GREY, anonymize, blur, pixelate, strength_of
-from jaxanon.boxes import Region
+from jaxanon.anonymizers.naive import GREY, anonymize, blur, pixelate, strength_of
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.regions.boxes import Region
 
 
 @pytest.mark.parametrize("sigma", [0.4, 3.0, 40.0])

@@ -15,17 +15,17 @@ from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.anonymizers import anonymize
-from jaxanon.boxes import Region
-from jaxanon.cap import Cap
-from jaxanon.ensemble import Ensemble
+from jaxanon.anonymizers.naive import anonymize
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.faces import Face
-from jaxanon.images import decode
-from jaxanon.items import Item, Loaded
-from jaxanon.manifest import Journal
-from jaxanon.run import Run
-from jaxanon.verification import Verification
+from jaxanon.io.images import decode
+from jaxanon.pipeline.cap import Cap
+from jaxanon.pipeline.item import Item, Loaded
+from jaxanon.pipeline.manifest import Journal
+from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.verification import Verification
+from jaxanon.regions.boxes import Region
+from jaxanon.regions.faces import Face
 
 PHOTOS = [picture(i, 50, 70) for i in range(6)]
 HIDDEN = [anonymize(photo, Region(), "blur", 24) for photo in PHOTOS]
@@ -213,7 +213,7 @@ def test_caps_that_cannot_work_are_refused(arguments, message):
 
 
 def test_the_command(tmp_path, tinies, monkeypatch, capsys):
-    from jaxanon.commands import anonymize as adapting
+    from jaxanon.cli import anonymize as adapting
 
     monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos = tmp_path / "photos"
@@ -239,7 +239,7 @@ def test_the_command(tmp_path, tinies, monkeypatch, capsys):
 
 def test_an_image_above_the_cap_leaves_nothing_behind(tmp_path, tinies, monkeypatch, capsys):
     """Neither its anonymized form nor the file of an earlier run."""
-    from jaxanon.commands import anonymize as adapting
+    from jaxanon.cli import anonymize as adapting
 
     monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos, out, hidden = (tmp_path / name for name in ("photos", "out", "hidden"))

@@ -5,8 +5,8 @@ import pytest
 from samples import picture
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.evaluate.changes import changes
-from jaxanon.evaluate.transfer import robustness
+from jaxanon.evaluation.changes import changes
+from jaxanon.evaluation.transfer import robustness
 
 
 @pytest.fixture

@@ -15,17 +15,18 @@ from safetensors.numpy import save_file
 from samples import TinyNet, picture, tiny
 from test_images import bad_files
 
-from jaxanon import cli, intake, list_classifiers
-from jaxanon import run as run_module
-from jaxanon.anonymizers import blur
+from jaxanon import cli, list_classifiers
+from jaxanon.anonymizers.naive import blur
 from jaxanon.classifiers import registry
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Weights
-from jaxanon.classifiers.layers import Conv, Linear
-from jaxanon.classifiers.loading import load_classifier
+from jaxanon.classifiers.layers.basic import Conv, Linear
+from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.cli import main
-from jaxanon.ensemble import Ensemble
-from jaxanon.images import decode
-from jaxanon.intake import Intake
+from jaxanon.io.images import decode
+from jaxanon.pipeline import intake
+from jaxanon.pipeline import run as run_module
+from jaxanon.pipeline.intake import Intake
 
 NAMES = ("tiny_a.test", "tiny_b.test", "tiny_c.test")
 
@@ -634,7 +635,7 @@ def test_the_number_of_slots_does_not_change_what_is_kept(zoo, photos_dir, tmp_p
 
 
 def test_bench(zoo, photos_dir, tmp_path, capsys, monkeypatch):
-    from jaxanon.commands import bench
+    from jaxanon.cli import bench
 
     monkeypatch.setattr(bench, "photos", lambda: [(path, 0) for path in photos_dir.glob("*.png")])
     file = tmp_path / "bench.json"

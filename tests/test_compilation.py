@@ -7,7 +7,7 @@ import sys
 import jax
 import pytest
 
-from jaxanon import compilation, memory
+from jaxanon.runtime import compilation, memory
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from samples import picture
 
-from jaxanon import devices, workers
-from jaxanon import ensemble as ensemble_module
 from jaxanon.adaptation import chunk
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers import ensemble as ensemble_module
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import DeviceMemoryError, UsageError
-from jaxanon.meter import Meter
+from jaxanon.runtime import devices, workers
+from jaxanon.runtime.meter import Meter
 
 EIGHT_DEVICES = {
     "XLA_FLAGS": "--xla_force_host_platform_device_count=8",

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jaxanon.evaluate.transfer import Stage, transfer
-from jaxanon.manifest import Record, difference, shares
+from jaxanon.evaluation.transfer import Stage, transfer
+from jaxanon.pipeline.manifest import Record, difference, shares
 
 
 def test_class_aware_split_by_hand():

@@ -9,12 +9,12 @@ from PIL import Image
 from skimage import data
 
 from jaxanon import cli
-from jaxanon.boxes import Region, region_of
+from jaxanon.display.sheet import preview
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.faces import Detector
-from jaxanon.images import decode
-from jaxanon.regions import regions
-from jaxanon.sheet import preview
+from jaxanon.io.images import decode
+from jaxanon.regions.boxes import Region, region_of
+from jaxanon.regions.choice import regions
+from jaxanon.regions.faces import Detector
 
 ASTRONAUT = (181, 58, 270, 178)
 """Her face, as a person would draw the box."""
@@ -125,7 +125,7 @@ def test_the_preview_draws_boxes_and_tints_what_changes():
 
 @pytest.fixture
 def tiny_names(tinies, monkeypatch):
-    from jaxanon.commands import anonymize
+    from jaxanon.cli import anonymize
 
     monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
     return ["--sources", "tf_efficientnet_lite0", "--steps", "20"]

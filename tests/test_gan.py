@@ -6,16 +6,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from gan_memorisation import nearest
 
-from jaxanon.devices import mesh, shared
+from jaxanon.anonymizers.gan import augment, masks
+from jaxanon.anonymizers.gan.faces import Faces
+from jaxanon.anonymizers.gan.gauges import Gauges, patches, sliced_wasserstein
+from jaxanon.anonymizers.gan.losses import judged, uphill
+from jaxanon.anonymizers.gan.settings import TrainingSettings
+from jaxanon.anonymizers.gan.step import abstract_networks, advance, start
 from jaxanon.errors import UsageError
-from jaxanon.gan import augment, masks
-from jaxanon.gan.faces import Faces
-from jaxanon.gan.gauges import Gauges, patches, sliced_wasserstein
-from jaxanon.gan.losses import judged, uphill
-from jaxanon.gan.memorisation import nearest
-from jaxanon.gan.settings import TrainingSettings
-from jaxanon.gan.step import abstract_networks, advance, start
+from jaxanon.runtime.devices import mesh, shared
 
 TINY = TrainingSettings(size=16, batch=4, width=4, noise=8)
 

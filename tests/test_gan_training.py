@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxanon.anonymizers.gan import checkpoint, curves
+from jaxanon.anonymizers.gan.filler import Filler
+from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.cli import main
 from jaxanon.errors import UsageError
-from jaxanon.gan import checkpoint, curves
-from jaxanon.gan.filler import Filler
-from jaxanon.gan.settings import TrainingSettings
 
 FEW = ["--size", "16", "--batch", "4", "--every", "2", "--devices", "1"]
 TWO_DEVICES = {
@@ -336,7 +336,7 @@ def test_photos_that_differ_where_they_are_private_get_the_same_fill(
     trained, tmp_path, tinies, monkeypatch
 ):
     """By the command: not even the choice of the person depends on what was there."""
-    from jaxanon.commands import anonymize
+    from jaxanon.cli import anonymize
 
     monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
     rng = np.random.default_rng(5)

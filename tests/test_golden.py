@@ -8,10 +8,10 @@ import pytest
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier, forward
-from jaxanon.classifiers.drawn import digest, draw, pixels
 from jaxanon.classifiers.families import FAMILIES
-from jaxanon.classifiers.port import expected, port
-from jaxanon.devices import mesh
+from jaxanon.classifiers.random_weights import digest, draw, pixels
+from jaxanon.classifiers.weights.port import expected, port
+from jaxanon.runtime.devices import mesh
 
 GOLDEN = {
     path.stem: json.loads(path.read_text()) for path in Path(__file__).parent.glob("golden/*.json")

@@ -12,27 +12,30 @@ import pytest
 from samples import picture
 
 import jaxanon
-from jaxanon import adaptation, workers
+from jaxanon import adaptation
 from jaxanon.adaptation.settings import preset
-from jaxanon.ensemble import Ensemble
-from jaxanon.images import decode
-from jaxanon.items import Item, Loaded
-from jaxanon.manifest import Journal
-from jaxanon.progress import Progress
-from jaxanon.run import Run
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.display.progress import Progress
+from jaxanon.io.images import decode
+from jaxanon.pipeline.item import Item, Loaded
+from jaxanon.pipeline.manifest import Journal
+from jaxanon.pipeline.run import Run
+from jaxanon.runtime import workers
 
 PACKAGE = Path(adaptation.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 ALLOWED = {
-    "jaxanon.devices",
+    "jaxanon.runtime",
+    "jaxanon.runtime.devices",
+    "jaxanon.runtime.meter",
     "jaxanon.errors",
-    "jaxanon.meter",
-    "jaxanon.ensemble",
-    "jaxanon.view",
     "jaxanon.classifiers",
     "jaxanon.classifiers.classifier",
     "jaxanon.classifiers.config",
-    "jaxanon.classifiers.mixup",
+    "jaxanon.classifiers.ensemble",
+    "jaxanon.classifiers.preprocessing",
+    "jaxanon.classifiers.layers",
+    "jaxanon.classifiers.layers.mixup",
 }
 """All that the adaptation may reach, itself aside: nothing here reads image files."""
 

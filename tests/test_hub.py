@@ -15,8 +15,8 @@ from safetensors.numpy import save
 
 from jaxanon import load_classifier
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.drawn import draw, pixels
-from jaxanon.classifiers.port import expected
+from jaxanon.classifiers.random_weights import draw, pixels
+from jaxanon.classifiers.weights.port import expected
 
 NAME = "mobilenetv3_large_100"
 TAGGED = f"{NAME}.ra_in1k"

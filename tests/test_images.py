@@ -8,10 +8,10 @@ import pytest
 from PIL import Image, ImageCms
 from samples import picture
 
-from jaxanon import files, images
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.files import InputFile, find, output_names
-from jaxanon.images import decode, encode
+from jaxanon.io import files, images
+from jaxanon.io.files import InputFile, find, output_names
+from jaxanon.io.images import decode, encode
 
 
 @pytest.fixture

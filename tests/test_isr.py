@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 from samples import picture
 
-from jaxanon import cli, isr
-from jaxanon.errors import ImageError, UsageError
-from jaxanon.images import decode
-from jaxanon.isr import (
+from jaxanon import cli
+from jaxanon.anonymizers import isr
+from jaxanon.anonymizers.isr import (
     Motion,
     as_json,
     candidates,
@@ -23,7 +22,9 @@ from jaxanon.isr import (
     size_of,
     view,
 )
-from jaxanon.run import Run
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.images import decode
+from jaxanon.pipeline.run import Run
 
 STILL = Motion()
 
@@ -147,7 +148,7 @@ def test_sizes_are_checked(text):
 
 @pytest.fixture
 def run(tinies, monkeypatch, tmp_path):
-    from jaxanon.commands import anonymize
+    from jaxanon.cli import anonymize
 
     monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
     photos = tmp_path / "photos"

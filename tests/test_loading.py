@@ -11,10 +11,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from jaxanon import Ensemble, UsageError, WeightsError, load_classifier
-from jaxanon.classifiers import cache, loading, registry
-from jaxanon.classifiers.drawn import draw, pixels
-from jaxanon.classifiers.port import expected
-from jaxanon.commands.common import load_all
+from jaxanon.classifiers import registry
+from jaxanon.classifiers.random_weights import draw, pixels
+from jaxanon.classifiers.weights import cache, loading
+from jaxanon.classifiers.weights.port import expected
+from jaxanon.cli.common import load_all
 
 NAME, CLASSES, SIZE = "mobilenetv3_small_050", 7, 64
 

@@ -17,8 +17,8 @@ from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import init, plain, smooth, step, update_rule
 from jaxanon.adaptation.transforms import TRANSFORMS
-from jaxanon.classifiers.mixup import MOST, mixed, mixing
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.layers.mixup import MOST, mixed, mixing
 from jaxanon.errors import UsageError
 
 LONG = {"steps": 4, "confidence": np.inf, "step_size": 4.0}

@@ -10,8 +10,8 @@ from jaxanon import Ensemble, load_classifier
 from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.settings import Settings
 from jaxanon.cli import main
-from jaxanon.evaluate.mistakes import Split, mistakes
-from jaxanon.images import decode
+from jaxanon.evaluation.mistakes import Split, mistakes
+from jaxanon.io.images import decode
 
 LITE = [f"tf_efficientnet_lite{i}" for i in range(3)]
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jaxanon.classifiers import depthwise, lowerings, ops, patches, stem, windows, winograd
+from jaxanon.classifiers.ops import conv_pool as ops
+from jaxanon.classifiers.ops import depthwise, lowerings, patches, stem, windows, winograd
 
 BENCHMARKS = Path(__file__).parent.parent / "docs" / "benchmarks"
 
@@ -202,7 +203,8 @@ def test_forms_by_backend_and_shape():
 
 @pytest.mark.parametrize("file", sorted(BENCHMARKS.glob("lowerings-*.json")))
 def test_the_table_of_forms_follows_the_measurements(file):
-    """`scripts/compare_lowerings.py` wrote the file; no form is chosen that it found slower."""
+    """`scripts/benchmarks/compare_lowerings.py` wrote the file; no form is chosen that it found
+    slower."""
     backend = file.stem.partition("-")[2]
     rows = json.loads(file.read_text())["rows"]
     assert {row["operation"] for row in rows} == set(lowerings.TABLE[backend])

@@ -9,10 +9,10 @@ from samples import picture
 from skimage import data
 
 from jaxanon import cli
-from jaxanon.anonymizers import anonymize
-from jaxanon.boxes import Region
+from jaxanon.anonymizers.naive import anonymize
 from jaxanon.errors import ImageError
-from jaxanon.pairs import TURNS, check_orientation
+from jaxanon.io.pairs import TURNS, check_orientation
+from jaxanon.regions.boxes import Region
 
 
 @pytest.mark.parametrize("name", list(TURNS))
@@ -35,7 +35,7 @@ def test_what_says_nothing_of_its_orientation_passes(tmp_path):
 
 
 def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, monkeypatch, capsys):
-    from jaxanon.commands import anonymize as adapting
+    from jaxanon.cli import anonymize as adapting
 
     monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos, blurred, out = tmp_path / "photos", tmp_path / "blurred", tmp_path / "out"
@@ -66,7 +66,7 @@ def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, monke
 
 
 def test_pairs_are_resumed_once_the_missing_one_is_there(tmp_path, tinies, monkeypatch, capsys):
-    from jaxanon.commands import anonymize as adapting
+    from jaxanon.cli import anonymize as adapting
 
     monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos, blurred, out = tmp_path / "photos", tmp_path / "blurred", tmp_path / "out"

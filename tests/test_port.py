@@ -8,10 +8,10 @@ from jax import lax
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.families import efficientnet_lite
-from jaxanon.classifiers.layers import Conv, Depthwise, Linear, Pointwise
-from jaxanon.classifiers.loading import load_classifier
-from jaxanon.classifiers.norms import BatchNorm
-from jaxanon.classifiers.port import leaves, port
+from jaxanon.classifiers.layers.basic import Conv, Depthwise, Linear, Pointwise
+from jaxanon.classifiers.layers.norms import BatchNorm
+from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.classifiers.weights.port import leaves, port
 from jaxanon.errors import WeightsError
 
 

@@ -9,13 +9,13 @@ from samples import picture
 from skimage import data
 
 from jaxanon import cli
-from jaxanon.anonymizers import anonymize, blur
-from jaxanon.boxes import Region
-from jaxanon.ensemble import Ensemble
-from jaxanon.evaluate.attacks import ATTACKS, deviation_of
-from jaxanon.evaluate.examine import Column, Examiner, likeness, overlap
-from jaxanon.faces import Detector
-from jaxanon.identity import Embedder
+from jaxanon.anonymizers.naive import anonymize, blur
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.privacy.attacks import ATTACKS, deviation_of
+from jaxanon.privacy.examine import Column, Examiner, likeness, overlap
+from jaxanon.privacy.face_embeddings import Embedder
+from jaxanon.regions.boxes import Region
+from jaxanon.regions.faces import Detector
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +120,8 @@ def test_everything_published_is_examined(tinies, embedder):
 
 @pytest.fixture
 def folders(tmp_path, tinies, monkeypatch):
-    from jaxanon.commands import anonymize as adapting
-    from jaxanon.commands import privacy
+    from jaxanon.cli import anonymize as adapting
+    from jaxanon.cli import privacy
 
     for module in (adapting, privacy):
         monkeypatch.setattr(module, "load_all", lambda names, quiet: tinies[: len(names)])

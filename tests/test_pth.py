@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.pth import MAGIC, PROTOCOL, read_pth
+from jaxanon.classifiers.weights.pth import MAGIC, PROTOCOL, read_pth
 from jaxanon.errors import WeightsError
 
 

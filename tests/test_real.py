@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from jaxanon import list_classifiers, load_classifier
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.cli import main
-from jaxanon.ensemble import Ensemble
 from jaxanon.errors import UsageError, WeightsError
-from jaxanon.images import decode
+from jaxanon.io.images import decode
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.regions import regions
+from jaxanon.regions.choice import regions
 
 
 def blank(height, width):

@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from jaxanon.evaluate import privacy
-from jaxanon.evaluate.examine import Column
-from jaxanon.evaluate.privacy import Gathered, findings
-from jaxanon.evaluate.reidentify import Interval, compare, directions, euclidean, hits
+from jaxanon.privacy import findings as privacy
+from jaxanon.privacy.examine import Column
+from jaxanon.privacy.findings import Gathered, findings
+from jaxanon.privacy.identification import Interval, compare, directions, euclidean, hits
 
 
 def test_directions_give_correlations(rng):

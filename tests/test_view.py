@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxanon.adaptation.canvas import Canvas
 from jaxanon.classifiers import registry
-from jaxanon.view import FILTERS, Canvas, crop_start, look, resampling_matrix, resized
+from jaxanon.classifiers.preprocessing import FILTERS, crop_start, look, resampling_matrix, resized
 
 LITE = [f"tf_efficientnet_lite{i}" for i in range(5)]
 CONFIG = registry.find("tf_efficientnet_lite0").config

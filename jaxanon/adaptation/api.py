@@ -13,7 +13,7 @@ from jaxanon.adaptation.settings import Settings, Success
 from jaxanon.adaptation.settings import preset as named_preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import Adapted, stream
-from jaxanon.ensemble import Ensemble, check_images
+from jaxanon.classifiers.ensemble import Ensemble, check_images
 from jaxanon.errors import UsageError
 
 Status = Success | Literal["partly"]

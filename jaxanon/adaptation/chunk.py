@@ -13,13 +13,13 @@ import jax.numpy as jnp
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxanon import devices
 from jaxanon.adaptation.objective import slopes
 from jaxanon.adaptation.problem import LAYOUT, Problem, blank
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State, init, levels, plain, step
 from jaxanon.classifiers.classifier import Network
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.runtime import devices
 
 
 def chunk_of_steps(

@@ -15,7 +15,7 @@ from jaxanon.adaptation.losses import drawn_half, loss, margin
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Network, unit
-from jaxanon.classifiers.mixup import mixing
+from jaxanon.classifiers.layers.mixup import mixing
 
 NEIGHBOURHOOD = 1.5
 """Reach of variance tuning, in bounds: what Wang and He found best."""

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxanon.adaptation.canvas import CANVAS, Canvas
 from jaxanon.adaptation.settings import Settings
-from jaxanon.ensemble import Ensemble, Views
+from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import UsageError
-from jaxanon.view import CANVAS, Canvas
 
 UNCONDITIONAL = 6
 """Of the final steps, one in so many is unconditional."""
@@ -31,7 +31,7 @@ class Problem(NamedTuple):
 
     Attributes:
         views: M arrays `(size, size, 3)` uint8, of the image without perturbation.
-        rows, columns: M matrices each, `(size, canvas)`; see `jaxanon.view`.
+        rows, columns: M matrices each, `(size, canvas)`; see `jaxanon.adaptation.canvas`.
         below, above: `(canvas, 3, canvas)` uint8, how far each cell can move, in levels.
         decisions: `(M,)` int32.
         soft_labels: M arrays `(classes,)` float32, the sources' probabilities on the original,

@@ -19,13 +19,13 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
-from jaxanon import devices
 from jaxanon.adaptation import chunk
 from jaxanon.adaptation.problem import LAYOUT, Job, Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import DeviceMemoryError, UsageError
+from jaxanon.runtime import devices
 
 RESERVE = 0.9
 """Share of the free memory that the program may take."""

@@ -16,9 +16,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxanon import devices
 from jaxanon.adaptation.problem import LAYOUT, Job, final_steps_of
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
+from jaxanon.runtime import devices
 
 
 @dataclass(frozen=True, eq=False)

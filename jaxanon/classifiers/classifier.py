@@ -14,7 +14,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxanon.classifiers.config import Config
-from jaxanon.devices import mesh, on_each
+from jaxanon.runtime.devices import mesh, on_each
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from flax import nnx
 
-from jaxanon.classifiers.checkpoint import in_package
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.families import FAMILIES
 from jaxanon.classifiers.family import Family, Weights
+from jaxanon.classifiers.weights.checkpoint import in_package
 from jaxanon.errors import UsageError, unknown
 
 

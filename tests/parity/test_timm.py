@@ -13,14 +13,14 @@ from local_hub import Hub
 
 from jaxanon import load_classifier
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.checkpoint import read_state_dict
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.classifiers.drawn import draw
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.families import FAMILIES
-from jaxanon.classifiers.port import port
-from jaxanon.ensemble import Ensemble
-from jaxanon.images import decode
-from jaxanon.view import look
+from jaxanon.classifiers.preprocessing import look
+from jaxanon.classifiers.random_weights import draw
+from jaxanon.classifiers.weights.checkpoint import read_state_dict
+from jaxanon.classifiers.weights.port import port
+from jaxanon.io.images import decode
 
 pytestmark = pytest.mark.parity
 

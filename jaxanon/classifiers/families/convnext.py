@@ -12,10 +12,10 @@ from flax import nnx
 from jax import Array
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Depthwise, Linear
-from jaxanon.classifiers.leaf import Parameter
-from jaxanon.classifiers.norms import LayerNorm
-from jaxanon.classifiers.transformer import Mlp
+from jaxanon.classifiers.layers.basic import Conv, Depthwise, Linear
+from jaxanon.classifiers.layers.leaf import Parameter
+from jaxanon.classifiers.layers.norms import LayerNorm
+from jaxanon.classifiers.layers.transformer import Mlp
 
 EPS = 1e-6
 WIDTHS = (96, 192, 384, 768)

@@ -15,9 +15,9 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Linear, Pointwise
-from jaxanon.classifiers.norms import Affine, BatchNorm
-from jaxanon.classifiers.ops import average_pool, max_pool
+from jaxanon.classifiers.layers.basic import Conv, Linear, Pointwise
+from jaxanon.classifiers.layers.norms import Affine, BatchNorm
+from jaxanon.classifiers.ops.conv_pool import average_pool, max_pool
 
 EPS = 1e-5
 STEM, GROWTH, BOTTLENECK = 64, 32, 128

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jax.nn import sigmoid, silu
 
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Naming, Weights
-from jaxanon.classifiers.inverted_residual import (
+from jaxanon.classifiers.layers.inverted_residual import (
     Group,
     InvertedResiduals,
     Squeeze,
@@ -20,7 +20,7 @@ from jaxanon.classifiers.inverted_residual import (
     round_channels,
     scale,
 )
-from jaxanon.classifiers.inverted_residual_names import (
+from jaxanon.classifiers.layers.inverted_residual_names import (
     BlockPlace,
     replaced,
     top,

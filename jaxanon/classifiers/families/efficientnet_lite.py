@@ -12,8 +12,14 @@ from typing import NamedTuple
 from jax.nn import relu6
 
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Naming, Weights
-from jaxanon.classifiers.inverted_residual import Group, InvertedResiduals, Stages, Style, scale
-from jaxanon.classifiers.inverted_residual_names import numbered, replaced, top
+from jaxanon.classifiers.layers.inverted_residual import (
+    Group,
+    InvertedResiduals,
+    Stages,
+    Style,
+    scale,
+)
+from jaxanon.classifiers.layers.inverted_residual_names import numbered, replaced, top
 
 STEM, FEATURES = 32, 1280
 

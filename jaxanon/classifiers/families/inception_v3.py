@@ -12,10 +12,10 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Weights
-from jaxanon.classifiers.layers import Conv, Linear, Pointwise
-from jaxanon.classifiers.norms import BatchNorm
-from jaxanon.classifiers.ops import average_pool, max_pool
-from jaxanon.classifiers.windows import Side
+from jaxanon.classifiers.layers.basic import Conv, Linear, Pointwise
+from jaxanon.classifiers.layers.norms import BatchNorm
+from jaxanon.classifiers.ops.conv_pool import average_pool, max_pool
+from jaxanon.classifiers.ops.windows import Side
 
 EPS = 1e-3
 Maps = list[Array]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from jax.nn import relu6
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.inverted_residual import (
+from jaxanon.classifiers.layers.inverted_residual import (
     Group,
     InvertedResiduals,
     Stages,
@@ -20,7 +20,12 @@ from jaxanon.classifiers.inverted_residual import (
     round_channels,
     scale,
 )
-from jaxanon.classifiers.inverted_residual_names import numbered, replaced, top, torchvision_top
+from jaxanon.classifiers.layers.inverted_residual_names import (
+    numbered,
+    replaced,
+    top,
+    torchvision_top,
+)
 
 
 class MobileNetV2Variant(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jax.nn import hard_sigmoid, hard_swish, relu
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.inverted_residual import (
+from jaxanon.classifiers.layers.inverted_residual import (
     Group,
     InvertedResiduals,
     Squeeze,
@@ -20,7 +20,7 @@ from jaxanon.classifiers.inverted_residual import (
     round_channels,
     scale,
 )
-from jaxanon.classifiers.inverted_residual_names import (
+from jaxanon.classifiers.layers.inverted_residual_names import (
     numbered,
     replaced,
     top,

@@ -15,9 +15,9 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Weights
-from jaxanon.classifiers.layers import Conv, Linear, Pointwise
-from jaxanon.classifiers.norms import BatchNorm
-from jaxanon.classifiers.ops import halve, max_pool
+from jaxanon.classifiers.layers.basic import Conv, Linear, Pointwise
+from jaxanon.classifiers.layers.norms import BatchNorm
+from jaxanon.classifiers.ops.conv_pool import halve, max_pool
 
 EPS = 1e-5
 WIDTHS = (64, 128, 256, 512)

@@ -16,11 +16,11 @@ from flax import nnx
 from jax import Array
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Head, Linear
-from jaxanon.classifiers.leaf import Parameter
-from jaxanon.classifiers.naming import by_pattern
-from jaxanon.classifiers.norms import LayerNorm
-from jaxanon.classifiers.transformer import Mlp, attend
+from jaxanon.classifiers.layers.basic import Conv, Head, Linear
+from jaxanon.classifiers.layers.leaf import Parameter
+from jaxanon.classifiers.layers.norms import LayerNorm
+from jaxanon.classifiers.layers.transformer import Mlp, attend
+from jaxanon.classifiers.weights.naming import by_pattern
 
 EPS = 1e-5
 PATCH, WINDOW, HEAD_WIDTH = 4, 7, 32

@@ -11,9 +11,9 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Head, Pointwise
-from jaxanon.classifiers.norms import BatchNorm
-from jaxanon.classifiers.ops import max_pool, resize_mean
+from jaxanon.classifiers.layers.basic import Conv, Head, Pointwise
+from jaxanon.classifiers.layers.norms import BatchNorm
+from jaxanon.classifiers.ops.conv_pool import max_pool, resize_mean
 
 EPS = 1e-5
 WIDTHS = (64, 128, 256, 512, 512)

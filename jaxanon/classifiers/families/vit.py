@@ -13,11 +13,11 @@ from flax import nnx
 from jax import Array
 
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Naming, Weights
-from jaxanon.classifiers.layers import Conv, Linear
-from jaxanon.classifiers.leaf import Parameter
-from jaxanon.classifiers.naming import by_pattern
-from jaxanon.classifiers.norms import LayerNorm
-from jaxanon.classifiers.transformer import Mlp, attend
+from jaxanon.classifiers.layers.basic import Conv, Linear
+from jaxanon.classifiers.layers.leaf import Parameter
+from jaxanon.classifiers.layers.norms import LayerNorm
+from jaxanon.classifiers.layers.transformer import Mlp, attend
+from jaxanon.classifiers.weights.naming import by_pattern
 
 EPS = 1e-6
 PATCH, DEPTH, HEAD_WIDTH = 16, 12, 64

@@ -14,8 +14,8 @@ from jax import Array
 from jax.nn import relu
 
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Weights
-from jaxanon.classifiers.layers import Conv, Depthwise, Head, Pointwise
-from jaxanon.classifiers.norms import BatchNorm
+from jaxanon.classifiers.layers.basic import Conv, Depthwise, Head, Pointwise
+from jaxanon.classifiers.layers.norms import BatchNorm
 
 EPS = 1e-3
 ENTRY = ((128, 2), (256, 2), (728, 2))

@@ -1,0 +1,129 @@
+"""The square grid of cells on which a perturbation lives, and how it reaches what classifiers see.
+
+It is laid over the centred square of side min(H, W), to which every centre crop is confined (but
+for the reach of the resize filter, which the matrices respect), and each pixel of the square takes
+the value of one cell. That choice makes the loop's model of the saved file exact:
+
+- a whole number of 1/255 in a cell is a whole number in every pixel, so rounding loses nothing;
+- the largest change of a pixel is the largest value of a cell, so the bound on the perturbation
+  is the bound on the file;
+- a cell's limits follow from the darkest and the brightest pixel below it, so clipping to [0, 255]
+  never happens.
+
+What a classifier sees is linear in the perturbation: `look(A + up(d)) = look(A) + rows @ d @
+columns.T` up to Pillow's rounding, per channel, where `rows` sums the columns of Pillow's
+resampling matrix over the pixels of a cell. Both matrices are computed on the host, so that the
+cost of a gradient step does not depend on the size of the photo.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.preprocessing import crop_start, resampling_taps, resized
+
+CANVAS = 256
+"""Cells along one side."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The grid of cells over the centred square of an image of `height` by `width` pixels.
+
+    An image smaller than the grid uses one cell per pixel and leaves the rest of the grid idle,
+    so every image has arrays of the same shape.
+    """
+
+    height: int
+    width: int
+    size: int = CANVAS
+
+    @property
+    def side(self) -> int:
+        """Side of the square, in pixels."""
+        return min(self.height, self.width)
+
+    @property
+    def cells(self) -> int:
+        """Cells in use along one side."""
+        return min(self.side, self.size)
+
+    @property
+    def square(self) -> tuple[slice, slice]:
+        """The square's rows and columns in the image."""
+        top, left = (self.height - self.side) // 2, (self.width - self.side) // 2
+        return slice(top, top + self.side), slice(left, left + self.side)
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First pixel of each cell along one side, counted from the square's edge."""
+        return -(-np.arange(self.cells) * self.side // self.cells)
+
+    def bounds(
+        self, image: np.ndarray, mask: np.ndarray | None, eps: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """How far each cell can move.
+
+        Args:
+            image: `(H, W, 3)` uint8, to which the perturbation will be added.
+            mask: `(H, W)` bool, where pixels may change; None is everywhere. A cell is free only
+                if all of its pixels are.
+            eps: largest change of a pixel, in 1/255.
+
+        Returns:
+            How far each cell can be darkened and brightened: two `(size, size, 3)` uint8 arrays in
+            levels (1/255), zero for idle cells.
+        """
+        pixels = image[self.square]
+        below = np.minimum(self._reduce(np.minimum, pixels), eps)
+        above = np.minimum(255 - self._reduce(np.maximum, pixels), eps)
+        if mask is not None:
+            free = self._reduce(np.minimum, mask[self.square][..., None])
+            below, above = below * free, above * free
+        return self._padded(below), self._padded(above)
+
+    def add(self, image: np.ndarray, levels: np.ndarray) -> np.ndarray:
+        """`image` plus a perturbation `(size, size, 3)` int16 in whole levels; a new array."""
+        cell = np.arange(self.side) * self.cells // self.side
+        out = image.copy()
+        changed = out[self.square].astype(np.int16) + levels[cell[:, None], cell[None]]
+        if changed.min() < 0 or changed.max() > 255:
+            raise ValueError("the perturbation leaves its bounds")
+        out[self.square] = changed.astype(np.uint8)
+        return out
+
+    def matrices(self, config: Config) -> tuple[np.ndarray, np.ndarray]:
+        """`(rows, columns)`, each `(view size, canvas size)` float32: see the module's text."""
+        return _matrices(self, config)
+
+    def _reduce(self, how: np.ufunc, pixels: np.ndarray) -> np.ndarray:
+        return how.reduceat(how.reduceat(pixels, self.starts, axis=0), self.starts, axis=1)
+
+    def _padded(self, levels: np.ndarray) -> np.ndarray:
+        out = np.zeros((self.size, self.size, 3), np.uint8)
+        out[: self.cells, : self.cells] = levels
+        return out
+
+
+@lru_cache(maxsize=64)
+def _matrices(canvas: Canvas, config: Config) -> tuple[np.ndarray, np.ndarray]:
+    size = config.input_size
+    resized_lengths = resized(canvas.height, canvas.width, config.resize)
+    axes = []
+    for axis, length in enumerate((canvas.height, canvas.width)):
+        start = crop_start(resized_lengths[axis], size)
+        rows = slice(start, start + size)
+        pixel, weight = resampling_taps(length, resized_lengths[axis], config.interpolation, rows)
+        place = pixel - canvas.square[axis].start
+        inside = (place >= 0) & (place < canvas.side)
+        cell = np.where(inside, place, 0) * canvas.cells // canvas.side
+        sums = np.zeros((size, canvas.size))
+        np.add.at(sums, (np.arange(size)[:, None], cell), np.where(inside, weight, 0))
+        matrix = sums.astype(np.float32)
+        matrix.flags.writeable = False
+        axes.append(matrix)
+    return axes[0], axes[1]

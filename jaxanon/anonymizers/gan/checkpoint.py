@@ -1,0 +1,106 @@
+"""Trained states on disk: an Orbax checkpoint per step, whole or not at all, the last few kept."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Sharding
+
+from jaxanon.anonymizers.gan.settings import TrainingSettings
+from jaxanon.anonymizers.gan.step import Networks, TrainState, abstract_networks, start
+from jaxanon.errors import UsageError
+from jaxanon.io import files
+
+SETTINGS = "settings.json"
+KEPT = 3
+"""Checkpoints that are kept."""
+_NAME = re.compile(r"step-(\d+)")
+_OURS = re.compile(r"step-\d+(\.orbax.*)?")
+"""Checkpoints, and what Orbax leaves of one that it did not finish."""
+
+
+def _root(folder: Path) -> Path:
+    return folder.absolute() / "checkpoints"
+
+
+def found(folder: Path) -> dict[int, Path]:
+    """The whole checkpoints of a training by step, oldest first.
+
+    Orbax writes beside the final place and renames at the end, so a name tells that it is whole.
+    """
+    root = _root(folder)
+    places = root.iterdir() if root.is_dir() else ()
+    whole = {int(name[1]): path for path in places if (name := _NAME.fullmatch(path.name))}
+    return dict(sorted(whole.items()))
+
+
+def used(folder: Path) -> list[Path]:
+    """What the use of a training depends on: its settings and its latest checkpoint."""
+    return [folder / SETTINGS, *list(found(folder).values())[-1:]]
+
+
+def save(folder: Path, state: TrainState) -> None:
+    """Write a state; then remove the oldest ones, and what a killed process has left."""
+    from orbax.checkpoint import v1 as ocp
+
+    place = _root(folder) / f"step-{int(state.step):07}"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    ocp.save(place, state, overwrite=True)
+    kept = list(found(folder).values())[-KEPT:]
+    for other in place.parent.iterdir():
+        if _OURS.fullmatch(other.name) and other not in kept:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def load(folder: Path, settings: TrainingSettings, on: Sharding) -> tuple[Networks, TrainState]:
+    """The networks and the latest state, laid out as `on` says; the start where nothing was saved.
+
+    Raises:
+        UsageError: when a checkpoint cannot be read.
+    """
+    networks = abstract_networks(settings)
+    places = found(folder)
+    if not places:
+        return networks, jax.device_put(start(settings), on)
+    from orbax.checkpoint import v1 as ocp
+
+    place = list(places.values())[-1]
+    shapes = jax.eval_shape(partial(start, settings))
+    wanted = jax.tree.map(lambda leaf: leaf.update(sharding=on), shapes)
+    try:
+        return networks, ocp.load(place, wanted)
+    except Exception as error:  # whatever a damaged file makes of the reader
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"{place}: unreadable ({why}); remove it to have the one before, or train anew with "
+            "jaxanon train-gan --overwrite"
+        ) from error
+
+
+def write_settings(folder: Path, values: Mapping[str, Any]) -> None:
+    """Write the settings beside the checkpoints, and whatever else must agree to go on."""
+    files.write(folder / SETTINGS, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """The same back.
+
+    Raises:
+        UsageError: when the folder holds no training.
+    """
+    try:
+        values = json.loads((folder / SETTINGS).read_text("utf-8"))
+        TrainingSettings.from_json(values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"{folder}: not a trained GAN ({type(error).__name__}: {error}); "
+            "train one with jaxanon train-gan FACES -o DIR"
+        ) from error
+    return dict(values)

@@ -1,0 +1,1 @@
+"""Layers for inference, and how a PyTorch state dict holds them."""

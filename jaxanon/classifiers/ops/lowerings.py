@@ -1,0 +1,84 @@
+"""Which form an operation takes, by backend and shape: a table of measurements, not of guesses.
+
+`python scripts/benchmarks/compare_lowerings.py` times every form at the shapes of the classifiers
+and writes `docs/benchmarks/lowerings-BACKEND.json`; a test holds this table to those figures. A
+backend that has not been measured takes the library's forms.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+
+LIBRARY = "library"
+
+
+Range = tuple[int, int]
+ANY: Range = (0, 1 << 30)
+
+
+class Shape(NamedTuple):
+    """What a choice may depend on.
+
+    Attributes:
+        side: of the kernel.
+        stride: of the kernel.
+        channels: the fewer of inputs and outputs.
+        size: the longer side of the image, in pixels.
+    """
+
+    side: int
+    stride: int
+    channels: int
+    size: int
+
+
+class Rule(NamedTuple):
+    """A form for a range of shapes; the ranges are those of `Shape`, least and greatest."""
+
+    form: str
+    side: Range = ANY
+    stride: Range = ANY
+    channels: Range = ANY
+    size: Range = ANY
+
+    def fits(self, shape: Shape) -> bool:
+        """Whether the rule speaks of this shape."""
+        ranges = (self.side, self.stride, self.channels, self.size)
+        return all(low <= v <= high for v, (low, high) in zip(shape, ranges, strict=True))
+
+
+TABLE: dict[str, dict[str, tuple[Rule, ...]]] = {
+    "cpu": {
+        "conv": (
+            Rule("winograd", side=(3, 3), stride=(1, 1), channels=(128, 4096), size=(48, 64)),
+            Rule("winograd", side=(3, 3), stride=(1, 1), channels=(256, 4096), size=(20, 47)),
+            Rule("winograd", side=(3, 3), stride=(1, 1), channels=(384, 4096), size=(10, 19)),
+            Rule("winograd", side=(3, 3), stride=(1, 1), channels=(384, 4096), size=(3, 6)),
+            Rule("patches", side=(3, 3), stride=(1, 1), channels=(256, 4096), size=(7, 7)),
+            Rule("patches", side=(3, 3), stride=(1, 1), channels=(64, 4096), size=(1, 2)),
+            Rule("patches", side=(3, 3), stride=(2, 2), channels=(64, 4096), size=(1, 8)),
+            Rule("patches", side=(3, 3), stride=(2, 2), channels=(256, 4096), size=(9, 14)),
+        ),
+        "depthwise": (Rule("shifted"),),
+        "max_pool": (Rule("shifted"),),
+        "stem": (Rule("patches", side=(1, 3), stride=(2, 9)),),
+        "stem_gradient": (
+            Rule("columns", stride=(1, 1)),
+            Rule("columns", side=(1, 3)),
+            Rule("blocks", side=(5, 99), stride=(2, 9)),
+        ),
+    }
+}
+"""Backend -> operation -> rules, of which the first that fits holds.
+
+Winograd's form is left to the shapes of VGG. Alone it is faster at those of ResNets too; in whole
+ResNets it changes nothing, and they compile twice as long.
+"""
+
+
+def form(operation: str, shape: Shape, backend: str | None = None) -> str:
+    """The form that an operation takes at a shape; `library` where no rule fits."""
+    rules = TABLE.get(backend or jax.default_backend(), {}).get(operation, ())
+    return next((rule.form for rule in rules if rule.fits(shape)), LIBRARY)

@@ -1,0 +1,76 @@
+"""Whose key names a state dict has, and which architecture it is of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+
+from jaxanon.classifiers.family import Family, Naming
+from jaxanon.classifiers.layers.leaf import Keys
+
+TIMM = Naming("timm", lambda architecture, key: key)
+COUNTER = ".num_batches_tracked"
+"""A training counter of PyTorch's batch norm; no parameter."""
+
+
+@dataclass(frozen=True)
+class Translation:
+    """Keys of a state dict in timm's naming.
+
+    Attributes:
+        naming: whose names the state dict has.
+        names: its key -> timm's key; keys that hold no parameter are left out.
+    """
+
+    naming: Naming
+    names: Mapping[str, str]
+
+    @cached_property
+    def stored(self) -> dict[str, str]:
+        """Timm's key -> the state dict's."""
+        return {ours: key for key, ours in self.names.items()}
+
+    def agreeing(self, expected: Iterable[str]) -> int:
+        """How many of the keys that a model expects are there."""
+        return len(self.stored.keys() & set(expected))
+
+
+def by_pattern(patterns: Mapping[str, str], key: str) -> str | None:
+    """`key` rewritten by the first regular expression that matches it whole, or None."""
+    for pattern, template in patterns.items():
+        if match := re.fullmatch(pattern, key):
+            return match.expand(template)
+    return None
+
+
+def untranslated(keys: Iterable[str]) -> Translation:
+    """For keys that are in timm's naming."""
+    return Translation(TIMM, {key: key for key in keys if not key.endswith(COUNTER)})
+
+
+def translate(
+    family: Family, architecture: str, keys: Iterable[str], expected: Iterable[str]
+) -> Translation:
+    """Detect the naming by which most of the keys that the model expects are there."""
+    keys, expected = list(keys), set(expected)
+    out = (f"*{COUNTER}", *family.left_out)
+    # Training wrappers put a name of theirs before all keys ("module.").
+    firsts = {key.partition(".")[0] for key in keys}
+    wrapped = len(firsts) == 1 and not firsts & {key.partition(".")[0] for key in expected}
+    bare = {key: key.partition(".")[2] if wrapped else key for key in keys}
+    kept = {k: name for k, name in bare.items() if not any(fnmatch(name, o) for o in out)}
+    candidates = [
+        Translation(naming, {key: naming.rename(architecture, name) for key, name in kept.items()})
+        for naming in (TIMM, *family.namings)
+    ]
+    return max(candidates, key=lambda candidate: candidate.agreeing(expected))
+
+
+def agreement(translation: Translation, shapes: Keys, expected: Keys) -> float:
+    """Share of keys that are there in the right shape, among all keys of either side."""
+    found = {ours: shapes[key] for key, ours in translation.names.items()}
+    same = sum(found.get(key) == shape for key, shape in expected.items())
+    return same / len(set(found) | set(expected))

@@ -1,0 +1,147 @@
+"""The command line: commands and exit status. What the commands do is in `commands`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from io import TextIOWrapper
+from typing import NamedTuple
+
+from jaxanon import __version__
+from jaxanon.cli import arguments
+from jaxanon.errors import JaxanonError, UsageError, WeightsError
+from jaxanon.runtime import memory
+
+
+class Command(NamedTuple):
+    """A command.
+
+    Attributes:
+        arguments: adds its arguments to a parser.
+        module: of `commands`, imported when asked for, so that `jaxanon --help` answers at once.
+        function: there.
+        purpose: in a line.
+        example: of its use.
+    """
+
+    arguments: Callable[[argparse.ArgumentParser], None]
+    module: str
+    function: str
+    purpose: str
+    example: str
+
+
+COMMANDS = {
+    "demo": Command(
+        arguments.demo,
+        "demo",
+        "demo",
+        "the main job on packaged photos, offline",
+        "jaxanon demo",
+    ),
+    "anonymize": Command(
+        arguments.anonymize,
+        "anonymize",
+        "anonymize",
+        "anonymize, adapt, verify, save",
+        "jaxanon anonymize photos -o out --method pixelate --strength 8",
+    ),
+    "adapt": Command(
+        arguments.adapt,
+        "anonymize",
+        "adapt",
+        "the same for pairs made by any other anonymizer",
+        "jaxanon adapt photos blurred -o out",
+    ),
+    "attack": Command(
+        arguments.attack,
+        "anonymize",
+        "attack",
+        "the reverse: perturb photos until classifiers decide otherwise, for measurements",
+        "jaxanon attack photos -o attacked --sources tf_efficientnet_lite0",
+    ),
+    "transfer": Command(
+        arguments.transfer,
+        "transfer",
+        "evaluate",
+        "what classifiers make of adapted images",
+        "jaxanon transfer photos out --classifiers tf_efficientnet_lite0,tf_efficientnet_lite2",
+    ),
+    "privacy": Command(
+        arguments.privacy,
+        "privacy",
+        "privacy",
+        "what published images tell of the originals, measured",
+        "jaxanon privacy photos out --anonymized blurred --json privacy.json",
+    ),
+    "models": Command(
+        arguments.models,
+        "models",
+        "models",
+        "what can be loaded, from where, under which licence",
+        "jaxanon models 'tf_*'; jaxanon models pull resnet50 vgg16",
+    ),
+    "bench": Command(
+        arguments.bench,
+        "bench",
+        "bench",
+        "throughput on this hardware",
+        "jaxanon bench --classifiers tf_efficientnet_lite0 --json bench.json",
+    ),
+    "train-gan": Command(
+        arguments.train_gan,
+        "train_gan",
+        "train_gan",
+        "train a GAN that fills faces",
+        "jaxanon train-gan faces -o gan --size 32 --steps 4000",
+    ),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="jaxanon",
+        description="Make anonymized images useful again: adapt them until classifiers decide "
+        "as they did on the originals, without showing them the originals.",
+    )
+    top.add_argument("--version", action="version", version=f"jaxanon {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        purpose = command.purpose
+        command.arguments(
+            commands.add_parser(
+                name,
+                help=purpose,
+                description=purpose[0].upper() + purpose[1:] + ".",
+                epilog=f"example: {command.example}",
+            )
+        )
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit status: 0 done, 1 some images failed, 2 wrong usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a file name may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
+    args = parser().parse_args(argv)
+    if argv is None:  # a process of its own, whose memory is ours to manage
+        memory.keep_freed()
+    chosen = COMMANDS[args.command]
+    try:
+        command = getattr(import_module(f"jaxanon.cli.{chosen.module}"), chosen.function)
+        with import_module("jaxanon.io.images").quiet():
+            status: int = command(args)
+        return status
+    except (UsageError, WeightsError) as error:
+        print(f"jaxanon: {error}", file=sys.stderr)
+        return 2
+    except (JaxanonError, OSError) as error:
+        print(f"jaxanon: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("jaxanon: interrupted; give --resume to go on", file=sys.stderr)
+        return 130

@@ -1,0 +1,214 @@
+"""The arguments of each command."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
+
+
+def demo(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon demo`."""
+    command.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("jaxanon-demo"),
+        metavar="DIR",
+        help="default: %(default)s",
+    )
+    command.add_argument("--overwrite", action="store_true", help="replace existing outputs")
+    command.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def anonymize(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon anonymize`."""
+    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
+    command.add_argument(
+        "--method",
+        default="blur",
+        metavar="NAME",
+        help="blur, pixelate, solid, isr (low-resolution views) or gan (generated faces) "
+        "(default: blur)",
+    )
+    command.add_argument(
+        "--strength",
+        type=float,
+        metavar="X",
+        help="blur: standard deviation (default 6); pixelate: cell (default 8); "
+        "both in pixels of an image whose short side has 256",
+    )
+    add = command.add_argument
+    add("--size", metavar="WxH", help="isr: pixels of a view of a landscape image (default: 16x12)")
+    add("--views", type=int, metavar="K", help="isr: views of each image (default: 1)")
+    add("--motions", type=Path, metavar="FILE.json", help="isr: those of an earlier run, isr.json")
+    add("--save-views", type=Path, metavar="DIR", help="isr: also save the small views, as PNG")
+    add("--gan", type=Path, metavar="DIR", help="gan: what `jaxanon train-gan` has made")
+    output(command)
+    save_anonymized(command)
+    loop(command)
+    cap(command)
+
+
+def adapt(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon adapt`."""
+    command.add_argument("originals", type=Path, metavar="ORIGINALS")
+    command.add_argument("anonymized", type=Path, metavar="ANONYMIZED")
+    output(command)
+    save_anonymized(command)
+    loop(command)
+    cap(command)
+
+
+def attack(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon attack`."""
+    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
+    command.add_argument(
+        "--target-class",
+        type=int,
+        metavar="CLASS",
+        help="the class that every source is to see (default: any other than it sees now)",
+    )
+    command.set_defaults(save_anonymized=None, cap=None, judge=None)
+    output(command)
+    loop(command)
+
+
+def transfer(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon transfer`."""
+    command.add_argument("originals", type=Path, metavar="ORIGINALS")
+    command.add_argument("adapted", type=Path, metavar="ADAPTED")
+    command.add_argument(
+        "--anonymized",
+        type=Path,
+        metavar="DIR",
+        help="the same images before adaptation: for the repair rate, and, with --class-aware, "
+        "as what fools the source",
+    )
+    command.add_argument(
+        "--classifiers",
+        default=DEFAULT_SOURCES,
+        metavar="A,B,...",
+        help="each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY (default: %(default)s)",
+    )
+    hardware(command)
+    command.add_argument(
+        "--source",
+        metavar="A",
+        help="whose change the others are compared with (default: the first)",
+    )
+    command.add_argument(
+        "--under",
+        action="append",
+        metavar="CHANGE,...",
+        help="also after what may happen to the images: jpegQUALITY, webpQUALITY, resizePERCENT, "
+        "flip, cropPERCENT, rotateDEGREES (example: --under jpeg75,jpeg90,resize,flip,crop,rotate)",
+    )
+    command.add_argument(
+        "--class-aware",
+        action="store_true",
+        help="among the images that fool the source, tell the same mistake from a different one",
+    )
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
+    command.add_argument("--overwrite", action="store_true", help="replace FILE")
+    command.add_argument("--quiet", action="store_true", help="print nothing")
+
+
+def privacy(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon privacy`."""
+    add = command.add_argument
+    add("originals", type=Path, metavar="ORIGINALS")
+    add("adapted", type=Path, metavar="ADAPTED")
+    add(
+        "--anonymized",
+        type=Path,
+        metavar="DIR",
+        help="the same images before adaptation: shows what the adaptation gave away",
+    )
+    add(
+        "--copies",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="the same images adapted with another --seed, for an attacker who averages them; "
+        "repeat for more",
+    )
+    add(
+        "--classifiers",
+        default=DEFAULT_SOURCES,
+        metavar="A,B,...",
+        help="whose features are compared, and whose decisions (default: %(default)s)",
+    )
+    add(
+        "--deviation",
+        type=float,
+        metavar="X",
+        help="of the blur to undo, in pixels of an image whose short side has 256 (default: by the "
+        "report of the run, else 6)",
+    )
+    add(
+        "--threshold",
+        type=float,
+        metavar="X",
+        help="score from which a face is found again, 0 to 1 (default: 0.2)",
+    )
+    add("--no-faces", action="store_true", help="do not look at faces")
+    hardware(command)
+    add("--json", type=Path, metavar="FILE", help="write the result here too")
+    add("--overwrite", action="store_true", help="replace FILE")
+    add("--quiet", action="store_true", help="print nothing")
+
+
+def models(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon models`."""
+    command.add_argument(
+        "words",
+        nargs="*",
+        metavar="PATTERN | pull NAME",
+        help="list what matches PATTERN (as in a shell); or fetch the weights of each NAME, or "
+        "NAME@hf-hub:OWNER/REPOSITORY[@REVISION], ahead of an offline run",
+    )
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def bench(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon bench`."""
+    add = command.add_argument
+    add(
+        "--classifiers",
+        default=DEFAULT_SOURCES,
+        metavar="A,B,...",
+        help="each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY (default: %(default)s)",
+    )
+    hardware(command)
+    add("--batch", type=int, default=8, metavar="N", help="images per call (default: 8)")
+    add("--repeats", type=int, default=9, metavar="N", help="calls per figure (default: 9)")
+    add(
+        "--precision",
+        metavar="NAME",
+        choices=("float32", "bfloat16"),
+        help="float32 or bfloat16, of the gradient steps (default: float32)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write the figures here too")
+    add("--overwrite", action="store_true", help="replace FILE")
+
+
+def train_gan(command: argparse.ArgumentParser) -> None:
+    """Of `jaxanon train-gan`."""
+    add = command.add_argument
+    add("faces", type=Path, metavar="FACES", help="folder of pictures of one face each")
+    output(command)
+    hardware(command)
+    add("--size", type=int, default=32, metavar="N", help="side in pixels (default: 32)")
+    add("--steps", type=int, default=4000, metavar="N", help="where to stop (default: 4000)")
+    add("--batch", type=int, default=16, metavar="N", help="faces per step (default: 16)")
+    add("--seed", type=int, default=0, metavar="N", help="of all random numbers (default: 0)")
+    add(
+        "--every",
+        type=int,
+        default=250,
+        metavar="N",
+        help="steps between two checkpoints, log lines and grids of samples (default: 250)",
+    )

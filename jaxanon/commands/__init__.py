@@ -1,1 +1,0 @@
-"""What the commands do: each checks every argument first, then works, and gives its exit status."""

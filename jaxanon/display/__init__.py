@@ -1,0 +1,1 @@
+"""What people see: tables, contact sheets, progress, class names."""

@@ -1,0 +1,128 @@
+"""The contact sheet: what the images look like, and what each classifier says of them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.display.labels import label
+from jaxanon.regions.boxes import Region
+
+TILE, GAP, LINE, TOP = 256, 14, 17, 2
+AMPLIFY = 8
+HEADINGS = ("original", "anonymized", "adapted", f"difference x{AMPLIFY}")
+TINT = (255, 64, 64)
+INK, FAINT, GOOD, BAD = "#1a1a1a", "#777777", "#1a7f37", "#b42318"
+
+Triple = tuple[np.ndarray, ...]
+"""Original, anonymized and adapted image."""
+
+
+def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
+    """A PNG with one row per image.
+
+    It shows the originals: it is for those who may see them.
+
+    Args:
+        rows: one `Triple` an image, `(H, W, 3)` uint8 each.
+        ensemble: classifiers whose top classes stand under each picture, in green where the first
+            is the one that the classifier finds on the original, else in red.
+    """
+    said = [ensemble.logits(images) for images in zip(*rows, strict=True)]
+    font, head = ImageFont.load_default(12), ImageFont.load_default(15)
+    words = len(ensemble.names) * (TOP + 1) * LINE
+    strips = [[_small(picture) for picture in _pictures(*row)] for row in rows]
+    heights = [max(small.size[1] for small in strip) + words + 2 * GAP for strip in strips]
+    canvas = Image.new("RGB", (GAP + 4 * (TILE + GAP), 2 * GAP + LINE + sum(heights)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for column, heading in enumerate(HEADINGS):
+        draw.text((GAP + column * (TILE + GAP), GAP), heading, INK, head)
+    y = 2 * GAP + LINE
+    for r, (strip, height) in enumerate(zip(strips, heights, strict=True)):
+        for column, small in enumerate(strip):
+            x = GAP + column * (TILE + GAP)
+            canvas.paste(small, (x, y))
+            if column < 3:
+                below = y + height - words - 2 * GAP + 4
+                _words(draw, font, x, below, ensemble, said, column, r)
+        y += height
+    out = io.BytesIO()
+    canvas.save(out, "png", optimize=True)
+    return out.getvalue()
+
+
+def preview(rows: Sequence[tuple[np.ndarray, Region]]) -> bytes:
+    """A PNG of pictures with what is private in them: boxes drawn, what will change tinted.
+
+    It shows the originals: it is for those who may see them.
+    """
+    tiles = [_marked(picture, region) for picture, region in rows]
+    across = min(4, len(tiles))
+    down = -(-len(tiles) // across)
+    cell = TILE + GAP
+    canvas = Image.new("RGB", (GAP + across * cell, GAP + down * (cell + LINE)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for i, (tile, (_, region)) in enumerate(zip(tiles, rows, strict=True)):
+        x, y = GAP + i % across * cell, GAP + i // across * (cell + LINE)
+        canvas.paste(tile, (x, y))
+        if region.boxes is not None:
+            text = f"{len(region.boxes)} regions" if len(region.boxes) != 1 else "1 region"
+            draw.text((x, y + TILE), text, INK if region.boxes else BAD, ImageFont.load_default(12))
+    out = io.BytesIO()
+    canvas.save(out, "png", optimize=True)
+    return out.getvalue()
+
+
+def _marked(picture: np.ndarray, region: Region) -> Image.Image:
+    shown = picture
+    if region.mask is not None:
+        tint = picture // 2 + np.array(TINT, np.uint8) // 2
+        shown = np.where(region.mask[..., None], tint, picture).astype(np.uint8)
+    small = _small(shown)
+    draw = ImageDraw.Draw(small)
+    scale = small.size[0] / picture.shape[1]
+    for box in region.boxes or ():
+        draw.rectangle([scale * edge for edge in box], outline=BAD, width=2)
+    return small
+
+
+def _pictures(
+    original: np.ndarray, anonymized: np.ndarray, adapted: np.ndarray
+) -> tuple[np.ndarray, ...]:
+    gap = (adapted.astype(np.int16) - anonymized) * AMPLIFY + 128
+    return original, anonymized, adapted, np.clip(gap, 0, 255).astype(np.uint8)
+
+
+def _small(picture: np.ndarray) -> Image.Image:
+    image = Image.fromarray(picture)
+    image.thumbnail((TILE, TILE))
+    return image
+
+
+def _words(
+    draw: ImageDraw.ImageDraw,
+    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    x: int,
+    y: int,
+    ensemble: Ensemble,
+    said: Sequence[Sequence[np.ndarray]],
+    column: int,
+    row: int,
+) -> None:
+    """Each classifier's name and its top classes with their probabilities."""
+    for c, classifier in enumerate(ensemble.classifiers):
+        scores = said[column][c][row].astype(np.float64)
+        odds = np.exp(scores - scores.max())
+        odds /= odds.sum()
+        draw.text((x, y), classifier.name, FAINT, font)
+        y += LINE
+        reference = said[0][c][row].argmax()
+        for rank, decision in enumerate(np.argsort(-scores)[:TOP]):
+            colour = FAINT if rank else GOOD if decision == reference else BAD
+            text = f"{odds[decision]:.0%} {label(classifier.config, int(decision))}"
+            draw.text((x + 8, y), text[:40], colour, font)
+            y += LINE

@@ -1,0 +1,1 @@
+"""A run over images: read, anonymize, adapt, save, verify, record."""

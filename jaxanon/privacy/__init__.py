@@ -1,0 +1,1 @@
+"""What published images tell of the originals, measured."""

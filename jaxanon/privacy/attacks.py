@@ -1,0 +1,96 @@
+"""What an attacker may do to a published image before looking whose it is.
+
+All take and return float arrays `(H, W, 3)` in [0, 1]. The attacker is told how strong the
+anonymizer was: `deviation` is the standard deviation, in pixels, of the blur that comes nearest.
+Deconvolution and denoising are scikit-image's (extra `privacy`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jaxanon.anonymizers.isr import SHARPNESS, size_of
+from jaxanon.anonymizers.naive import DEFAULT_STRENGTH, REFERENCE_SIDE
+
+BALANCE = 0.01
+"""Weight of smoothness in Wiener's filter."""
+ITERATIONS = 15
+"""Of Richardson and Lucy's: more bring out the noise of eight bits."""
+SMOOTHNESS = 0.1
+"""Weight of the total variation in denoising."""
+
+Attack = Callable[[np.ndarray, float], np.ndarray]
+
+
+def wiener(image: np.ndarray, deviation: float) -> np.ndarray:
+    """Deblur by Wiener's filter with a Laplacian prior (Orieux et al., 2010)."""
+    from skimage.restoration import wiener as restore
+
+    return _restored(image, deviation, lambda channel, psf: restore(channel, psf, BALANCE))
+
+
+def richardson_lucy(image: np.ndarray, deviation: float) -> np.ndarray:
+    """Deblur by the iteration of Richardson (1972) and Lucy (1974)."""
+    from skimage.restoration import richardson_lucy as restore
+
+    return _restored(image, deviation, lambda channel, psf: restore(channel, psf, ITERATIONS))
+
+
+def denoise(image: np.ndarray, deviation: float) -> np.ndarray:
+    """Take the perturbation for noise, and remove it: total variation (Chambolle, 2004)."""
+    from skimage.restoration import denoise_tv_chambolle
+
+    return np.asarray(denoise_tv_chambolle(image, SMOOTHNESS, channel_axis=-1))
+
+
+DEBLURRING = ("wiener", "richardson_lucy")
+"""Those that are of use only where something was blurred."""
+ATTACKS: dict[str, Attack] = {
+    "wiener": wiener,
+    "richardson_lucy": richardson_lucy,
+    "denoise": denoise,
+}
+
+
+def _restored(
+    image: np.ndarray,
+    deviation: float,
+    restore: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Each channel deconvolved, the edge repeated outwards first.
+
+    Far outwards: one filter is periodic, the other takes what is beyond for black.
+    """
+    reach = max(1, min(math.ceil(3 * deviation), 3 * min(image.shape[:2])))
+    edge = 3 * reach
+    around = ((edge, edge), (edge, edge), (0, 0))
+    padded = np.pad(image, around, mode="edge")
+    taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(deviation, 1e-3)) ** 2)
+    psf = np.outer(taps, taps) / taps.sum() ** 2
+    channels = [restore(padded[..., c], psf) for c in range(image.shape[2])]
+    inner = np.stack(channels, -1)[edge:-edge, edge:-edge]
+    return np.asarray(np.clip(np.nan_to_num(inner), 0, 1))
+
+
+def deviation_of(settings: Mapping[str, Any]) -> tuple[float, bool]:
+    """The blur that an anonymizer comes nearest to, in pixels of a 256-pixel short side.
+
+    Args:
+        settings: of a report.
+
+    Returns:
+        It, and whether it is known: other methods count as blur at its default strength.
+    """
+    method, strength = settings.get("method"), settings.get("strength")
+    if method == "pixelate" and strength:
+        return float(strength) / math.sqrt(12), True  # of a cell's uniform weight
+    if method == "isr":
+        short = min(size_of(settings.get("size")))
+        return SHARPNESS * REFERENCE_SIDE / short, True
+    default = DEFAULT_STRENGTH["blur"]
+    assert default is not None
+    return (float(strength), True) if method == "blur" and strength else (default, False)

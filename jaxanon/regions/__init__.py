@@ -1,0 +1,1 @@
+"""Which part of an image is private: boxes, masks, faces."""

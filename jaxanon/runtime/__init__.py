@@ -1,0 +1,1 @@
+"""Devices, compilation, memory, threads and timing of the process."""

@@ -1,0 +1,245 @@
+"""What the running batch brings, and what an ensemble costs to start and to keep.
+
+    python scripts/benchmarks/measure_engine.py refill  [--json FILE]
+    python scripts/benchmarks/measure_engine.py start   [--json FILE] [--slots 16]
+    python scripts/benchmarks/measure_engine.py memory  [--json FILE] [--slots 16] [--images 2000]
+    [--side 64]
+
+refill: the demo's photos, each once blurred a little (easy) and once pixelated coarsely (hard),
+shuffled, through the whole run from files to verified files: images per second with finished
+images leaving and new ones entering, against the same loop whose slots are filled only when all are
+empty; in turn, medians. And the share of the steady state in which the device had work (see
+`jaxanon.meter`).
+
+start: seconds until the programs of the study's seven sources are ready, in a new process, first
+with an empty cache of compiled programs, then with it; and the memory of one step. Random weights.
+
+memory: resident memory over a long run of small images with the same seven architectures at a small
+input size (so that it ends in minutes), 16 slots. Random weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxanon.adaptation.problem import prepare
+from jaxanon.adaptation.settings import preset
+from jaxanon.adaptation.slots import Attempt, Finished, Slots
+from jaxanon.anonymizers.naive import anonymize
+from jaxanon.classifiers import registry
+from jaxanon.classifiers.random_weights import random_classifier
+from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.cli.demo import photos
+from jaxanon.evaluation import throughput as benchmark
+from jaxanon.pipeline import run as run_module
+from jaxanon.pipeline.item import Item, Loaded, load_whole
+from jaxanon.pipeline.manifest import Journal, write_json
+from jaxanon.pipeline.run import Run
+from jaxanon.regions.boxes import Region
+from jaxanon.runtime import compilation, memory
+
+LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
+EASY, HARD = ("blur", 3.0), ("pixelate", 16.0)
+STUDY = (
+    "mobilenetv2_100",
+    "mobilenetv2_140",
+    "resnet101",
+    "resnet152",
+    "vgg16",
+    "vgg19",
+    "xception65",
+)
+
+
+class WithoutRefill(Slots):
+    """Slots that, once running, take images only when all are empty."""
+
+    _running = False
+
+    @property
+    def busy(self) -> int:
+        return sum(held is not None for held in self._held)
+
+    @property
+    def free(self) -> int:
+        return 0 if self._running else self.total - self.busy
+
+    def advance(self) -> list[Finished]:
+        """As the others do."""
+        self._running = True
+        finished = super().advance()
+        self._running = self.busy > 0
+        return finished
+
+
+def resident_mb() -> float:
+    """Memory of this process now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def refill(args: argparse.Namespace) -> dict[str, Any]:
+    """Images per second with and without refill."""
+    classifiers = [load_classifier(name) for name in LITE]
+    cases = [(path, *how) for path, _ in photos() for how in (EASY, HARD)]
+    order = np.random.default_rng(0).permutation(len(cases))
+    cases = [cases[i] for i in order]
+    figures: dict[str, list[dict[str, Any]]] = {"with": [], "without": []}
+    for round_ in range(args.rounds + 1):
+        for kind, made in figures.items():
+            setattr(run_module, "Slots", Slots if kind == "with" else WithoutRefill)  # noqa: B010
+            with tempfile.TemporaryDirectory() as folder:
+                out = Path(folder)
+                items = [
+                    Item(Path(f"{i}"), out / f"{i}.png", partial(load_whole, *case))
+                    for i, case in enumerate(cases)
+                ]
+                run = Run(
+                    items, classifiers, [], preset("fast"), "png", {}, Journal(out, {}),
+                    slots=args.slots, quiet=True,
+                )  # fmt: skip
+                report = run.execute({})
+            steps = [image["steps"] for image in report["images"]]
+            made.append(
+                {
+                    "images_per_second": report["summary"]["images_per_second"],
+                    "kept": sum(image["status"] == "kept" for image in report["images"]),
+                    "steps": statistics.mean(steps),
+                    "steps_most": max(steps),
+                    **report["timing"],
+                }
+            )
+            print(kind, made[-1], flush=True)
+            if not round_:
+                made.clear()  # to warm up
+    medians = {
+        kind: statistics.median(row["images_per_second"] for row in made)
+        for kind, made in figures.items()
+    }
+    return {
+        "images": len(cases),
+        "easy": EASY,
+        "hard": HARD,
+        "sources": [classifier.name for classifier in classifiers],
+        "images_per_second": medians,
+        "gain": medians["with"] / medians["without"],
+        "device_busy_steady": statistics.median(
+            row["device_busy_steady"] for row in figures["with"]
+        ),
+        "runs": figures,
+    }
+
+
+def start_once(slots: int) -> dict[str, Any]:
+    """In a new process: compile the seven sources' programs, make a step, say what it took."""
+    memory.keep_freed()
+    compilation.enable_compilation_cache()
+    classifiers = [random_classifier(registry.find(name)) for name in STUDY]
+    before = resident_mb()
+    begin = time.perf_counter()
+    run = Run([], classifiers, [], preset("fast"), "png", {}, Journal(Path(), {}), slots=slots)
+    made = run.compile()
+    ready = time.perf_counter() - begin
+    job = prepare(0, np.full((256, 256, 3), 127, np.uint8), np.arange(7), run.sources, run.settings)
+    made.put(Attempt(job, job.problem))
+    made.advance()
+    begin = time.perf_counter()
+    made.advance()
+    return {
+        "ready_seconds": ready,
+        "step_seconds": time.perf_counter() - begin,
+        "program_mb": made.memory / 1e6,
+        "weights_mb": before,
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
+    }
+
+
+def start(args: argparse.Namespace) -> dict[str, Any]:
+    """Cold, then warm, each in a process of its own."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "JAXANON_CACHE": folder}
+        environment.pop("JAX_COMPILATION_CACHE_DIR", None)
+        command = [sys.executable, __file__, "start-once", "--slots", str(args.slots)]
+        for kind in ("cold", "warm", "warm"):
+            out = subprocess.run(command, check=True, env=environment, capture_output=True)
+            found.append({"kind": kind, **json.loads(out.stdout.splitlines()[-1])})
+            print(found[-1], flush=True)
+    return {"sources": STUDY, "slots": args.slots, "starts": found}
+
+
+def flat(args: argparse.Namespace) -> dict[str, Any]:
+    """Resident memory over many small images."""
+    memory.keep_freed()
+    classifiers = [random_classifier(registry.find(name), args.side) for name in STUDY]
+    generator = np.random.default_rng(0)
+    marks: list[dict[str, float]] = []
+
+    def load(count: int) -> Loaded:
+        if count % 100 == 0:
+            marks.append({"images": count, "resident_mb": resident_mb()})
+            print(marks[-1], flush=True)
+        pixels = generator.integers(0, 256, (args.side, args.side, 3), np.uint8)
+        return Loaded(pixels, anonymize(pixels, Region(), "blur", 6.0), None)
+
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        items = [Item(Path(f"{i}"), out / f"{i}.png", partial(load, i)) for i in range(args.images)]
+        settings = preset("fast", steps=2, max_retries=0)
+        run = Run(
+            items, classifiers, [], settings, "png", {}, Journal(out, {}), slots=args.slots,
+            quiet=True,
+        )  # fmt: skip
+        report = run.execute({})
+    marks.append({"images": args.images, "resident_mb": resident_mb()})
+    return {
+        "sources": STUDY,
+        "input_size": args.side,
+        "slots": args.slots,
+        "images_per_second": report["summary"]["images_per_second"],
+        "resident": marks,
+    }
+
+
+def main() -> None:
+    """Measure one thing, print it, write it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    add = parser.add_argument
+    add("what", choices=("refill", "start", "start-once", "memory"))
+    add("--json", type=Path)
+    add("--slots", type=int)
+    add("--images", type=int, default=2000)
+    add("--side", type=int, default=64)
+    add("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    if args.what != "refill" and args.slots is None:
+        args.slots = 16
+    if args.what == "start-once":
+        print(json.dumps(start_once(args.slots)))
+        return
+    if args.what == "refill":
+        memory.keep_freed()
+    result = {"refill": refill, "start": start, "memory": flat}[args.what](args)
+    result = {"device": benchmark.hardware(), "versions": benchmark.versions("jax"), **result}
+    print(json.dumps({key: v for key, v in result.items() if key != "runs"}, indent=1))
+    if args.json:
+        write_json(args.json, result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,325 @@
+"""What makes adapted images transfer: methods and their combinations, on photos, in saved files.
+
+For every set of sources out of the classifiers given, photos are anonymized, adapted under each
+row of `ROWS`, saved, and decided on by all classifiers; the figures are those of the files. The
+intervals are bootstrapped over photos (a photo's outcomes for all pairs of source and target, and
+all seeds, go together). The row for a target is also chosen on the *other* targets, so that the
+choice does not profit from the figure it is judged by.
+
+    python scripts/experiments/ablate_transfer.py --quick
+    python scripts/experiments/ablate_transfer.py --photos DIR --rows all --json FILE [--plot
+    FILE.png] python scripts/experiments/ablate_transfer.py --classifiers
+    resnet18@DIR,mobilenetv2_100@DIR2 ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from itertools import combinations
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ablation_plot import check_matplotlib, plot
+from ablation_report import BASE, bits, compared, line_of, show
+
+from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.anonymizers.naive import METHODS, anonymize, strength_of
+from jaxanon.classifiers.classifier import Classifier
+from jaxanon.cli.common import check_side_files, load_all, split_names
+from jaxanon.cli.demo import photos as packaged
+from jaxanon.cli.options import DEFAULT_SOURCES
+from jaxanon.errors import ImageError, JaxanonError, UsageError
+from jaxanon.evaluation.changes import changes
+from jaxanon.io import files, images
+from jaxanon.pipeline.item import Item, Loaded
+from jaxanon.pipeline.manifest import Journal, write_json
+from jaxanon.pipeline.run import Run
+from jaxanon.regions.boxes import Region
+from jaxanon.runtime import compilation, memory
+
+BASE_TRANSFORMS = "zoom:0.25,flip"
+RECORD = Path(__file__).parents[2] / "docs" / "benchmarks" / "transfer.json"
+ROWS: dict[str, dict[str, Any]] = {
+    "fast": {"preset": "fast"},
+    "transfer": {"preset": "transfer"},
+    "transfer, 10 steps": {"steps": 10, "step_size": 4.0},
+    "transfer, 25 steps": {"steps": 25},
+    "transfer, 50 steps": {"steps": 50},
+    "MI alone": {"transforms": "", "confidence": float("inf"), "smoothing": 0.0},
+    "DI": {"transforms": "di:0.5"},
+    "RDI alone": {"transforms": "resize:0.2", "smoothing": 0.0},
+    "resize": {"transforms": "resize:0.2"},
+    "resize, flip": {"transforms": "resize:0.2,flip"},
+    "zoom": {"transforms": "zoom:0.25"},
+    "zoom 0.5, flip": {"transforms": "zoom:0.5,flip"},
+    "rotate": {"transforms": f"{BASE_TRANSFORMS},rotate:15"},
+    "shift": {"transforms": f"{BASE_TRANSFORMS},shift:0.1"},
+    "BSR": {"transforms": f"{BASE_TRANSFORMS},blocks:2"},
+    "SI": {"transforms": f"{BASE_TRANSFORMS},scale:5"},
+    "Admix": {"transforms": f"{BASE_TRANSFORMS},mix:0.2,scale:5"},
+    "local (Everywhere)": {"transforms": f"{BASE_TRANSFORMS},local:4"},
+    "colour": {"transforms": f"{BASE_TRANSFORMS},colour:0.2"},
+    "noise": {"transforms": f"{BASE_TRANSFORMS},noise:0.05"},
+    "jpeg": {"transforms": f"{BASE_TRANSFORMS},jpeg:75"},
+    "CFM": {"mixup": 0.1},
+    "Nesterov": {"nesterov": True},
+    "no TI": {"smoothing": 0.0},
+    "TI 3": {"smoothing": 3.0},
+    "VT, 25 steps": {"num_neighbors": 3, "steps": 25},
+    "4 copies, 25 steps": {"num_copies": 4, "steps": 25},
+    "logit": {"loss": "logit"},
+    "margin": {"loss": "margin"},
+    "soft": {"loss": "soft"},
+    "proportional": {"rule": "proportional", "step_size": 3.0},
+    "momentum 0.9": {"momentum": 0.9},
+    "closing 0.05": {"final_fraction": 0.05},
+    "no closing": {"final_fraction": 0.0},
+    "patience 5": {"patience": 5, "confidence": 5.0},
+    "mean logits": {"ensemble_mode": "logits"},
+    "half of the sources": {"ensemble_mode": "subset"},
+}
+"""Rows: what is changed of the preset `transfer`, or the preset itself."""
+CHANGES = "jpeg75,jpeg90,resize,flip,crop,rotate"
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The options."""
+    parser = argparse.ArgumentParser(
+        description="Methods for transfer, compared on photos.",
+        epilog="example: python scripts/experiments/ablate_transfer.py --quick --photos photos",
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="compare with what is on record, photo by photo")
+    add("--photos", nargs="+", type=Path, default=[], metavar="PATH", help="with the packaged ones")
+    add("--only", action="store_true", help="without the packaged ones")
+    add("--classifiers", default=DEFAULT_SOURCES, metavar="A,B,C", help="default: %(default)s")
+    add("--method", default="blur", choices=METHODS, help="default: %(default)s")
+    add("--strength", type=float, metavar="X", help="of the anonymizer")
+    add("--half", action="store_true", help="hide half of the middle alone, where objects are")
+    add("--number", type=int, default=1, metavar="N", help="sources at once (default: 1)")
+    add(
+        "--rows",
+        default="transfer",
+        metavar="A;B",
+        help="names of rows, or all that make sense for one source",
+    )
+    add("--seeds", default="0", metavar="0,1", help="default: %(default)s")
+    add("--json", type=Path, metavar="FILE", help="add the results to this file")
+    add("--plot", type=Path, metavar="FILE.png", help="draw them (needs matplotlib)")
+    return parser
+
+
+def settings_of(row: str, seed: int) -> Settings:
+    """A row's settings."""
+    options = dict(ROWS[row])
+    return preset(options.pop("preset", "transfer"), **options, seed=seed)
+
+
+def recorded(row: str) -> dict[str, Any]:
+    """A row's settings but for the seed, as they are written to a file."""
+    settings = asdict(settings_of(row, 0))
+    del settings["seed"]
+    return {name: "inf" if value == math.inf else value for name, value in settings.items()}
+
+
+def half_of_the_middle(height: int, width: int) -> Region:
+    """The left half of the middle 70 % of an image: half of what it shows, most often."""
+    core = np.zeros((height, width), bool)
+    core[height * 15 // 100 : height * 85 // 100, width * 15 // 100 : width // 2] = True
+    return Region(core, core)
+
+
+def load(path: Path, method: str, strength: float | None, *, half: bool) -> Loaded:
+    """A photo and what the anonymizer leaves of it."""
+    original = images.decode(path)
+    region = half_of_the_middle(*original.shape[:2]) if half else Region()
+    return Loaded(original, anonymize(original, region, method, strength), region.mask)
+
+
+def adapt(
+    args: argparse.Namespace,
+    paths: Sequence[Path],
+    sources: Sequence[Classifier],
+    targets: Sequence[Classifier],
+    settings: Settings,
+    folder: Path,
+) -> dict[str, Any]:
+    """One row for one set of sources: per classifier and photo, whether its decision is kept.
+
+    Decisions are those on the saved files. `under` holds the sources' on what is left of these
+    after each of `CHANGES`.
+    """
+    read = partial(load, method=args.method, strength=args.strength, half=args.half)
+    items = [Item(path, folder / f"{i}.png", partial(read, path)) for i, path in enumerate(paths)]
+    run = Run(items, sources, targets, settings, "png", {}, Journal(folder, {}), quiet=True)
+    records = run.execute({})["images"]
+    failed = [record["error"] for record in records if record["status"] == "failed"]
+    if failed:
+        raise ImageError("\n".join(failed))
+    names = run.everyone.names
+    reference = {name: _decisions(records, name, "reference") for name in names}
+    saved = [images.decode(item.output) for item in items]
+    wanted = np.stack([reference[name] for name in run.sources.names])
+    return {
+        "sources": run.sources.names,
+        "seed": settings.seed,
+        "gradients": float(np.mean([record["steps"] for record in records]) * settings.gradients),
+        "psnr": float(np.mean([r["psnr"] for r in records if r["psnr"] is not None])),
+        **{
+            stage: {
+                name: bits(_decisions(records, name, stage) == reference[name]) for name in names
+            }
+            for stage in ("anonymized", "adapted")
+        },
+        "under": {
+            name: [bits(kept) for kept in run.sources.decide(list(map(change, saved))) == wanted]
+            for name, change in changes(CHANGES).items()
+        },
+    }
+
+
+def _decisions(records: Sequence[dict[str, Any]], name: str, stage: str) -> np.ndarray:
+    return np.array([record["decisions"][name][stage] for record in records])
+
+
+def photos_of(args: argparse.Namespace) -> list[Path]:
+    """The packaged photos, and the images among the files given.
+
+    Raises:
+        UsageError: if there are none.
+    """
+    paths = [] if args.only else [path for path, _ in packaged()]
+    given = [source.path for source in files.find(args.photos)] if args.photos else []
+    paths += [path for path in given if (guess_type(path.name)[0] or "").startswith("image/")]
+    if not paths:
+        raise UsageError("no photos: --only leaves those under --photos alone")
+    return paths
+
+
+def blank(args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]) -> Any:
+    """What is measured, without a row."""
+    return {
+        "photos": [path.name for path in paths],
+        "method": args.method + (" of half of the middle" if args.half else ""),
+        "strength": args.strength,
+        "number": args.number,
+        "classifiers": {c.name: Path(c.config.origin).name for c in loaded},  # no machine's path
+        "rows": {},
+    }
+
+
+def measure(
+    args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]
+) -> dict[str, Any]:
+    """The rows asked for, by name, each for all sets of sources and seeds."""
+    rows = {}
+    for row in rows_of(args.rows):
+        begin, runs = time.perf_counter(), []
+        for seed in seeds_of(args.seeds):
+            for chosen in combinations(loaded, args.number):
+                targets = [c for c in loaded if c not in chosen]
+                with tempfile.TemporaryDirectory() as folder:
+                    settings = settings_of(row, seed)
+                    runs.append(adapt(args, paths, chosen, targets, settings, Path(folder)))
+        seconds = round(time.perf_counter() - begin, 1)
+        rows[row] = {"settings": recorded(row), "seconds": seconds, "runs": runs}
+        print(line_of(row, rows[row]), flush=True)
+    return rows
+
+
+def rows_of(text: str) -> list[str]:
+    """The rows named, all of them for `all`."""
+    several = ("mean logits", "half of the sources")
+    single = [name for name in ROWS if name not in several]
+    names = single if text == "all" else [name.strip() for name in text.split(";")]
+    if set(names) - set(ROWS):
+        raise UsageError(f"--rows: {sorted(set(names) - set(ROWS))}; choose from {list(ROWS)}")
+    return names
+
+
+def seeds_of(text: str) -> list[int]:
+    """The seeds named."""
+    try:
+        return [int(part) for part in split_names(text)]
+    except ValueError:
+        raise UsageError(f"--seeds {text}: give whole numbers, as in 0,1,2") from None
+
+
+def key(result: dict[str, Any]) -> str:
+    """What a result is called in a file of several."""
+    names = "+".join(name.split(".")[0] for name in result["classifiers"])
+    strength = "" if result["strength"] is None else f" {result['strength']:g}"
+    return f"{names}; {result['method']}{strength}; {result['number']} source(s)"
+
+
+def merged(earlier: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The result, with what a file holds of other rows that were measured with today's settings."""
+    before = earlier.get(key(result), {"rows": {}})
+    still = {
+        name: row
+        for name, row in before["rows"].items()
+        if name in ROWS and row["settings"] == recorded(name)
+    }
+    return earlier | {key(result): result | {"rows": still | result["rows"]}}
+
+
+def earlier_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the file of results holds already."""
+    if not (args.json and args.json.exists()):
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(args.json.read_text())
+        return found
+    except ValueError as error:
+        raise UsageError(f"--json {args.json} holds no results: {error}") from None
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure, print, write; 1 if `--quick` found other figures than those on record."""
+    args = arguments().parse_args(words)
+    memory.keep_freed()
+    compilation.enable_compilation_cache()
+    try:
+        args.strength = strength_of(args.method, args.strength)
+        rows_of(args.rows), seeds_of(args.seeds)
+        if args.quick and args.rows != BASE:
+            raise UsageError(f"--quick measures the row {BASE} alone; leave --rows out")
+        if args.plot:
+            check_side_files([args.plot], args.photos, overwrite=True)
+            check_matplotlib()
+        earlier = earlier_of(args)
+        paths, loaded = photos_of(args), load_all(split_names(args.classifiers))
+        if not 0 < args.number < len(loaded):
+            raise UsageError(f"--number is {args.number}; it must leave a target of {len(loaded)}")
+        result = blank(args, paths, loaded)
+        if args.json and earlier.get(key(result), result)["photos"] != result["photos"]:
+            raise UsageError(f"--json {args.json} holds this of other photos; name another file")
+        result["rows"] = measure(args, paths, loaded)
+    except JaxanonError as error:
+        print(error, file=sys.stderr)
+        return 2
+    results = merged(earlier, result)
+    print(f"\n{show(results[key(result)])}")
+    if args.json:
+        write_json(args.json, results)
+    if args.plot:
+        plot(results[key(result)]).savefig(args.plot, dpi=110)
+    if not args.quick:
+        return 0
+    text, agrees = compared(result, json.loads(RECORD.read_text()).get(key(result)))
+    print(text)
+    return 0 if agrees else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
