@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from command_line import NAMES, torch_layout, with_tinies
+from PIL import Image
+from safetensors.numpy import save_file
 from samples import picture, tiny
 
+from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -60,3 +65,29 @@ def compilations():
     jax.monitoring.register_event_duration_secs_listener(listen)
     yield seen
     jax.monitoring.unregister_event_duration_listener(listen)
+
+
+@pytest.fixture
+def zoo(tmp_path, monkeypatch):
+    """Registers three tiny classifiers; gives what to write after --sources and --targets."""
+    given = []
+    for i, name in enumerate(NAMES):
+        folder = tmp_path / "weights" / str(i)
+        folder.mkdir(parents=True)
+        save_file(torch_layout(i, 10 - i), folder / "model.safetensors")
+        (folder / "config.json").write_text(
+            json.dumps({"num_classes": 10 - i, "pretrained_cfg": {"tag": "test", "crop_pct": 0.9}})
+        )
+        given.append(f"{name.split('.')[0]}@{folder}")
+    monkeypatch.setattr(registry, "ENTRIES", with_tinies())
+    return given
+
+
+@pytest.fixture
+def photos_dir(tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    names = ["a.png", "b.jpg", "c.webp", "sub/d.png", "sub/e.png"]
+    for i, name in enumerate(names):
+        Image.fromarray(picture(i, 60 + 3 * i, 90)).save(folder / name)
+    return folder

@@ -1,0 +1,245 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command_line import NAMES, anonymize, jaxanon
+from PIL import Image
+from samples import picture
+from test_images import bad_files
+
+from jaxanon.anonymizers.naive import blur
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.io.images import decode
+from jaxanon.pipeline import intake
+
+
+def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_path, capsys):
+    out, plain = tmp_path / "out", tmp_path / "plain"
+    code = anonymize(
+        zoo, photos_dir, out, "--save-anonymized", plain, "--sheet", tmp_path / "sheet.png"
+    )
+    assert code == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["schema"] == 1
+    assert report["settings"]["strength"] == 10
+    assert report["classifiers"] == [
+        {"name": NAMES[0], "role": "source"},
+        {"name": NAMES[1], "role": "source"},
+        {"name": NAMES[2], "role": "target"},
+    ]
+    summary = report["summary"]
+    assert (summary["images"], summary["done"], summary["failed"]) == (5, 5, 0)
+    everyone = Ensemble([load_classifier(name) for name in zoo])
+    for row in report["images"]:
+        saved, before = decode(Path(row["output"])), None
+        relative = Path(row["output"]).relative_to(out)
+        before = decode(plain / relative)
+        assert Path(row["output"]).name[0] != "."
+        assert saved.shape == decode(Path(row["input"])).shape
+        assert row["linf"] == np.abs(saved.astype(int) - before).max() <= 40
+        made = {
+            "reference": everyone.decide([decode(Path(row["input"]))])[:, 0],
+            "anonymized": everyone.decide([before])[:, 0],
+            "adapted": everyone.decide([saved])[:, 0],
+        }
+        for c, name in enumerate(NAMES):
+            assert row["decisions"][name] == {key: value[c] for key, value in made.items()}
+        kept = all(
+            row["decisions"][n]["adapted"] == row["decisions"][n]["reference"] for n in NAMES[:2]
+        )
+        assert row["status"] == ("kept" if kept else "partly") == "kept"
+    assert summary["concordance"][NAMES[0]]["adapted"] == 1
+    rows = [image["decisions"][NAMES[2]] for image in report["images"]]
+    share = np.mean([row["adapted"] == row["reference"] for row in rows])
+    assert summary["concordance"][NAMES[2]]["adapted"] == pytest.approx(share)
+    shown = capsys.readouterr()
+    assert "5 images: 5 kept, 0 partly, 0 failed" in shown.out
+    assert "images/s  " not in shown.err, "no progress line where there is no terminal"
+    assert decode(tmp_path / "sheet.png").shape[1] > 800
+    assert not list(out.rglob("*.part"))
+
+
+def test_good_and_bad_files_together(zoo, photos_dir, tmp_path, capsys):
+    bad = bad_files(photos_dir, picture(9, 40, 60))
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out) == 1
+    saved = sorted(p.relative_to(out).as_posix() for p in out.rglob("*.png"))
+    assert saved == ["a.png", "b.png", "c.png", "sub/d.png", "sub/e.png"]
+    report = json.loads((out / "report.json").read_text())
+    failed = {Path(i["input"]).name: i for i in report["images"] if i["status"] == "failed"}
+    assert set(failed) == set(bad)
+    assert len(bad) == 8
+    shown = capsys.readouterr()
+    for name, row in failed.items():
+        assert name in row["error"]
+        assert row["output"] is None
+        assert f"failed: {row['error']}" in shown.out
+        assert f"error: {row['error']}" in shown.err
+    assert report["summary"]["failed"] == 8
+    assert report["summary"]["done"] == 5
+
+
+def test_names_that_would_meet_are_kept_apart(zoo, photos_dir, tmp_path):
+    shutil.copy(photos_dir / "a.png", photos_dir / "b.png")
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    assert {"b.jpg.png", "b.png.png"} <= {path.name for path in out.iterdir()}
+    report = json.loads((out / "report.json").read_text())
+    pairs = {Path(i["input"]).name: Path(i["output"]).name for i in report["images"]}
+    assert pairs["b.jpg"] == "b.jpg.png"
+    assert pairs["b.png"] == "b.png.png"
+
+
+def test_odd_names_are_printed_on_one_line(zoo, photos_dir, tmp_path, capsys):
+    (photos_dir / "two\nlines\x1b[31m.png").write_bytes(b"")
+    assert anonymize(zoo, photos_dir, tmp_path / "out") == 1
+    shown = capsys.readouterr()
+    assert "two\\nlines\\x1b[31m.png: the file is empty" in shown.err
+    assert "\x1b" not in shown.err + shown.out
+
+
+def test_weights_that_give_no_numbers_are_refused(zoo, photos_dir, tmp_path, capsys):
+    config = tmp_path / "weights" / "0" / "config.json"
+    for bad in (
+        {"mean": [float("nan"), 0, 0]},
+        {"crop_pct": 1e-9},
+        {"input_size": [3, 9999, 9999]},
+    ):
+        config.write_text(json.dumps({"num_classes": 10, "pretrained_cfg": bad}))
+        assert anonymize(zoo, photos_dir, tmp_path / "out") == 2
+        assert "not a usable classifier configuration" in capsys.readouterr().err
+
+
+def test_regions_limit_the_change(zoo, photos_dir, tmp_path):
+    boxes = [
+        {"url": name, "bboxes": [{"x0": 30, "y0": 12, "x1": 75, "y1": 50}]}
+        for name in ("a.png", "b.jpg", "c.webp", "sub/d.png")
+    ]
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    out = tmp_path / "out"
+    code = anonymize(
+        zoo, photos_dir, out, "--regions", tmp_path / "boxes.json", "--method", "solid", "--quiet"
+    )
+    assert code == 2, "solid takes no strength"
+    words = ["anonymize", photos_dir, "-o", out, "--sources", zoo[0], "--method", "pixelate"]
+    words += ["--strength", 16]
+    assert jaxanon(*words, "--regions", tmp_path / "boxes.json", "--quiet") == 1
+    report = json.loads((out / "report.json").read_text())
+    assert [i["status"] == "failed" for i in report["images"]] == [False] * 4 + [True]
+    assert "no entry" in report["images"][-1]["error"]
+    original, saved = decode(photos_dir / "a.png"), decode(out / "a.png")
+    outside = np.ones(original.shape[:2], bool)
+    outside[7:55, 25:80] = False
+    np.testing.assert_array_equal(saved[outside], original[outside])
+    assert (saved != original).any()
+
+
+@pytest.mark.parametrize(("form", "suffix"), [("jpeg", ".jpg"), ("webp", ".webp")])
+def test_other_formats_are_verified_after_compression(zoo, photos_dir, tmp_path, form, suffix):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--format", form, "--quiet") == 0
+    report = json.loads((out / "report.json").read_text())
+    assert {Path(i["output"]).suffix for i in report["images"]} == {suffix}
+    assert report["summary"]["concordance"][NAMES[0]]["adapted"] == 1
+    everyone = Ensemble([load_classifier(name) for name in zoo])
+    for row in report["images"]:
+        saved = decode(Path(row["output"]))
+        made = everyone.decide([saved])[:, 0]
+        assert [row["decisions"][name]["adapted"] for name in NAMES] == made.tolist()
+        original = decode(Path(row["input"]))
+        before = blur(original.astype(np.float32), 10 * min(original.shape[:2]) / 256)
+        gap = np.abs(saved - np.clip(np.rint(before), 0, 255)).max()
+        assert row["linf"] == gap, "measured on the saved file"
+
+
+def test_an_annotation_serves_one_input_only(zoo, photos_dir, tmp_path, capsys):
+    shutil.copy(photos_dir / "a.png", photos_dir / "b.png")
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for name in ("a", "b", "c"):
+        height, width = decode(next(photos_dir.glob(f"{name}.*"))).shape[:2]
+        Image.fromarray(np.full((height, width), 255, np.uint8)).save(masks / f"{name}.png")
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--regions", masks, "--quiet") == 1
+    report = json.loads((out / "report.json").read_text())
+    states = {Path(i["input"]).name: i["error"] for i in report["images"]}
+    assert states["a.png"] is None
+    assert "another input is called b too" in states["b.jpg"]
+    assert "another input is called b too" in states["b.png"]
+
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(photos_dir / "a.png", other / "b.png")
+    assert jaxanon("adapt", photos_dir, other, "-o", tmp_path / "o2", "--sources", zoo[0]) == 1
+    assert "no b" in (text := capsys.readouterr().err) or "another original" in text
+
+
+def test_where_the_time_went_is_in_the_report(zoo, photos_dir, tmp_path):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--slots", 2, "--quiet") == 0
+    timing = json.loads((out / "report.json").read_text())["timing"]
+    for share in ("device_busy", "slots_taken"):
+        assert 0 < timing[share] <= 1
+    assert {"compile", "encode and write", "read and anonymize"} <= set(timing["host_seconds"])
+    assert all(seconds > 0 for seconds in timing["host_seconds"].values())
+
+
+def test_the_number_of_slots_does_not_change_what_is_kept(zoo, photos_dir, tmp_path):
+    statuses = []
+    for slots in (1, 3):
+        out = tmp_path / str(slots)
+        assert anonymize(zoo, photos_dir, out, "--slots", slots, "--quiet") == 0
+        images = json.loads((out / "report.json").read_text())["images"]
+        statuses.append([image["status"] for image in images])
+    assert statuses[0] == statuses[1]
+
+
+def test_any_setting_of_the_loop_can_be_set(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    more = ["--set", "transforms=resize:0.3,flip", "--set", "patience=2", "--set", "nesterov=true"]
+    assert anonymize(zoo, photos_dir, out, *more, "--quiet") in (0, 1)
+    settings = json.loads((out / "report.json").read_text())["settings"]
+    assert settings["transforms"] == "resize:0.3,flip"
+    assert (settings["patience"], settings["nesterov"]) == (2, True)
+    for given, text in (
+        ("pateince=2", "near matches: patience"),
+        ("patience", "--set patience: give NAME=VALUE"),
+        ("goal=avoid", "unknown setting 'goal'; choose from confidence, confidence_step, "),
+        ("patience=two", "patience must be a whole number"),
+        ("nesterov=yes", "nesterov must be true or false"),
+        ("confidence=wide", "confidence must be a number"),
+        ("transforms=flop", "transforms=flop: unknown transform 'flop'; near matches: flip"),
+        ("transforms=flip,xyz", "unknown transform 'xyz'; choose from blocks, colour, di, "),
+        ("ensemble_mode=mean", "unknown ensemble_mode 'mean'"),
+    ):
+        assert anonymize(zoo, photos_dir, tmp_path / "other", "--set", given) == 2
+        assert text in capsys.readouterr().err
+
+
+def test_soft_targets_say_what_they_reveal(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    anonymize(zoo, photos_dir, out, "--loss", "soft", "--steps", 3)
+    assert "at most 608 bits" in capsys.readouterr().out  # 10 and 9 classes
+    assert json.loads((out / "report.json").read_text())["guarantee"]["bits"] == 608
+
+
+def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp_path, monkeypatch):
+    """Those of the sources alone, and of nothing else."""
+    told = {}
+
+    def listen(key, pixels, decisions, sources, settings, **more):
+        told[key.input] = more["soft_labels"]
+        return prepare(key, pixels, decisions, sources, settings, **more)
+
+    prepare = intake.prepare
+    monkeypatch.setattr(intake, "prepare", listen)
+    anonymize(zoo, photos_dir, tmp_path / "out", "--loss", "soft", "--steps", 3, "--quiet")
+    sources = Ensemble([load_classifier(name) for name in zoo[:2]])
+    assert told
+    for path, soft_labels in told.items():
+        for logits, soft_label in zip(sources.logits([decode(path)]), soft_labels, strict=True):
+            powers = np.exp(logits[0].astype(float))
+            np.testing.assert_allclose(soft_label, powers / powers.sum(), rtol=1e-4)
