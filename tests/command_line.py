@@ -14,7 +14,7 @@ NAMES = ("tiny_a.test", "tiny_b.test", "tiny_c.test")
 
 def torch_layout(seed: int, classes: int) -> dict[str, np.ndarray]:
     """The tiny classifier's weights as PyTorch would store them."""
-    classifier = tiny("x", seed, classes=classes)
+    classifier = tiny("x", seed, num_classes=classes)
     model = nnx.merge(classifier.network.graph, classifier.params)
     state = {}
     for path, layer in nnx.iter_modules(model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -13,6 +14,7 @@ from PIL import Image
 from safetensors.numpy import save_file
 from samples import picture, tiny
 
+from jaxanon import cli
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 
@@ -31,7 +33,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tinies() -> list[Classifier]:
-    return [tiny("tiny_a", 1), tiny("tiny_b", 2, size=40, classes=7), tiny("tiny_c", 3)]
+    return [tiny("tiny_a", 1), tiny("tiny_b", 2, size=40, num_classes=7), tiny("tiny_c", 3)]
 
 
 @pytest.fixture
@@ -91,3 +93,9 @@ def photos_dir(tmp_path):
     for i, name in enumerate(names):
         Image.fromarray(picture(i, 60 + 3 * i, 90)).save(folder / name)
     return folder
+
+
+@pytest.fixture
+def tiny_main(tinies):
+    """The command line, with tiny classifiers whatever names it is given."""
+    return partial(cli.main, load=lambda names, *, quiet=False: tinies[: len(names)])

@@ -212,47 +212,43 @@ def test_caps_that_cannot_work_are_refused(arguments, message):
         Cap(*arguments)
 
 
-def test_the_command(tmp_path, tinies, monkeypatch, capsys):
-    from jaxanon.cli import anonymize as adapting
+def test_the_command(tmp_path, tinies, tiny_main, capsys):
 
-    monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.fromarray(PHOTOS[0]).save(photos / "a.png")
     words = [str(w) for w in ("anonymize", photos, "-o", tmp_path / "out", "--sources", "lite0")]
     words[-1] = "tf_efficientnet_lite0"
-    assert cli.main([*words, "--judge", "targets"]) == 2
+    assert tiny_main([*words, "--judge", "targets"]) == 2
     assert "--judge goes with --cap" in capsys.readouterr().err
-    assert cli.main([*words, "--cap", "0.9"]) == 2
+    assert tiny_main([*words, "--cap", "0.9"]) == 2
     assert "needs --targets" in capsys.readouterr().err
     targets = ["--targets", "tf_efficientnet_lite1", "--steps", "7"]
-    assert cli.main([*words, "--cap", "1", *targets, "--quiet"]) == 0
+    assert tiny_main([*words, "--cap", "1", *targets, "--quiet"]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert report["settings"]["cap"] == 1
     assert report["settings"]["verify_every"] == 7
     assert report["images"][0]["score"]["adapted"] <= 1
     attack = ["attack", str(photos), "-o", str(tmp_path / "x"), "--cap", "0.5"]
     with pytest.raises(SystemExit, match="2"):  # it starts from the original
-        cli.main(attack)
+        tiny_main(attack)
     assert "unrecognized arguments: --cap" in capsys.readouterr().err
 
 
-def test_an_image_above_the_cap_leaves_nothing_behind(tmp_path, tinies, monkeypatch, capsys):
+def test_an_image_above_the_cap_leaves_nothing_behind(tmp_path, tinies, tiny_main, capsys):
     """Neither its anonymized form nor the file of an earlier run."""
-    from jaxanon.cli import anonymize as adapting
 
-    monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos, out, hidden = (tmp_path / name for name in ("photos", "out", "hidden"))
     photos.mkdir()
     Image.fromarray(PHOTOS[0]).save(photos / "a.png")
     words = ["anonymize", photos, "-o", out, "--sources", "tf_efficientnet_lite0", "--steps", "9"]
     words = [*map(str, [*words, "--targets", "tf_efficientnet_lite1", "--save-anonymized", hidden])]
-    assert cli.main(words) == 0
+    assert tiny_main(words) == 0
     assert (out / "a.png").exists()
     assert (hidden / "a.png").exists()
-    assert cli.main([*words, "--overwrite", "--cap", "-1", "--set", "steps=5"]) == 2
+    assert tiny_main([*words, "--overwrite", "--cap", "-1", "--set", "steps=5"]) == 2
     assert "--set steps=5 and --steps 9: give one" in capsys.readouterr().err
-    assert cli.main([*words, "--overwrite", "--cap", "-1"]) == 1
+    assert tiny_main([*words, "--overwrite", "--cap", "-1"]) == 1
     assert "the anonymized image itself scores" in capsys.readouterr().out
     assert not (out / "a.png").exists()
     assert not (hidden / "a.png").exists()

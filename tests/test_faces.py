@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from jaxanon import cli
 from jaxanon.display.sheet import preview
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import decode
@@ -123,22 +122,17 @@ def test_the_preview_draws_boxes_and_tints_what_changes():
     assert preview([(picture, Region())])
 
 
-@pytest.fixture
-def tiny_names(tinies, monkeypatch):
-    from jaxanon.cli import anonymize
-
-    monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
-    return ["--sources", "tf_efficientnet_lite0", "--steps", "20"]
+TINY = ("--sources", "tf_efficientnet_lite0", "--steps", "20")
 
 
-def test_a_run_changes_faces_alone_and_says_where_it_found_none(tmp_path, tiny_names, capsys):
+def test_a_run_changes_faces_alone_and_says_where_it_found_none(tmp_path, tiny_main, capsys):
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     for name in ("astronaut", "chelsea"):
         Image.fromarray(getattr(data, name)()).save(photos / f"{name}.png")
     sheet = tmp_path / "preview.png"
     words = [*map(str, ("anonymize", photos, "-o", out, "--regions", "faces", "--preview", sheet))]
-    assert cli.main([*words, "--method", "solid", *tiny_names]) == 0
+    assert tiny_main([*words, "--method", "solid", *TINY]) == 0
     shown = capsys.readouterr().out
     assert "nothing private was found in 1 images" in shown
     assert "chelsea.png" in shown
@@ -151,18 +145,18 @@ def test_a_run_changes_faces_alone_and_says_where_it_found_none(tmp_path, tiny_n
     report = json.loads((out / "report.json").read_text())
     assert [image["regions"] for image in report["images"]] == [1, 0]
     assert sheet.is_file()
-    again = [*words, "--method", "solid", "--overwrite", *tiny_names]
-    assert cli.main([*again, "--preview", str(out / "p.png"), "--quiet"]) == 2
+    again = [*words, "--method", "solid", "--overwrite", *TINY]
+    assert tiny_main([*again, "--preview", str(out / "p.png"), "--quiet"]) == 2
     assert "shows the originals; keep it outside" in capsys.readouterr().err
 
 
-def test_boxes_of_no_input_are_refused(tmp_path, tiny_names, capsys):
+def test_boxes_of_no_input_are_refused(tmp_path, tiny_main, capsys):
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.fromarray(data.astronaut()).save(photos / "a.png")
     also = boxes(tmp_path, "also.json", {"a.png": [(1, 1, 9, 9)], "b.png": [(1, 1, 9, 9)]})
     words = ["anonymize", photos, "-o", tmp_path / "out", "--regions", "faces", "--also", also]
-    assert cli.main([*map(str, words), *tiny_names]) == 2
+    assert tiny_main([*map(str, words), *TINY]) == 2
     assert "1 entries are of no input, b the first" in capsys.readouterr().err
 
 

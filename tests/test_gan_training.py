@@ -333,12 +333,10 @@ def test_diagonal_neighbours_are_one_part(filler):
 
 
 def test_photos_that_differ_where_they_are_private_get_the_same_fill(
-    trained, tmp_path, tinies, monkeypatch
+    trained, tmp_path, tinies, tiny_main
 ):
     """By the command: not even the choice of the person depends on what was there."""
-    from jaxanon.cli import anonymize
 
-    monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
     rng = np.random.default_rng(5)
     box = {"x0": 20, "y0": 15, "x1": 50, "y1": 41}
     shown = rng.integers(0, 256, (61, 81, 3), dtype=np.uint8)
@@ -352,7 +350,7 @@ def test_photos_that_differ_where_they_are_private_get_the_same_fill(
         (tmp_path / name).mkdir()
         Image.fromarray(picture).save(tmp_path / name / "a.png")
         to = ["-o", tmp_path / f"{name}-out", "--save-anonymized", tmp_path / f"{name}-hidden"]
-        assert main([str(w) for w in ("anonymize", tmp_path / name, *to, *words)]) == 0
+        assert tiny_main([str(w) for w in ("anonymize", tmp_path / name, *to, *words)]) == 0
         made.append((tmp_path / f"{name}-hidden" / "a.png").read_bytes())
     assert made[0] == made[1]
     hidden = np.asarray(Image.open(tmp_path / "one-hidden" / "a.png"))
@@ -361,4 +359,4 @@ def test_photos_that_differ_where_they_are_private_get_the_same_fill(
     np.testing.assert_array_equal(hidden[outside], shown[outside])
     shutil.rmtree(trained / "samples")  # nothing that the fill depends on
     again = [str(w) for w in ("anonymize", tmp_path / "two", *to, *words, "--resume")]
-    assert main(again) == 0
+    assert tiny_main(again) == 0

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 from samples import picture
 
-from jaxanon import cli
 from jaxanon.anonymizers import isr
 from jaxanon.anonymizers.isr import (
     Motion,
@@ -147,10 +146,8 @@ def test_sizes_are_checked(text):
 
 
 @pytest.fixture
-def run(tinies, monkeypatch, tmp_path):
-    from jaxanon.cli import anonymize
+def run(tinies, tiny_main, tmp_path):
 
-    monkeypatch.setattr(anonymize, "load_all", lambda names, quiet: tinies[: len(names)])
     photos = tmp_path / "photos"
     photos.mkdir()
     for i in range(3):
@@ -158,7 +155,7 @@ def run(tinies, monkeypatch, tmp_path):
 
     def call(*words):
         fixed = ("anonymize", photos, "--method", "isr", "--sources", "tf_efficientnet_lite0")
-        return cli.main([*map(str, (*fixed, *words)), "--steps", "30", "--quiet"])
+        return tiny_main([*map(str, (*fixed, *words)), "--steps", "30", "--quiet"])
 
     return call
 

@@ -8,7 +8,6 @@ from PIL import Image
 from samples import picture
 from skimage import data
 
-from jaxanon import cli
 from jaxanon.anonymizers.naive import anonymize
 from jaxanon.errors import ImageError
 from jaxanon.io.pairs import TURNS, check_orientation
@@ -34,10 +33,8 @@ def test_what_says_nothing_of_its_orientation_passes(tmp_path):
     check_orientation(noise, noise, tmp_path / "a.png")
 
 
-def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, monkeypatch, capsys):
-    from jaxanon.cli import anonymize as adapting
+def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, tiny_main, capsys):
 
-    monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos, blurred, out = tmp_path / "photos", tmp_path / "blurred", tmp_path / "out"
     for folder in (photos / "sub", blurred / "sub"):
         folder.mkdir(parents=True)
@@ -53,7 +50,7 @@ def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, monke
             Image.fromarray(np.ascontiguousarray(made)).save(blurred / "sub" / f"{name}.jpg")
     Image.fromarray(picture(9, 60, 80)).save(blurred / "stranger.jpg")
     words = ["adapt", photos, blurred, "-o", out, "--sources", "tf_efficientnet_lite0"]
-    assert cli.main([*map(str, words), "--steps", "20"]) == 1
+    assert tiny_main([*map(str, words), "--steps", "20"]) == 1
     shown = capsys.readouterr()
     for text in (
         "no sub/missing.*", "has 80x50", "(turned by 90 degrees?)",
@@ -65,10 +62,8 @@ def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, monke
     assert [path.name for path in (out / "sub").iterdir()] == ["fine.png"]
 
 
-def test_pairs_are_resumed_once_the_missing_one_is_there(tmp_path, tinies, monkeypatch, capsys):
-    from jaxanon.cli import anonymize as adapting
+def test_pairs_are_resumed_once_the_missing_one_is_there(tmp_path, tinies, tiny_main, capsys):
 
-    monkeypatch.setattr(adapting, "load_all", lambda names, quiet: tinies[: len(names)])
     photos, blurred, out = tmp_path / "photos", tmp_path / "blurred", tmp_path / "out"
     photos.mkdir()
     blurred.mkdir()
@@ -80,12 +75,12 @@ def test_pairs_are_resumed_once_the_missing_one_is_there(tmp_path, tinies, monke
     (blurred / "2.png").unlink()
     words = ["adapt", photos, blurred, "-o", out, "--sources", "tf_efficientnet_lite0", "--quiet"]
     words = [*map(str, words), "--steps", "20"]
-    assert cli.main(words) == 1
+    assert tiny_main(words) == 1
     times = {i: (out / f"{i}.png").stat().st_mtime_ns for i in (0, 1)}
     (blurred / "2.png").write_bytes(hidden)
     other = anonymize(picture(1, 60, 80), Region(), "pixelate", 16)
     Image.fromarray(other).save(blurred / "1.png")
-    assert cli.main([*words, "--resume"]) == 0
+    assert tiny_main([*words, "--resume"]) == 0
     assert (out / "2.png").is_file()
     assert (out / "0.png").stat().st_mtime_ns == times[0]
     assert (out / "1.png").stat().st_mtime_ns != times[1], "its partner was made anew"

@@ -8,7 +8,6 @@ from PIL import Image
 from samples import picture
 from skimage import data
 
-from jaxanon import cli
 from jaxanon.anonymizers.naive import anonymize, blur
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.privacy.attacks import ATTACKS, deviation_of
@@ -119,32 +118,31 @@ def test_everything_published_is_examined(tinies, embedder):
 
 
 @pytest.fixture
-def folders(tmp_path, tinies, monkeypatch):
-    from jaxanon.cli import anonymize as adapting
-    from jaxanon.cli import privacy
-
-    for module in (adapting, privacy):
-        monkeypatch.setattr(module, "load_all", lambda names, quiet: tinies[: len(names)])
+def folders(tmp_path, tinies, tiny_main):
     photos = tmp_path / "photos"
     photos.mkdir()
     for i in range(6):
         Image.fromarray(picture(i, 60, 80)).save(photos / f"{i}.png")
     words = ["--save-anonymized", tmp_path / "blurred", "--sources", "tf_efficientnet_lite0"]
     words = ["anonymize", photos, "-o", tmp_path / "out", *words, "--quiet"]
-    assert cli.main([*map(str, words)]) == 0
+    assert tiny_main([*map(str, words)]) == 0
     return tmp_path
 
 
-def report(folders, *words):
-    to = folders / "privacy.json"
-    fixed = ("privacy", folders / "photos", folders / "out", "--json", to, "--overwrite")
-    names = ("--classifiers", "tf_efficientnet_lite0,tf_efficientnet_lite1")
-    status = cli.main([*map(str, (*fixed, *words, *names))])
-    return status, json.loads(to.read_text()) if to.exists() else None
+@pytest.fixture
+def report(folders, tiny_main):
+    def run(*words):
+        to = folders / "privacy.json"
+        fixed = ("privacy", folders / "photos", folders / "out", "--json", to, "--overwrite")
+        names = ("--classifiers", "tf_efficientnet_lite0,tf_efficientnet_lite1")
+        status = tiny_main([*map(str, (*fixed, *words, *names))])
+        return status, json.loads(to.read_text()) if to.exists() else None
+
+    return run
 
 
-def test_the_command_prints_and_writes_the_report(folders, capsys):
-    status, found = report(folders, "--anonymized", folders / "blurred", "--no-faces")
+def test_the_command_prints_and_writes_the_report(capsys):
+    status, found = report("--anonymized", folders / "blurred", "--no-faces")
     assert status == 0
     assert found["images"] == 6
     assert found["classifiers"] == {"sources": ["tiny_a"], "held out": ["tiny_b"]}
@@ -170,18 +168,18 @@ def test_the_command_prints_and_writes_the_report(folders, capsys):
     assert "6 images compared, 0 failed" in shown
 
 
-def test_without_the_anonymized_images_there_is_no_difference(folders):
-    status, found = report(folders, "--copies", folders / "blurred", "--no-faces")
+def test_without_the_anonymized_images_there_is_no_difference(folders, report):
+    status, found = report("--copies", folders / "blurred", "--no-faces")
     assert status == 0
     assert "average" in {row["attack"] for row in found["reidentification"]}
     for row in found["reidentification"]:
         assert row["rank1"].keys() == {"adapted", "chance"}
 
 
-def test_a_missing_partner_is_named_and_the_rest_goes_on(folders, capsys):
+def test_a_missing_partner_is_named_and_the_rest_goes_on(folders, report, capsys):
     (folders / "blurred" / "3.png").unlink()
     (folders / "out" / "report.json").unlink()
-    status, found = report(folders, "--anonymized", folders / "blurred", "--no-faces")
+    status, found = report("--anonymized", folders / "blurred", "--no-faces")
     assert status == 1
     assert found["images"] == 5
     assert "no 3.*" in found["failed"][0]
@@ -192,23 +190,23 @@ def test_a_missing_partner_is_named_and_the_rest_goes_on(folders, capsys):
     assert "256 (assumed; --deviation X tells it)" in shown
 
 
-def test_images_made_from_the_originals_have_no_guarantee(folders, capsys):
+def test_images_made_from_the_originals_have_no_guarantee(folders, tiny_main, capsys):
     to = folders / "attacked"
     words = ["attack", folders / "photos", "-o", to, "--sources", "tf_efficientnet_lite0"]
-    assert cli.main([*map(str, words), "--steps", "2", "--quiet"]) == 0
-    assert cli.main(["privacy", str(folders / "photos"), str(to), "--no-faces"]) == 0
+    assert tiny_main([*map(str, words), "--steps", "2", "--quiet"]) == 0
+    assert tiny_main(["privacy", str(folders / "photos"), str(to), "--no-faces"]) == 0
     shown = capsys.readouterr().out
     assert "guaranteed: nothing: the images were made from the originals themselves\n" in shown
     assert "bits\n" not in shown.replace("bits single", "")
 
 
-def test_what_is_told_by_some_of_the_sources_is_not_taken_for_all(folders, capsys):
+def test_what_is_told_by_some_of_the_sources_is_not_taken_for_all(folders, tiny_main, capsys):
     words = ["anonymize", folders / "photos", "-o", folders / "two", "--quiet", "--sources"]
-    assert cli.main([*map(str, words), "tf_efficientnet_lite0,tf_efficientnet_lite1"]) == 0
+    assert tiny_main([*map(str, words), "tf_efficientnet_lite0,tf_efficientnet_lite1"]) == 0
     to = folders / "privacy.json"
     words = ["privacy", folders / "photos", folders / "two", "--json", to, "--no-faces"]
     words += ["--anonymized", folders / "blurred", "--classifiers", "tf_efficientnet_lite0"]
-    assert cli.main([*map(str, words)]) == 0
+    assert tiny_main([*map(str, words)]) == 0
     found = json.loads(to.read_text())
     assert "without tiny_b" in found["decisions_left_out"]
     assert "the decisions were left out: --classifiers is without" in capsys.readouterr().out
@@ -230,19 +228,19 @@ def test_only_what_was_hidden_is_deblurred(tinies):
         assert apart.max() == 0
 
 
-def test_faces_are_left_out_where_their_packages_are_missing(folders, monkeypatch, capsys):
+def test_faces_are_left_out_where_their_packages_are_missing(report, monkeypatch, capsys):
     import sys
 
     monkeypatch.setitem(sys.modules, "dlib", None)
-    status, found = report(folders)
+    status, found = report()
     assert status == 0
     assert found["faces"] is None
     assert "jaxanon[privacy]" in found["faces_left_out"]
-    assert report(folders, "--threshold", 0.5)[0] == 2, "asked for, so its lack is an error"
+    assert report("--threshold", 0.5)[0] == 2, "asked for, so its lack is an error"
     assert "jaxanon[privacy]" in capsys.readouterr().err
 
 
-def test_faces_in_the_report(folders):
+def test_faces_in_the_report():
     for place in ("photos", "out", "blurred"):
         shown = (
             data.astronaut()
@@ -250,7 +248,7 @@ def test_faces_in_the_report(folders):
             else anonymize(data.astronaut(), Region(), "pixelate", 30)
         )
         Image.fromarray(shown).save(folders / place / "face.png")
-    status, found = report(folders, "--anonymized", folders / "blurred")
+    status, found = report("--anonymized", folders / "blurred")
     assert status == 0
     assert found["faces"]["faces"] == 1
     assert found["faces"]["adapted"]["mean"] == 0
@@ -261,9 +259,9 @@ def test_faces_in_the_report(folders):
     assert row["gallery"] == 1
 
 
-def test_the_report_is_kept_out_of_the_inputs(folders, capsys):
+def test_the_report_is_kept_out_of_the_inputs(folders, tiny_main, capsys):
     words = ("privacy", folders / "photos", folders / "out", "--json", folders / "out" / "p.json")
-    assert cli.main([*map(str, words)]) == 2
+    assert tiny_main([*map(str, words)]) == 2
     assert "lies among the inputs" in capsys.readouterr().err
 
 
@@ -276,30 +274,32 @@ def test_the_report_is_kept_out_of_the_inputs(folders, capsys):
         '{"classifiers": [{"name": "a", "role": "target"}], "settings": {}, "guarantee": {}}',
     ],
 )  # fmt: skip
-def test_a_damaged_report_of_the_run_is_named(folders, text, capsys):
+def test_a_damaged_report_of_the_run_is_named(folders, report, text, capsys):
     (folders / "out" / "report.json").write_text(text)
-    assert report(folders, "--no-faces")[0] == 2
+    assert report("--no-faces")[0] == 2
     assert "report.json: not the report of a run" in capsys.readouterr().err
 
 
-def test_turned_images_are_no_evidence_of_privacy(folders, capsys):
+def test_turned_images_are_no_evidence_of_privacy(folders, report, capsys):
     Image.fromarray(data.chelsea()[:300, :300]).save(folders / "photos" / "cat.png")
     for place in ("out", "blurred"):
         turned = np.rot90(data.chelsea()[:300, :300], 2)
         Image.fromarray(np.ascontiguousarray(turned)).save(folders / place / "cat.png")
-    status, found = report(folders, "--no-faces")
+    status, found = report("--no-faces")
     assert status == 1
     assert "turned by 180 degrees" in found["failed"][0]
     assert found["images"] == 6
 
 
-def test_views_are_named_where_one_must_be_chosen(folders, capsys):
+def test_views_are_named_where_one_must_be_chosen(folders, tiny_main, capsys):
     view = folders / "views" / "view-1"
     view.mkdir(parents=True)
     for path in (folders / "out").glob("*.png"):
         path.rename(view / path.name)
     (folders / "out" / "report.json").rename(folders / "views" / "report.json")
-    assert cli.main(["privacy", str(folders / "photos"), str(folders / "views"), "--no-faces"]) == 1
+    assert (
+        tiny_main(["privacy", str(folders / "photos"), str(folders / "views"), "--no-faces"]) == 1
+    )
     assert "give one, such as" in capsys.readouterr().err
-    assert cli.main(["privacy", str(folders / "photos"), str(view), "--no-faces"]) == 0
+    assert tiny_main(["privacy", str(folders / "photos"), str(view), "--no-faces"]) == 0
     assert "sources" in capsys.readouterr().out, "the report lies above the view"

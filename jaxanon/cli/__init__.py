@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from jaxanon import __version__
 from jaxanon.cli import arguments
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
 from jaxanon.runtime import memory
+
+if TYPE_CHECKING:
+    from jaxanon.cli.common import Loader
 
 
 class Command(NamedTuple):
@@ -122,8 +125,13 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 done, 1 some images failed, 2 wrong usage."""
+def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
+    """Run a command; returns the exit status: 0 done, 1 some images failed, 2 wrong usage.
+
+    Args:
+        argv: the words after `jaxanon`; by default those of the process.
+        load: loads the classifiers that a command names; by default their weights.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file name may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
@@ -134,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command = getattr(import_module(f"jaxanon.cli.{chosen.module}"), chosen.function)
         with import_module("jaxanon.io.images").quiet():
-            status: int = command(args)
+            status: int = command(args) if load is None else command(args, load)
         return status
     except (UsageError, WeightsError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)

@@ -17,6 +17,7 @@ from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
 from jaxanon.cli.areas import Finder, region_finder, write_preview
 from jaxanon.cli.common import (
+    Loader,
     check_sheet,
     check_side_files,
     classifiers_named,
@@ -37,7 +38,7 @@ from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
 
 
-def anonymize(args: Namespace) -> int:
+def anonymize(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon anonymize`."""
     compilation.enable_compilation_cache()
     settings = _settings(args, "keep")
@@ -45,7 +46,7 @@ def anonymize(args: Namespace) -> int:
     sources = files.find(args.src)
     region_of = region_finder(args, sources)
 
-    def load(source: files.InputFile, view: int) -> Loaded:
+    def load_image(source: files.InputFile, view: int) -> Loaded:
         original = images.decode(source.path)
         region = region_of(source, original)
         try:
@@ -55,10 +56,10 @@ def anonymize(args: Namespace) -> int:
         return Loaded(original, hidden.anonymized, region.mask, region.boxes, hidden.low)
 
     options = {"command": "anonymize", **how.options}
-    return _adapt_all(args, settings, sources, load, options, args.src, region_of, how)
+    return _adapt_all(args, load, settings, sources, load_image, options, args.src, region_of, how)
 
 
-def adapt(args: Namespace) -> int:
+def adapt(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon adapt`: pairs made by any other anonymizer."""
     a, b = args.originals.resolve(), args.anonymized.resolve()
     if a == b or a in b.parents or b in a.parents:
@@ -72,7 +73,7 @@ def adapt(args: Namespace) -> int:
         text = f"{len(strangers)} files of {args.anonymized} are of no original, and left out"
         print(f"jaxanon: {text}; {printable(str(strangers[0].path))} is the first", file=sys.stderr)
 
-    def load(original: files.InputFile, _view: int) -> Loaded:
+    def load_image(original: files.InputFile, _view: int) -> Loaded:
         partner = partners.find(original)
         before, after = decode_together(original, partner)
         check_orientation(before, after, partner.path)
@@ -82,30 +83,39 @@ def adapt(args: Namespace) -> int:
     options = {"command": "adapt", "anonymized": str(args.anonymized)}
     inputs = [args.originals, args.anonymized]
     return _adapt_all(
-        args, settings, originals, load, options, inputs, region_of, partner_of=partners.path_of
+        args,
+        load,
+        settings,
+        originals,
+        load_image,
+        options,
+        inputs,
+        region_of,
+        partner_of=partners.path_of,
     )
 
 
-def attack(args: Namespace) -> int:
+def attack(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
     sources = files.find(args.src)
     region_of = region_finder(args, sources)
 
-    def load(source: files.InputFile, _view: int) -> Loaded:
+    def load_image(source: files.InputFile, _view: int) -> Loaded:
         original = images.decode(source.path)
         region = region_of(source, original)
         return Loaded(original, original, region.mask, region.boxes)
 
     settings = _settings(args, "avoid" if args.target_class is None else "reach")
     options = {"command": "attack", "target_class": args.target_class}
-    return _adapt_all(args, settings, sources, load, options, args.src, region_of)
+    return _adapt_all(args, load, settings, sources, load_image, options, args.src, region_of)
 
 
 def _adapt_all(
     args: Namespace,
+    load: Loader,
     settings: Settings,
     sources: Sequence[files.InputFile],
-    load: Callable[[files.InputFile, int], Loaded],
+    load_image: Callable[[files.InputFile, int], Loaded],
     options: dict[str, Any],
     inputs: Sequence[Path],
     region_of: Finder,
@@ -135,7 +145,7 @@ def _adapt_all(
             item = Item(
                 source.path,
                 output,
-                partial(load, source, view),
+                partial(load_image, source, view),
                 anonymized,
                 overwrite=args.overwrite or output.resolve() in known,
                 overwrite_anonymized=ours,
@@ -159,7 +169,7 @@ def _adapt_all(
     if args.cap is not None:
         judge = args.judge or ("faces" if args.regions == "faces" else "targets")
         cap = Cap(args.cap, judge, len(adapted_to), len(held_out))
-    loaded = load_all([*adapted_to, *held_out], quiet=args.quiet)
+    loaded = load([*adapted_to, *held_out], quiet=args.quiet)
     classifiers, others = loaded[: len(adapted_to)], loaded[len(adapted_to) :]
     run = Run(
         items,

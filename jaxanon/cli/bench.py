@@ -13,7 +13,7 @@ from typing import Any
 
 from jaxanon.adaptation.settings import preset
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.cli.common import check_side_files, classifiers_named, load_all
+from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
 from jaxanon.cli.demo import photos
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
@@ -36,7 +36,7 @@ HEAD = (
 )
 
 
-def bench(args: Namespace) -> int:
+def bench(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon bench`."""
     names = classifiers_named("--classifiers", args.classifiers)
     for option in ("batch", "repeats"):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -128,6 +128,12 @@ def announce() -> None:
     log.handlers = [_Terminal()]
     log.propagate = False
     log.setLevel(logging.INFO)
+
+
+class Loader(Protocol):
+    """Loads the classifiers of these names, in their order."""
+
+    def __call__(self, names: Sequence[str], *, quiet: bool = False) -> list[Classifier]: ...
 
 
 def load_all(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:

@@ -12,7 +12,7 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers.naive import DEFAULT_STRENGTH
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.weights.checkpoint import package_folder
-from jaxanon.cli.common import keep_apart, load_all, write_sheet
+from jaxanon.cli.common import Loader, keep_apart, load_all, write_sheet
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.io import images
@@ -38,7 +38,7 @@ def photos() -> list[tuple[Path, int]]:
     return [(path, int(path.stem.split("_")[-1])) for path in found]
 
 
-def demo(args: Namespace) -> int:
+def demo(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon demo`."""
     labelled = photos()
     keep_apart(args.output, [])

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxanon import __version__
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.cli.common import check_side_files, classifiers_named, load_all, looked_at
+from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all, looked_at
 from jaxanon.display import tables
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError, UsageError
@@ -26,7 +26,7 @@ from jaxanon.runtime import compilation, workers
 from jaxanon.runtime.devices import mesh
 
 
-def privacy(args: Namespace) -> int:
+def privacy(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon privacy`."""
     names = classifiers_named("--classifiers", args.classifiers)
     _need_skimage()
@@ -43,7 +43,7 @@ def privacy(args: Namespace) -> int:
     made = _report_of(args.adapted)
     faces, why_not = _face_tools(args)
     compilation.enable_compilation_cache()
-    ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=mesh(args.devices))
+    ensemble = Ensemble(load(names, quiet=args.quiet), mesh=mesh(args.devices))
     groups, sources, missing = _groups(ensemble.names, made)
     deviation, known = deviation_of(made.get("settings", {}))
     if args.deviation is not None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.ensemble import Ensemble, Views
-from jaxanon.cli.common import check_side_files, classifiers_named, load_all, looked_at
+from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all, looked_at
 from jaxanon.display import tables
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError, UsageError
@@ -22,7 +22,7 @@ from jaxanon.runtime import compilation, workers
 from jaxanon.runtime.devices import mesh
 
 
-def evaluate(args: Namespace) -> int:
+def evaluate(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon transfer`."""
     names = classifiers_named("--classifiers", args.classifiers)
     originals = files.find([args.originals])
@@ -44,7 +44,7 @@ def evaluate(args: Namespace) -> int:
         raise UsageError(f"--under {listed}: {error}") from None
     compilation.enable_compilation_cache()
     on = mesh(args.devices)
-    ensemble = Ensemble(load_all(names, quiet=args.quiet), mesh=on)
+    ensemble = Ensemble(load(names, quiet=args.quiet), mesh=on)
     chosen = ensemble.names[at]
     with compilation.gc_paused():
         ensemble.compile()
