@@ -141,7 +141,7 @@ def report(folders, tiny_main):
     return run
 
 
-def test_the_command_prints_and_writes_the_report(capsys):
+def test_the_command_prints_and_writes_the_report(folders, report, capsys):
     status, found = report("--anonymized", folders / "blurred", "--no-faces")
     assert status == 0
     assert found["images"] == 6
@@ -240,7 +240,7 @@ def test_faces_are_left_out_where_their_packages_are_missing(report, monkeypatch
     assert "jaxanon[privacy]" in capsys.readouterr().err
 
 
-def test_faces_in_the_report():
+def test_faces_in_the_report(folders, report):
     for place in ("photos", "out", "blurred"):
         shown = (
             data.astronaut()
