@@ -31,7 +31,7 @@ from samples import picture
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 
 
 def run_of(sources, adapted, gradients=100.0):
@@ -232,8 +232,8 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
     out = tmp_path / "out"
     found = ablate_transfer.adapt(args, paths, tinies[:1], tinies[1:], settings, out)
     everyone = Ensemble(tinies)
-    reference = everyone.decide([decode(path) for path in paths])
-    saved = [decode(out / f"{i}.png") for i in range(3)]
+    reference = everyone.decide([read_image(path) for path in paths])
+    saved = [read_image(out / f"{i}.png") for i in range(3)]
     kept = everyone.decide(saved) == reference
     for name, outcome in zip(everyone.names, kept, strict=True):
         np.testing.assert_array_equal(unpacked(found["adapted"][name]), outcome)
@@ -241,7 +241,7 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
     np.testing.assert_array_equal(unpacked(found["under"]["flip"][0]), flipped)
     assert found["sources"] == ["tiny_a"]
     assert 0 < found["gradients"] <= 10
-    changed = (saved[0] != decode(paths[0])).any(-1)
+    changed = (saved[0] != read_image(paths[0])).any(-1)
     assert changed[:, 36:].any() != half, "half of the middle lies left"
     assert changed.any()
 

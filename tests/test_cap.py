@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from runs import item, quiet_run
 from samples import picture
 
 from jaxanon import cli
@@ -18,11 +19,9 @@ from jaxanon.adaptation.stream import stream
 from jaxanon.anonymizers.naive import anonymize
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 from jaxanon.pipeline.cap import Cap
-from jaxanon.pipeline.item import Item, Loaded
-from jaxanon.pipeline.manifest import Journal
-from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.item import LoadedImage
 from jaxanon.pipeline.verification import Verification
 from jaxanon.regions.boxes import Region
 from jaxanon.regions.faces import Face
@@ -33,14 +32,12 @@ HIDDEN = [anonymize(photo, Region(), "blur", 24) for photo in PHOTOS]
 
 def run(folder, tinies, limit, name="fast", **changes):
     items = [
-        Item(Path(f"{i}.png"), folder / f"{i}.png", lambda i=i: Loaded(PHOTOS[i], HIDDEN[i], None))
+        item(f"{i}.png", folder / f"{i}.png", lambda i=i: LoadedImage(PHOTOS[i], HIDDEN[i], None))
         for i in range(len(PHOTOS))
     ]
     settings = preset(name, **{"steps": 40, "verify_every": 5, **changes})
     cap = None if limit is None else Cap(limit, "targets", 1, 1)
-    journal = Journal(folder, {})
-    made = Run(items, tinies[:1], tinies[1:2], settings, "png", {}, journal, cap=cap, quiet=True)
-    return made.execute({})
+    return quiet_run(folder, items, tinies[:1], tinies[1:2], settings, cap=cap).execute()
 
 
 def score(tinies, original, picture):
@@ -52,7 +49,7 @@ def score(tinies, original, picture):
 def test_scores_are_those_of_the_saved_files(tmp_path, tinies):
     report = run(tmp_path, tinies, 1.0)
     for i, image in enumerate(report["images"]):
-        saved = decode(tmp_path / f"{i}.png")
+        saved = read_image(tmp_path / f"{i}.png")
         assert image["score"]["adapted"] == pytest.approx(score(tinies, PHOTOS[i], saved), abs=1e-3)
         before = score(tinies, PHOTOS[i], HIDDEN[i])
         assert image["score"]["anonymized"] == pytest.approx(before, abs=1e-3)
@@ -74,7 +71,7 @@ def test_no_saved_file_is_above_the_cap(tmp_path, tinies):
             assert not (tmp_path / "capped" / f"{i}.png").exists()
             kinds.add("never")
             continue
-        saved = decode(tmp_path / "capped" / f"{i}.png")
+        saved = read_image(tmp_path / "capped" / f"{i}.png")
         assert score(tinies, PHOTOS[i], saved) <= limit + 1e-4
         decided = Ensemble(tinies[:1]).decide([saved])[0, 0]
         row = image["decisions"]["tiny_a"]
@@ -138,10 +135,10 @@ def test_a_decision_once_kept_is_not_lost_by_going_on(tmp_path, tinies, monkeypa
     record = Verification._record
     kept = {}
 
-    def spoiled(self, adapted, saved, scores):
-        found = record(self, adapted, saved, scores)
+    def spoiled(self, adapted, file, logits):
+        found = record(self, adapted, file, logits)
         if found.status == "kept":
-            kept.setdefault(found.key, saved.pixels)
+            kept.setdefault(found.key, file.pixels)
         late = found.key in kept and adapted.steps > 20
         return replace(found, status="partly") if late else found
 
@@ -153,26 +150,25 @@ def test_a_decision_once_kept_is_not_lost_by_going_on(tmp_path, tinies, monkeypa
             assert image["status"] == "kept"
             assert image["steps"] <= 20
             assert image["decisions"]["tiny_a"]["adapted"] == Ensemble(tinies[:1]).decide(
-                [decode(tmp_path / f"{i}.png")]
+                [read_image(tmp_path / f"{i}.png")]
             )
 
 
 def test_jpegs_are_judged_as_they_are_saved(tmp_path, tinies):
     items = [
-        Item(
-            Path(f"{i}.png"), tmp_path / f"{i}.jpg", lambda i=i: Loaded(PHOTOS[i], HIDDEN[i], None)
-        )
+        item(f"{i}.png", tmp_path / f"{i}.jpg", lambda i=i: LoadedImage(PHOTOS[i], HIDDEN[i], None))
         for i in range(len(PHOTOS))
     ]
     limit = float(np.median([score(tinies, *pair) for pair in zip(PHOTOS, HIDDEN, strict=True)]))
-    cap, journal = Cap(limit, "targets", 1, 1), Journal(tmp_path, {})
+    cap = Cap(limit, "targets", 1, 1)
     settings = preset("transfer", steps=20, verify_every=5)
-    made = Run(items, tinies[:1], tinies[1:2], settings, "jpeg", {}, journal, cap=cap, quiet=True)
-    for i, image in enumerate(made.execute({})["images"]):
+    options = {"form": "jpeg", "cap": cap}
+    run = quiet_run(tmp_path, items, tinies[:1], tinies[1:2], settings, **options)
+    for i, image in enumerate(run.execute()["images"]):
         there = (tmp_path / f"{i}.jpg").exists()
         assert there == (image["status"] != "failed")
         if there:
-            assert score(tinies, PHOTOS[i], decode(tmp_path / f"{i}.jpg")) <= limit + 1e-4
+            assert score(tinies, PHOTOS[i], read_image(tmp_path / f"{i}.jpg")) <= limit + 1e-4
 
 
 def test_the_judge_of_faces():
@@ -180,13 +176,13 @@ def test_the_judge_of_faces():
 
     cap = Cap(0.4, "faces", 1, 0)
     face = data.astronaut()
-    memory = cap.faces(face, None)
-    assert cap.score(memory, face, []) == pytest.approx(1)
-    assert cap.score(memory, anonymize(face, Region(), "pixelate", 30), []) < 0.4
-    assert cap.score(cap.faces(data.chelsea(), None), data.chelsea(), []) is None
-    assert cap.score(cap.faces(face, ()), face, []) is None, "her face is exempt"
-    assert cap.score(cap.faces(face, [(181, 58, 270, 178)]), face, []) == pytest.approx(1)
-    assert cap.score(cap.faces(face, [(10, 300, 90, 400)]), face, []) is None, "no face is there"
+    reference = cap.reference(face, None)
+    assert cap.score(reference, face, []) == pytest.approx(1)
+    assert cap.score(reference, anonymize(face, Region(), "pixelate", 30), []) < 0.4
+    assert cap.score(cap.reference(data.chelsea(), None), data.chelsea(), []) is None
+    assert cap.score(cap.reference(face, ()), face, []) is None, "her face is exempt"
+    assert cap.score(cap.reference(face, [(181, 58, 270, 178)]), face, []) == pytest.approx(1)
+    assert cap.score(cap.reference(face, [(10, 300, 90, 400)]), face, []) is None, "no face is there"
 
 
 def test_what_may_be_no_face_is_not_judged(monkeypatch):
@@ -196,7 +192,7 @@ def test_what_may_be_no_face_is_not_judged(monkeypatch):
     cap = Cap(0.4, "faces", 1, 0)
     doubtful = [Face((100, 100, 200, 200), 0.4), Face((181, 58, 270, 178), 0.9)]
     monkeypatch.setattr(cap._detector, "faces", lambda _: doubtful)
-    assert len(cap.faces(data.astronaut(), None).faces) == 1
+    assert len(cap.reference(data.astronaut(), None).faces) == 1
 
 
 @pytest.mark.parametrize(

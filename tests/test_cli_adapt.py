@@ -4,7 +4,7 @@ from pathlib import Path
 from command_line import jaxanon
 from PIL import Image
 
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 
 
 def test_adapt_takes_pairs_of_any_other_anonymizer(zoo, photos_dir, tmp_path, capsys):
@@ -12,12 +12,12 @@ def test_adapt_takes_pairs_of_any_other_anonymizer(zoo, photos_dir, tmp_path, ca
     (other / "sub").mkdir(parents=True)
     for path in photos_dir.rglob("*.*"):
         target = (other / path.relative_to(photos_dir)).with_suffix(".png")
-        image = decode(path)
+        image = read_image(path)
         Image.fromarray(
             image[::2, ::2].repeat(2, 0).repeat(2, 1)[: image.shape[0], : image.shape[1]]
         ).save(target)
     (other / "a.png").unlink()
-    Image.fromarray(decode(photos_dir / "b.jpg").transpose(1, 0, 2)).save(other / "b.png")
+    Image.fromarray(read_image(photos_dir / "b.jpg").transpose(1, 0, 2)).save(other / "b.png")
     out = tmp_path / "out"
     code = jaxanon(
         "adapt", photos_dir, other, "-o", out, "--sources", ",".join(zoo[:2]), "--eps", 40

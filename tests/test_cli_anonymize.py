@@ -12,7 +12,7 @@ from test_images import bad_files
 from jaxanon.anonymizers.naive import blur
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.weights.loading import load_classifier
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 from jaxanon.pipeline import intake
 
 
@@ -34,14 +34,14 @@ def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_p
     assert (summary["images"], summary["done"], summary["failed"]) == (5, 5, 0)
     everyone = Ensemble([load_classifier(name) for name in zoo])
     for row in report["images"]:
-        saved, before = decode(Path(row["output"])), None
+        saved, before = read_image(Path(row["output"])), None
         relative = Path(row["output"]).relative_to(out)
-        before = decode(plain / relative)
+        before = read_image(plain / relative)
         assert Path(row["output"]).name[0] != "."
-        assert saved.shape == decode(Path(row["input"])).shape
+        assert saved.shape == read_image(Path(row["input"])).shape
         assert row["linf"] == np.abs(saved.astype(int) - before).max() <= 40
         made = {
-            "reference": everyone.decide([decode(Path(row["input"]))])[:, 0],
+            "reference": everyone.decide([read_image(Path(row["input"]))])[:, 0],
             "anonymized": everyone.decide([before])[:, 0],
             "adapted": everyone.decide([saved])[:, 0],
         }
@@ -58,7 +58,7 @@ def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_p
     shown = capsys.readouterr()
     assert "5 images: 5 kept, 0 partly, 0 failed" in shown.out
     assert "images/s  " not in shown.err, "no progress line where there is no terminal"
-    assert decode(tmp_path / "sheet.png").shape[1] > 800
+    assert read_image(tmp_path / "sheet.png").shape[1] > 800
     assert not list(out.rglob("*.part"))
 
 
@@ -130,7 +130,7 @@ def test_regions_limit_the_change(zoo, photos_dir, tmp_path):
     report = json.loads((out / "report.json").read_text())
     assert [i["status"] == "failed" for i in report["images"]] == [False] * 4 + [True]
     assert "no entry" in report["images"][-1]["error"]
-    original, saved = decode(photos_dir / "a.png"), decode(out / "a.png")
+    original, saved = read_image(photos_dir / "a.png"), read_image(out / "a.png")
     outside = np.ones(original.shape[:2], bool)
     outside[7:55, 25:80] = False
     np.testing.assert_array_equal(saved[outside], original[outside])
@@ -146,10 +146,10 @@ def test_other_formats_are_verified_after_compression(zoo, photos_dir, tmp_path,
     assert report["summary"]["concordance"][NAMES[0]]["adapted"] == 1
     everyone = Ensemble([load_classifier(name) for name in zoo])
     for row in report["images"]:
-        saved = decode(Path(row["output"]))
+        saved = read_image(Path(row["output"]))
         made = everyone.decide([saved])[:, 0]
         assert [row["decisions"][name]["adapted"] for name in NAMES] == made.tolist()
-        original = decode(Path(row["input"]))
+        original = read_image(Path(row["input"]))
         before = blur(original.astype(np.float32), 10 * min(original.shape[:2]) / 256)
         gap = np.abs(saved - np.clip(np.rint(before), 0, 255)).max()
         assert row["linf"] == gap, "measured on the saved file"
@@ -160,7 +160,7 @@ def test_an_annotation_serves_one_input_only(zoo, photos_dir, tmp_path, capsys):
     masks = tmp_path / "masks"
     masks.mkdir()
     for name in ("a", "b", "c"):
-        height, width = decode(next(photos_dir.glob(f"{name}.*"))).shape[:2]
+        height, width = read_image(next(photos_dir.glob(f"{name}.*"))).shape[:2]
         Image.fromarray(np.full((height, width), 255, np.uint8)).save(masks / f"{name}.png")
     out = tmp_path / "out"
     assert anonymize(zoo, photos_dir, out, "--regions", masks, "--quiet") == 1
@@ -240,6 +240,6 @@ def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp
     sources = Ensemble([load_classifier(name) for name in zoo[:2]])
     assert told
     for path, soft_labels in told.items():
-        for logits, soft_label in zip(sources.logits([decode(path)]), soft_labels, strict=True):
+        for logits, soft_label in zip(sources.logits([read_image(path)]), soft_labels, strict=True):
             powers = np.exp(logits[0].astype(float))
             np.testing.assert_allclose(soft_label, powers / powers.sum(), rtol=1e-4)

@@ -6,6 +6,7 @@ from PIL import Image
 from samples import picture
 
 from jaxanon.classifiers import registry
+from jaxanon.io.results import FilePlace
 from jaxanon.pipeline import run as run_module
 from jaxanon.pipeline.intake import Intake
 
@@ -16,11 +17,11 @@ def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
 
     real, calls = run_module.Run._finish, []
 
-    def finish(self, item):
+    def finish(self, state):
         if len(calls) == 2:
             raise KeyboardInterrupt
-        calls.append(item)
-        real(self, item)
+        calls.append(state)
+        real(self, state)
 
     monkeypatch.setattr(run_module.Run, "_finish", finish)
     assert anonymize(zoo, photos_dir, out) == 130
@@ -34,13 +35,13 @@ def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
     assert anonymize(zoo, photos_dir, out, "--resume", "--eps", 41) == 2
     assert "the settings differ: eps" in capsys.readouterr().err
     worked = []
-    real_look = Intake._look
+    real_view = Intake.view
 
-    def look(self, item):
+    def view(self, item):
         worked.append(item)
-        return real_look(self, item)
+        return real_view(self, item)
 
-    monkeypatch.setattr(Intake, "_look", look)
+    monkeypatch.setattr(Intake, "view", view)
     assert anonymize(zoo, photos_dir, out, "--resume") == 0
     assert len(worked) == 3
     for path in whole.rglob("*.png"):
@@ -122,7 +123,7 @@ def test_a_run_killed_while_it_replaces_a_file_does_it_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "commit", die)
+        patch.setattr(FilePlace, "commit", die)
         assert anonymize(zoo, photos_dir, out, "--quiet", "--resume") == 130
     assert anonymize(zoo, photos_dir, out, "--quiet", "--resume") == 0
     again = tmp_path / "again"

@@ -5,7 +5,7 @@ from command_line import NAMES, anonymize, jaxanon
 
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.weights.loading import load_classifier
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 
 
 def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
@@ -80,10 +80,10 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     assert jaxanon(*words, "--under", "jpeg50,flip", "--class-aware", "--json", result) == 0
     shown = capsys.readouterr().out
     found = json.loads(result.read_text())
-    flipped = [picture[:, ::-1] for picture in map(decode, sorted(out.rglob("*.png")))]
+    flipped = [picture[:, ::-1] for picture in map(read_image, sorted(out.rglob("*.png")))]
     originals = sorted(path for path in photos_dir.rglob("*") if path.is_file())
     everyone = Ensemble([load_classifier(name) for name in zoo[:2]])
-    reference = everyone.decide([decode(path) for path in originals])
+    reference = everyone.decide([read_image(path) for path in originals])
     kept = (everyone.decide(flipped) == reference).mean(1)
     for share, name in zip(kept, NAMES, strict=False):
         assert found["under"]["flip"][name]["adapted"] == pytest.approx(share)

@@ -35,22 +35,20 @@ import jax
 import numpy as np
 from samples import picture, tiny
 from jaxanon.adaptation.settings import preset
-from jaxanon.devices import mesh
-from jaxanon.manifest import Journal
-from jaxanon.items import Item, Loaded
-from jaxanon.run import Run
+from jaxanon.runtime.devices import mesh
+from jaxanon.pipeline.item import LoadedImage
+from runs import item, quiet_run
 
 assert jax.device_count() == 8
 out, count = Path(sys.argv[1]), int(sys.argv[2])
 images = [picture(i, 40 + i, 60 + 2 * i) for i in range(13)]
 items = [
-    Item(Path(f"{i}.png"), out / f"{i}.png", lambda i=i: Loaded(picture(90 + i, 40, 60), images[i], None))
+    item(f"{i}.png", out / f"{i}.png", lambda i=i: LoadedImage(picture(90 + i, 40, 60), images[i], None))
     for i in range(13)
 ]
 classifiers = [tiny("a", 1), tiny("b", 2, size=40)]
-run = Run(items, classifiers, [], preset("transfer", steps=9, seed=3, max_retries=1), "png", {}, Journal(out, {}),
-          mesh=mesh(count), slots=2, quiet=True)
-report = run.execute({})
+settings = preset("transfer", steps=9, seed=3, max_retries=1)
+report = quiet_run(out, items, classifiers, [], settings, mesh=mesh(count), slots=2).execute()
 assert report["summary"]["done"] == 13
 """  # noqa: E501
 
@@ -75,12 +73,12 @@ def test_pmap_of_the_chunk_gives_the_same_result(tmp_path):
 import jax, numpy as np
 from functools import partial
 from samples import picture, tiny
-from jaxanon import devices
+from jaxanon.runtime import devices
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.chunk import chunk_of_steps
 from jaxanon.adaptation.slots import Attempt, Slots
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 
 ensemble = Ensemble([tiny("a", 1), tiny("b", 2, size=40)], mesh=devices.mesh(4))
 settings = preset("fast", eps=24)
@@ -181,11 +179,11 @@ def test_a_finished_image_is_read_where_it_is(tmp_path):
     program = """
 import jax, numpy as np
 from samples import tiny
-from jaxanon import devices
+from jaxanon.runtime import devices
 from jaxanon.adaptation import chunk
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 slots = Slots(Ensemble([tiny("a", 1)], mesh=devices.mesh(4)), preset("fast"), slots=2)
 at = jax.device_put(np.int32(1), devices.shared(slots.sources.mesh))
 text = chunk.take.lower(slots.sources.mesh, slots._states, at).compile().as_text()

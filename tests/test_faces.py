@@ -10,7 +10,7 @@ from skimage import data
 
 from jaxanon.display.sheet import preview
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 from jaxanon.regions.boxes import Region, region_of
 from jaxanon.regions.choice import regions
 from jaxanon.regions.faces import Detector
@@ -136,8 +136,8 @@ def test_a_run_changes_faces_alone_and_says_where_it_found_none(tmp_path, tiny_m
     shown = capsys.readouterr().out
     assert "nothing private was found in 1 images" in shown
     assert "chelsea.png" in shown
-    np.testing.assert_array_equal(decode(out / "chelsea.png"), data.chelsea())
-    changed = (decode(out / "astronaut.png") != data.astronaut()).any(2)
+    np.testing.assert_array_equal(read_image(out / "chelsea.png"), data.chelsea())
+    changed = (read_image(out / "astronaut.png") != data.astronaut()).any(2)
     x0, y0, x1, y1 = ASTRONAUT
     assert changed[y0 + 20 : y1 - 20, x0 + 20 : x1 - 20].all()
     assert not changed[: y0 - 40].any()

@@ -29,7 +29,7 @@ TWO_DEVICES = {
 }
 ON_BOTH = """
 import jax, numpy as np
-from jaxanon.devices import mesh, shared
+from jaxanon.runtime.devices import mesh, shared
 from jaxanon.gan.settings import TrainingSettings
 from jaxanon.gan.step import advance, gradients, abstract_networks, start
 

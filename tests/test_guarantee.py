@@ -9,17 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import item, quiet_run
 from samples import picture
 
 import jaxanon
 from jaxanon import adaptation
 from jaxanon.adaptation.settings import preset
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.display.progress import Progress
-from jaxanon.io.images import decode
-from jaxanon.pipeline.item import Item, Loaded
-from jaxanon.pipeline.manifest import Journal
-from jaxanon.pipeline.run import Run
+from jaxanon.io.images import read_image
+from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import workers
 
 PACKAGE = Path(adaptation.__file__).parent
@@ -119,16 +117,16 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
 
     settings = preset("transfer", seed=seed, steps=6, max_retries=1)
     items = [
-        Item(
-            Path(f"{i}.png"),
+        item(
+            f"{i}.png",
             folder / f"{i}.png",
-            lambda i=i: Loaded(originals[i], anonymized[i], None),
+            lambda i=i: LoadedImage(originals[i], anonymized[i], None),
         )
         for i in range(len(originals))
     ]
-    run = Run(items, classifiers, [], settings, "png", {}, Journal(folder, {}), quiet=True)
-    run.everyone = run.intake.everyone = Forced(classifiers)
-    run.execute({})
+    run = quiet_run(folder, items, classifiers, [], settings)
+    run.ensemble = run.intake.ensemble = Forced(classifiers)
+    run.execute()
     return [(folder / f"{i}.png").read_bytes() for i in range(len(originals))]
 
 
@@ -145,7 +143,7 @@ def test_different_originals_give_equal_bytes(tmp_path, tinies):
     d = outputs(tmp_path / "d", first, anonymized, (decisions + 1) % 7, tinies[:2], 0)
     assert a != c, "the seed must matter"
     assert a != d, "the decisions must matter"
-    changed = [decode(tmp_path / "a" / f"{i}.png") for i in range(4)]
+    changed = [read_image(tmp_path / "a" / f"{i}.png") for i in range(4)]
     assert all((x != y).any() for x, y in zip(changed, anonymized, strict=True))
 
 
@@ -179,15 +177,14 @@ def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):
     def load(i):
         original = picture(i, 50, 70).view(Pixels)
         watched.append(weakref.ref(original))
-        return Loaded(original, picture(30 + i, 50, 70), None)
+        return LoadedImage(original, picture(30 + i, 50, 70), None)
 
-    items = [Item(Path(f"{i}.png"), tmp_path / f"{i}.png", partial(load, i)) for i in range(3)]
+    items = [item(f"{i}.png", tmp_path / f"{i}.png", partial(load, i)) for i in range(3)]
     settings = preset("fast", steps=3, max_retries=0)
-    run = Run(items, tinies[:1], [], settings, "png", {}, Journal(tmp_path, {}), quiet=True)
-    run._progress = Progress(3, quiet=True)
+    run = quiet_run(tmp_path, items, tinies[:1], [], settings)
     with workers.pool() as threads:
-        jobs = next(run.intake.jobs(items, threads))
-    assert len(jobs) == 3
+        batch = next(run.intake.batches(items, threads))
+    assert len(batch.jobs) == 3
     gc.collect()
     assert len(watched) == 3
     assert all(reference() is None for reference in watched)

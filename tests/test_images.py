@@ -10,8 +10,9 @@ from samples import picture
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files, images
-from jaxanon.io.files import InputFile, find, output_names
-from jaxanon.io.images import decode, encode
+from jaxanon.io.files import output_names
+from jaxanon.io.inputs import Folders
+from jaxanon.io.images import read_image, encode
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_modes_become_rgb(tmp_path, scene):
     }
     for name, (picture_, wanted) in cases.items():
         picture_.save(tmp_path / name)
-        got = decode(tmp_path / name)
+        got = read_image(tmp_path / name)
         assert got.shape == (40, 60, 3)
         assert got.dtype == np.uint8
         if wanted is not None:
@@ -41,27 +42,27 @@ def test_modes_become_rgb(tmp_path, scene):
 def test_sixteen_bit_grey_keeps_its_high_byte(tmp_path):
     deep = np.linspace(0, 65535, 40 * 60).reshape(40, 60).astype(np.uint16)
     Image.fromarray(deep).save(tmp_path / "deep.png")
-    np.testing.assert_array_equal(decode(tmp_path / "deep.png")[..., 1], deep >> 8)
+    np.testing.assert_array_equal(read_image(tmp_path / "deep.png")[..., 1], deep >> 8)
 
 
 def test_float_samples_are_refused(tmp_path):
     Image.fromarray(np.zeros((30, 30), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(ImageError, match=r"float\.tif: samples of type 'F'"):
-        decode(tmp_path / "float.tif")
+        read_image(tmp_path / "float.tif")
 
 
 def test_what_is_hidden_under_transparency_stays_hidden(tmp_path, scene):
     alpha = np.full((40, 60, 1), 255, np.uint8)
     alpha[:20] = 0
     Image.fromarray(np.concatenate([scene, alpha], 2)).save(tmp_path / "a.png")
-    got = decode(tmp_path / "a.png")
+    got = read_image(tmp_path / "a.png")
     assert (got[:20] == 255).all()
     np.testing.assert_array_equal(got[20:], scene[20:])
 
     keyed = Image.fromarray(scene).quantize(8)
     keyed.info["transparency"] = int(np.asarray(keyed)[0, 0])
     keyed.save(tmp_path / "keyed.png", transparency=keyed.info["transparency"])
-    assert (decode(tmp_path / "keyed.png")[0, 0] == 255).all()
+    assert (read_image(tmp_path / "keyed.png")[0, 0] == 255).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -74,7 +75,7 @@ def test_exif_orientation_is_applied(tmp_path, scene, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(scene).save(tmp_path / "turned.png", exif=exif)
-    np.testing.assert_array_equal(decode(tmp_path / "turned.png"), turn[orientation](scene))
+    np.testing.assert_array_equal(read_image(tmp_path / "turned.png"), turn[orientation](scene))
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])
@@ -88,7 +89,7 @@ def test_no_metadata_passes_through(tmp_path, scene, form):
         tmp_path / "in.jpg", exif=exif, icc_profile=profile, comment=b"SECRET comment"
     )
     assert b"SECRET" in (tmp_path / "in.jpg").read_bytes()
-    data = encode(decode(tmp_path / "in.jpg"), form)
+    data = encode(read_image(tmp_path / "in.jpg"), form)
     assert b"SECRET" not in data
     with Image.open(io.BytesIO(data)) as image:
         image.load()
@@ -99,7 +100,7 @@ def test_no_metadata_passes_through(tmp_path, scene, form):
 @pytest.mark.parametrize(("form", "exact"), [("png", True), ("webp", True), ("jpeg", False)])
 def test_formats(tmp_path, scene, form, exact):
     files.write(tmp_path / "a", encode(scene, form))
-    got = decode(tmp_path / "a")
+    got = read_image(tmp_path / "a")
     if exact:
         np.testing.assert_array_equal(got, scene)
     else:
@@ -144,7 +145,7 @@ def bad_files(folder: Path, scene: np.ndarray) -> dict[str, str]:
 def test_bad_files_are_named_with_their_cause(tmp_path, scene):
     for name, text in bad_files(tmp_path, scene).items():
         with pytest.raises(ImageError, match=f"{name}: .*({text})"):
-            decode(tmp_path / name)
+            read_image(tmp_path / name)
 
 
 def test_a_huge_picture_costs_no_memory(tmp_path):
@@ -155,7 +156,7 @@ def test_a_huge_picture_costs_no_memory(tmp_path):
     tracemalloc.start()
     for name in ("huge.png", "large.png"):
         with pytest.raises(ImageError, match=f"{images.MAX_PIXELS:,}"):
-            decode(tmp_path / name)
+            read_image(tmp_path / name)
     assert tracemalloc.get_traced_memory()[1] < 10_000_000
     tracemalloc.stop()
 
@@ -164,7 +165,7 @@ def test_animations_are_refused(tmp_path, scene):
     frames = [Image.fromarray(np.roll(scene, 10 * i, 1)) for i in range(3)]
     frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
     with pytest.raises(ImageError, match=r"a\.gif: 3 frames"):
-        decode(tmp_path / "a.gif")
+        read_image(tmp_path / "a.gif")
 
 
 def test_damage_of_any_kind_is_an_image_error(tmp_path, scene, rng):
@@ -182,7 +183,7 @@ def test_damage_of_any_kind_is_an_image_error(tmp_path, scene, rng):
             data[rng.integers(0, min(len(data), 400))] = rng.integers(256)
             (tmp_path / "a").write_bytes(data)
             try:
-                outcomes.add(decode(tmp_path / "a").dtype.name)
+                outcomes.add(read_image(tmp_path / "a").dtype.name)
             except ImageError as error:
                 outcomes.add(type(error).__name__)
         assert outcomes <= {"uint8", "ImageError"}
@@ -192,7 +193,7 @@ def test_damage_of_any_kind_is_an_image_error(tmp_path, scene, rng):
 def test_a_strip_is_refused(tmp_path):
     (tmp_path / "strip.png").write_bytes(png_header(16, 5000))
     with pytest.raises(ImageError, match="at most 20 times"):
-        decode(tmp_path / "strip.png")
+        read_image(tmp_path / "strip.png")
 
 
 def test_a_side_that_the_format_cannot_hold():
@@ -207,10 +208,10 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "in" / "sub" / "back").symlink_to(tmp_path / "in")
     (tmp_path / "in" / "there").symlink_to(tmp_path / "other")
     (tmp_path / "in" / "broken.png").symlink_to(tmp_path / "gone.png")
-    found = [s.relative.as_posix() for s in find([tmp_path / "in"])]
+    found = [s.relative.as_posix() for s in Folders([tmp_path / "in"])]
     assert found == ["broken.png", "there/x.png"]
     with pytest.raises(ImageError, match="No such file"):
-        decode(tmp_path / "in" / "broken.png")
+        read_image(tmp_path / "in" / "broken.png")
 
 
 def test_find_leaves_hidden_files_out_and_lists_folders_that_it_cannot_read(tmp_path, monkeypatch):
@@ -226,20 +227,19 @@ def test_find_leaves_hidden_files_out_and_lists_folders_that_it_cannot_read(tmp_
         return real(self)
 
     monkeypatch.setattr(Path, "iterdir", iterdir)
-    found = find([tmp_path, tmp_path / "a.png"])
+    found = list(Folders([tmp_path, tmp_path / "a.png"]))
     assert [s.relative.as_posix() for s in found] == ["a.png", "b.png", "locked", "sub/c.png"]
     with pytest.raises(ImageError, match="locked: cannot be read: Permission denied"):
-        decode(found[2].path)
+        decode(found[2])
     with pytest.raises(UsageError, match="nowhere: no such file or folder"):
-        find([tmp_path / "nowhere"])
+        Folders([tmp_path / "nowhere"])
     (tmp_path / "void").mkdir()
     with pytest.raises(UsageError, match="no files in"):
-        find([tmp_path / "void"])
+        Folders([tmp_path / "void"])
 
 
 def names(*relative, form="png"):
-    sources = [InputFile(Path("x", name), Path(name)) for name in relative]
-    return [path.as_posix() for path in output_names(sources, form)]
+    return [path.as_posix() for path in output_names([Path(name) for name in relative], form)]
 
 
 def test_two_inputs_never_share_an_output():

@@ -22,7 +22,7 @@ from jaxanon.anonymizers.isr import (
     view,
 )
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 from jaxanon.pipeline.run import Run
 
 STILL = Motion()
@@ -170,9 +170,9 @@ def test_each_view_becomes_an_adapted_image_and_a_small_file(run, tmp_path):
         for i in range(3):
             low = np.asarray(Image.open(small / f"view-{v}" / f"{i}.png"))
             np.testing.assert_array_equal(low, view(picture(i, 60, 80), (8, 6), motion))
-            anonymized = decode(large / f"view-{v}" / f"{i}.png")
+            anonymized = read_image(large / f"view-{v}" / f"{i}.png")
             np.testing.assert_array_equal(anonymized, enlarged(low, 60, 80))
-            change = decode(out / f"view-{v}" / f"{i}.png").astype(int) - anonymized
+            change = read_image(out / f"view-{v}" / f"{i}.png").astype(int) - anonymized
             assert 0 < np.abs(change).max() <= 16
     report = json.loads((out / "report.json").read_text())
     assert [(Path(i["input"]).stem, i["view"]) for i in report["images"]] == [

@@ -11,7 +11,7 @@ from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.settings import Settings
 from jaxanon.cli import main
 from jaxanon.evaluation.mistakes import Split, mistakes
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 
 LITE = [f"tf_efficientnet_lite{i}" for i in range(3)]
 
@@ -69,8 +69,8 @@ def test_an_attack_on_lite0_in_the_eyes_of_lite1_and_lite2(photos, tmp_path, cap
     everyone = [load_classifier(name) for name in LITE]
     fooled = 0
     for path in sorted(folder.iterdir()):
-        before = [Ensemble([c]).decide([decode(path)])[0, 0] for c in everyone]
-        after = [Ensemble([c]).decide([decode(out / f"{path.stem}.png")])[0, 0] for c in everyone]
+        before = [Ensemble([c]).decide([read_image(path)])[0, 0] for c in everyone]
+        after = [Ensemble([c]).decide([read_image(out / f"{path.stem}.png")])[0, 0] for c in everyone]
         if after[0] == before[0]:
             continue
         fooled += 1

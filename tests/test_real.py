@@ -9,7 +9,7 @@ from jaxanon import list_classifiers, load_classifier
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.cli import main
 from jaxanon.errors import UsageError, WeightsError
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def lite0():
 
 
 def test_eighteen_of_twenty_photos_are_right(photos, lite0):
-    decided = Ensemble([lite0]).decide([decode(path) for path, _ in photos])[0]
+    decided = Ensemble([lite0]).decide([read_image(path) for path, _ in photos])[0]
     assert int((decided == [label for _, label in photos]).sum()) == 18
 
 
@@ -42,7 +42,7 @@ def test_names():
 
 
 def test_a_photo_of_1024_by_683_is_repaired_at_full_resolution(photos, lite0, tmp_path):
-    path = next(path for path, _ in photos if decode(path).shape == (683, 1024, 3))
+    path = next(path for path, _ in photos if read_image(path).shape == (683, 1024, 3))
     boxes = [{"url": path.name, "bboxes": [{"x0": 100, "y0": 40, "x1": 760, "y1": 640}]}]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     out, plain = tmp_path / "out", tmp_path / "plain"
@@ -58,7 +58,7 @@ def test_a_photo_of_1024_by_683_is_repaired_at_full_resolution(photos, lite0, tm
     decisions = row["decisions"]["tf_efficientnet_lite0.in1k"]
     assert decisions["anonymized"] != decisions["reference"] == decisions["adapted"]
 
-    saved, anonymized = (decode(f / f"{path.stem}.png") for f in (out, plain))
+    saved, anonymized = (read_image(f / f"{path.stem}.png") for f in (out, plain))
     assert saved.shape == (683, 1024, 3)
     free = np.zeros((683, 1024), bool)
     free[:, 171:826] = True  # the box grown by a tenth, within the centred square

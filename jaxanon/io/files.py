@@ -1,77 +1,28 @@
-"""Which files are the inputs, what the outputs are called, and writing whole or not at all."""
+"""Files as such: what tells that one has changed, writing whole or not at all, distinct names."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from jaxanon.errors import ImageError, UsageError, unknown
 
 SUFFIX = {"png": ".png", "jpeg": ".jpg", "webp": ".webp"}
+"""Format of the saved images -> suffix of their names."""
 
 
-@dataclass(frozen=True)
-class InputFile:
-    """An input file, and its place below the folder it was found in (or its bare name)."""
-
-    path: Path
-    relative: Path
-
-
-def find(sources: Sequence[Path]) -> list[InputFile]:
-    """All files given or below the folders given, sorted; hidden ones are left out.
-
-    Links are followed.
-
-    A folder that cannot be listed stands in the list itself: decoding it tells why.
-
-    Raises:
-        UsageError: when a source does not exist, or nothing is there.
-    """
-    found: dict[Path, InputFile] = {}
-
-    for source in sources:
-        if _kind(source) == "folder":
-            for path in _below(source, set()):
-                relative = Path(source.name) if path == source else path.relative_to(source)
-                found.setdefault(path.resolve(), InputFile(path, relative))
-        elif _kind(source) == "file":
-            found.setdefault(source.resolve(), InputFile(source, Path(source.name)))
-        else:
-            raise UsageError(f"{source}: no such file or folder")
-    if not found:
-        raise UsageError(f"no files in {', '.join(map(str, sources))}")
-    return sorted(found.values(), key=lambda item: (item.relative.as_posix(), str(item.path)))
-
-
-def _kind(path: Path) -> str | None:
-    try:
-        return "folder" if path.is_dir() else "file" if path.is_file() else None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _below(folder: Path, seen: set[Path]) -> Iterator[Path]:
-    if folder.resolve() in seen:
-        return  # a link that leads back
-    seen.add(folder.resolve())
-    try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        kinds = [
-            (entry, entry.is_dir(), entry.is_file() or entry.is_symlink()) for entry in entries
-        ]
-    except OSError:
-        yield folder
-        return
-    for entry, is_folder, is_file in kinds:
-        if is_folder:
-            yield from _below(entry, seen)
-        elif is_file:
-            yield entry
+def fingerprint(path: Path) -> str:
+    """A text that changes with the sizes and times of a file, or of all files below a folder."""
+    below = sorted(path.rglob("*")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in below:
+        with suppress(OSError):  # what is gone or locked shows up when it is read
+            state = file.stat()
+            digest.update(f"{file}|{state.st_size}|{state.st_mtime_ns}\n".encode(errors="replace"))
+    return digest.hexdigest()[:16]
 
 
 def part_of(path: Path) -> Path:
@@ -91,36 +42,26 @@ def write_part(path: Path, data: bytes) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(data)
     except OSError as error:
-        discard_part(path)
+        discard(part)
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
     return part
-
-
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Raise ImageError when something has the name already and may not be replaced."""
-    if path.exists() and not overwrite:
-        raise ImageError(f"{path}: exists; not overwritten (give --overwrite)")
 
 
 def commit(path: Path, *, overwrite: bool) -> None:
     """Give a written part its name, at once and whole.
 
     Raises:
-        ImageError: when something else has taken the name meanwhile, or the system refuses.
+        ImageError: when something else has the name and may not be replaced, or the system refuses.
     """
     part = part_of(path)
     try:
-        refuse_existing(path, overwrite=overwrite)
+        if path.exists() and not overwrite:
+            raise ImageError(f"{path}: exists; not overwritten (give --overwrite)")
         part.replace(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
-        discard_part(path)
-
-
-def discard_part(path: Path) -> None:
-    """Remove what was written beside `path`, if anything."""
-    discard(part_of(path))
+        discard(part)
 
 
 def discard(path: Path) -> None:
@@ -130,17 +71,25 @@ def discard(path: Path) -> None:
 
 
 def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all.
+
+    Raises:
+        ImageError: when it cannot be written, or exists and may not be replaced.
+    """
     write_part(path, data)
     commit(path, overwrite=overwrite)
 
 
-def output_names(sources: Sequence[InputFile], form: str) -> list[Path]:
-    """For each source its output's relative path, all distinct, also where case is ignored.
+def output_names(inputs: Sequence[PurePath], form: str) -> list[PurePath]:
+    """For each input's relative path that of its output, all distinct, also where case is ignored.
 
-    The suffix becomes the format's. Where two sources would meet (`a.png`, `a.jpg`), each keeps
+    The suffix becomes the format's. Where two inputs would meet (`a.png`, `a.jpg`), each keeps
     its old suffix before the new one (`a.png.png`, `a.jpg.png`); where that does not help either,
     the later ones are numbered.
+
+    Args:
+        inputs: relative paths of the inputs.
+        form: `png`, `jpeg` or `webp`.
 
     Raises:
         UsageError: for an unknown format.
@@ -148,21 +97,21 @@ def output_names(sources: Sequence[InputFile], form: str) -> list[Path]:
     if form not in SUFFIX:
         raise UsageError(unknown("format", form, SUFFIX))
     suffix = SUFFIX[form]
-    plain = [source.relative.with_suffix(suffix) for source in sources]
+    plain = [path.with_suffix(suffix) for path in inputs]
     count = Counter(map(_fold, plain))
     taken = {name for name, times in count.items() if times == 1}
-    names: list[Path] = []
-    for source, path in zip(sources, plain, strict=True):
+    names: list[PurePath] = []
+    for given, path in zip(inputs, plain, strict=True):
         if count[_fold(path)] > 1:
-            name, number = source.relative.name, 1
-            path = source.relative.with_name(name + suffix)
+            number = 1
+            path = given.with_name(given.name + suffix)
             while _fold(path) in taken:
                 number += 1
-                path = source.relative.with_name(f"{name}-{number}{suffix}")
+                path = given.with_name(f"{given.name}-{number}{suffix}")
             taken.add(_fold(path))
         names.append(path)
     return names
 
 
-def _fold(path: Path) -> str:
+def _fold(path: PurePath) -> str:
     return path.as_posix().casefold()

@@ -6,12 +6,15 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, Protocol
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from jaxanon.errors import ImageError
+from jaxanon.io.files import write
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 """What is decoded. Others are left out on purpose: some call outside programs (EPS)."""
@@ -30,6 +33,8 @@ _TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+FORM_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+"""Suffix of a file -> the format that it is written in."""
 _SAVE: dict[str, dict[str, object]] = {
     "png": {"compress_level": 4},
     "jpeg": {"quality": 95, "subsampling": "4:4:4", "optimize": True},
@@ -49,42 +54,95 @@ def quiet() -> Iterator[None]:
         yield
 
 
+class Encoded(Protocol):
+    """An encoded picture that has not been read yet.
+
+    Attributes:
+        name: what error messages call it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self) -> BinaryIO:
+        """Its bytes, as a stream that can be rewound, to be closed by the caller."""
+        ...
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return str(self.path)
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb")
+
+
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(name: str) -> Iterator[None]:
     """Turn what Pillow and the system raise into an error that names the file and the cause."""
     try:
         yield
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{name}: {error}") from error
     except UnidentifiedImageError as error:
         raise ImageError(
-            f"{path}: not an image in a known format ({', '.join(FORMATS)})"
+            f"{name}: not an image in a known format ({', '.join(FORMATS)})"
         ) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageError(f"{path}: more than {MAX_PIXELS:,} pixels, the limit") from error
+        raise ImageError(f"{name}: more than {MAX_PIXELS:,} pixels, the limit") from error
     except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
     except Exception as error:  # decoders raise whatever a damaged file leads them to
-        raise ImageError(f"{path}: corrupt or unsupported: {error!r}") from error
+        raise ImageError(f"{name}: corrupt or unsupported: {error!r}") from error
 
 
-def decode(path: Path) -> np.ndarray:
-    """The upright picture in a file: `(H, W, 3)` uint8, sRGB numbers as stored.
+def read_image(path: str | Path) -> np.ndarray:
+    """The upright picture in an image file: `(H, W, 3)` uint8; see `decode`.
+
+    Raises:
+        ImageError: naming the file, where it cannot be read.
+    """
+    return decode(_File(Path(path)))
+
+
+def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False) -> None:
+    """Write a picture as a file without metadata, whole or not at all.
+
+    Args:
+        path: of the file; its suffix chooses PNG, WebP (both lossless) or JPEG (quality 95).
+        pixels: `(H, W, 3)` uint8.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        ImageError: naming the file, when its format is none of these or cannot hold the picture,
+            when it exists, or when it cannot be written.
+    """
+    path = Path(path)
+    form = FORM_OF_SUFFIX.get(path.suffix.lower())
+    if form is None:
+        raise ImageError(f"{path}: name it {', '.join(FORM_OF_SUFFIX)}")
+    write(path, encode(pixels, form), overwrite=overwrite)
+
+
+def decode(encoded: Encoded) -> np.ndarray:
+    """The upright picture in an encoded image: `(H, W, 3)` uint8, sRGB numbers as stored.
 
     EXIF orientation is applied; grey, palette and CMYK become RGB; 16-bit grey is scaled to 8 bits
     by its high byte; what is transparent shows white, so that nothing hidden under it comes out.
 
     Raises:
-        ImageError: naming the file, for what is empty, truncated, corrupt, animated, of a sample
+        ImageError: naming the image, for what is empty, truncated, corrupt, animated, of a sample
             type with no fixed range, or outside the limits `MIN_SIDE`, `MAX_ASPECT`, `MAX_PIXELS`.
     """
-    with _named(path):
-        if path.stat().st_size == 0:
+    with _named(encoded.name), encoded.open() as file:
+        if not file.read(1):
             raise ImageError("the file is empty")
-        if path.is_dir():
-            next(path.iterdir(), None)  # says why the folder could not be listed
-            raise ImageError("a folder, not an image")
-        with Image.open(path, formats=FORMATS) as image:
+        file.seek(0)
+        with Image.open(file, formats=FORMATS) as image:
             width, height = image.size
             if min(width, height) < MIN_SIDE:
                 raise ImageError(
@@ -98,10 +156,10 @@ def decode(path: Path) -> np.ndarray:
             return _upright(image)
 
 
-def count_pixels(path: Path) -> int:
-    """Pixels of the picture in a file, by its header; 0 where that cannot be read."""
+def count_pixels(encoded: Encoded) -> int:
+    """Pixels of the picture in an encoded image, by its header; 0 where that cannot be read."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with encoded.open() as file, Image.open(file, formats=FORMATS) as image:
             return image.size[0] * image.size[1]
     except Exception:  # whatever is wrong, `decode` tells
         return 0
@@ -151,7 +209,7 @@ def decode_mask(path: Path) -> np.ndarray:
     Raises:
         ImageError: as `decode`, but for the limits on the sides.
     """
-    with _named(path), Image.open(path, formats=FORMATS) as image:
+    with _named(str(path)), Image.open(path, formats=FORMATS) as image:
         mask: np.ndarray = _upright(image).max(2) > 0
         return mask
 

@@ -1,47 +1,42 @@
-"""Match the files of two folders by their relative path."""
+"""Match the images of two input sources by their relative path, and check that they fit."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
 
 from jaxanon.errors import ImageError
-from jaxanon.io.files import InputFile, find
 from jaxanon.io.images import decode
+from jaxanon.io.inputs import InputImage, InputSource
 
 
 class Partners:
-    """Finds, for each original, the file of another folder that was made from it.
+    """Finds, for each original, the image of another source that was made from it.
 
     It has the same relative path, the suffix aside; where the maker kept the old suffix inside
     the new name (`a.jpg` -> `a.jpg.png`), that one comes first. Reports (`.json`) are no partners.
 
     Args:
-        folder: where the partners are.
+        source: where the partners are.
         originals: all of them, so that no two get the same partner.
-
-    Raises:
-        UsageError: when the folder does not exist or is empty.
     """
 
-    def __init__(self, folder: Path, originals: Sequence[InputFile]) -> None:
-        self.folder = folder
-        self.exact: dict[str, InputFile] = {}
-        self.without_suffix: dict[str, list[InputFile]] = defaultdict(list)
-        for source in find([folder]):
-            if source.path.suffix != ".json":
-                self.exact[source.relative.as_posix()] = source
-                self.without_suffix[source.relative.with_suffix("").as_posix()].append(source)
-        self.taken = Counter(
-            found[0].path for found in map(self._candidates, originals) if len(found) == 1
-        )
+    def __init__(self, source: InputSource, originals: Iterable[InputImage]) -> None:
+        self.source = source
+        self._exact: dict[str, InputImage] = {}
+        self._without_suffix: dict[str, list[InputImage]] = defaultdict(list)
+        for image in source:
+            if image.relative.suffix != ".json":
+                self._exact[image.relative.as_posix()] = image
+                self._without_suffix[image.relative.with_suffix("").as_posix()].append(image)
+        candidates = map(self._candidates, originals)
+        self._claims = Counter(found[0].name for found in candidates if len(found) == 1)
 
-    def find(self, original: InputFile) -> InputFile:
-        """The partner.
+    def find(self, original: InputImage) -> InputImage:
+        """The partner of an original.
 
         Raises:
             ImageError: when there is none, more than one, or it is another original's as well.
@@ -49,49 +44,60 @@ class Partners:
         found = self._candidates(original)
         if not found:
             stem = original.relative.with_suffix("")
-            views = sorted(self.folder.glob("view-*"))
-            hint = f"; it holds several views: give one, such as {views[0]}" if views else ""
-            raise ImageError(f"{original.path}: no {stem}.* in {self.folder}{hint}")
+            raise ImageError(f"{original.name}: no {stem}.* in {self.source.name}{self._hint()}")
         if len(found) > 1:
-            names = ", ".join(str(source.relative) for source in found)
-            raise ImageError(f"{original.path}: more than one partner in {self.folder}: {names}")
-        if self.taken[found[0].path] > 1:
+            names = ", ".join(str(image.relative) for image in found)
             raise ImageError(
-                f"{original.path}: {found[0].path} is the partner of another original as well"
+                f"{original.name}: more than one partner in {self.source.name}: {names}"
+            )
+        if self._claims[found[0].name] > 1:
+            raise ImageError(
+                f"{original.name}: {found[0].name} is the partner of another original as well"
             )
         return found[0]
 
-    def path_of(self, original: InputFile) -> Path | None:
-        """The partner's path; None where there is not just one."""
+    def find_unique(self, original: InputImage) -> InputImage | None:
+        """The partner of an original; None where there is not just one."""
         found = self._candidates(original)
-        return found[0].path if len(found) == 1 else None
+        return found[0] if len(found) == 1 else None
 
-    def _candidates(self, original: InputFile) -> list[InputFile]:
+    def unmatched(self, originals: Iterable[InputImage]) -> list[InputImage]:
+        """Images of the source that are no original's partner."""
+        partners = {image.name for original in originals for image in self._candidates(original)}
+        return [image for image in self._exact.values() if image.name not in partners]
+
+    def _candidates(self, original: InputImage) -> list[InputImage]:
         whole = original.relative.as_posix()
         stem = original.relative.with_suffix("").as_posix()
-        exact = [self.exact[whole]] if whole in self.exact else []
-        return self.without_suffix.get(whole, []) or exact or self.without_suffix.get(stem, [])
+        exact = [self._exact[whole]] if whole in self._exact else []
+        return self._without_suffix.get(whole, []) or exact or self._without_suffix.get(stem, [])
 
-    def strangers(self, originals: Sequence[InputFile]) -> list[InputFile]:
-        """Files of the folder that are no original's partner."""
-        partners = {found.path for original in originals for found in self._candidates(original)}
-        return [source for source in self.exact.values() if source.path not in partners]
+    def _hint(self) -> str:
+        """What to give instead, where the source holds several views of each original."""
+        tops = {image.relative.parts[0] for image in self._exact.values()}
+        views = sorted(top for top in tops if top.startswith("view-"))
+        if not views:
+            return ""
+        return f"; it holds several views: give one, such as {self.source.name}/{views[0]}"
 
 
-def decode_together(original: InputFile, *partners: InputFile) -> tuple[np.ndarray, ...]:
+def decode_together(original: InputImage, *partners: InputImage) -> tuple[np.ndarray, ...]:
     """The pictures of an original and of what was made from it, all of one size.
+
+    Returns:
+        `(H, W, 3)` uint8 each, the original's first.
 
     Raises:
         ImageError: when one cannot be decoded, or has another size than the original.
     """
-    pictures = tuple(decode(source.path) for source in (original, *partners))
+    pictures = tuple(decode(image) for image in (original, *partners))
     height, width = pictures[0].shape[:2]
     for partner, picture in zip(partners, pictures[1:], strict=True):
         h, w = picture.shape[:2]
         if (h, w) != (height, width):
             turned = " (turned by 90 degrees?)" if (h, w) == (width, height) else ""
             raise ImageError(
-                f"{original.path} has {width}x{height} pixels, {partner.path} has {w}x{h}{turned}"
+                f"{original.name} has {width}x{height} pixels, {partner.name} has {w}x{h}{turned}"
             )
     return pictures
 
@@ -109,20 +115,25 @@ ALIKE, APART = 0.6, 0.2
 """Correlations from which pictures count as one scene, and by how much one must be ahead."""
 
 
-def check_orientation(original: np.ndarray, partner: np.ndarray, path: Path) -> None:
+def check_orientation(original: np.ndarray, partner: np.ndarray, name: str) -> None:
     """Refuse a partner of the same size that was turned: tools that do not know EXIF make such.
 
     Both are reduced to a few pixels first, which anonymizers leave alike.
 
+    Args:
+        original: `(H, W, 3)` uint8.
+        partner: the same size.
+        name: the partner's, for the error.
+
     Raises:
         ImageError: naming the partner, when it fits clearly better turned.
     """
-    wanted, given = (_coarse(picture) for picture in (original, partner))
-    straight = (wanted * given).sum()
+    coarse, coarse_partner = (_coarse(picture) for picture in (original, partner))
+    straight = (coarse * coarse_partner).sum()
     for name, turn in TURNS.items():
-        fits = (wanted * turn(given)).sum()
+        fits = (coarse * turn(coarse_partner)).sum()
         if fits > ALIKE and fits > straight + APART:
-            raise ImageError(f"{path}: it seems to be {name}, against the original")
+            raise ImageError(f"{name}: it seems to be {name}, against the original")
 
 
 def _coarse(picture: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ JUDGES = ("targets", "faces")
 
 
 @dataclass(frozen=True)
-class Memory:
+class Reference:
     """What the judge keeps of an original.
 
     Attributes:
@@ -46,29 +46,29 @@ class Cap:
     Args:
         limit: -1 to 1.
         judge: `targets` or `faces`.
-        sources: number of classifiers that are adapted to; the targets come after them.
-        targets: number of those.
+        num_sources: number of classifiers that are adapted to; the targets come after them.
+        num_targets: number of targets.
 
     Raises:
         UsageError: for a limit out of range, an unknown judge, or one that cannot judge.
     """
 
-    def __init__(self, limit: float, judge: str, sources: int, targets: int) -> None:
+    def __init__(self, limit: float, judge: str, num_sources: int, num_targets: int) -> None:
         if not -1 <= limit <= 1:
             raise UsageError(f"--cap is {limit}; it must be -1 to 1")
         if judge not in JUDGES:
             raise UsageError(unknown("judge", judge, JUDGES))
-        if judge == "targets" and not targets:
+        if judge == "targets" and not num_targets:
             raise UsageError("--judge targets needs --targets, classifiers that nobody adapts to")
-        self.limit, self.judge, self.sources = limit, judge, sources
+        self.limit, self.judge, self.num_sources = limit, judge, num_sources
         if judge == "faces":
             from jaxanon.privacy.face_embeddings import Embedder
             from jaxanon.regions.faces import Detector
 
             self._detector, self._embedder = Detector(), Embedder()
 
-    def faces(self, original: np.ndarray, boxes: Sequence[Box] | None) -> Memory:
-        """What to keep of an original's pixels; of its logits see `logits`.
+    def reference(self, original: np.ndarray, boxes: Sequence[Box] | None) -> Reference:
+        """What to keep of an original's pixels; for its logits see `with_logits`.
 
         Args:
             original: `(H, W, 3)` uint8.
@@ -76,40 +76,45 @@ class Cap:
                 are not judged, nor what is none: to dlib, patches of anything look alike.
         """
         if self.judge != "faces":
-            return Memory()
+            return Reference()
         places = [
             face
             for face in self._detector.sure(original)
             if boxes is None or any(centre_in(face, box) for box in boxes)
         ]
         windows = [self._embedder.window(original, box) for box in places]
-        return Memory(
+        return Reference(
             tuple(
                 (window, self._embedder.embed(window, window.cut(original))) for window in windows
             )
         )
 
-    def logits(self, memory: Memory, scores: Sequence[np.ndarray]) -> Memory:
-        """The same with what the targets made of the original; `scores` are of all classifiers."""
+    def with_logits(self, reference: Reference, logits: Sequence[np.ndarray]) -> Reference:
+        """A reference with what the targets see in the original added to it.
+
+        Args:
+            reference: of the original's pixels.
+            logits: of every classifier on the original, `(classes,)` each.
+        """
         if self.judge != "targets":
-            return memory
-        return Memory(memory.faces, tuple(scores[self.sources :]))
+            return reference
+        return Reference(reference.faces, tuple(logits[self.num_sources :]))
 
     def score(
-        self, memory: Memory, picture: np.ndarray, scores: Sequence[np.ndarray]
+        self, reference: Reference, picture: np.ndarray, logits: Sequence[np.ndarray]
     ) -> float | None:
         """How well a picture leads to the original; None where there is no face to know again.
 
         Args:
-            memory: of the original.
+            reference: what was kept of the original.
             picture: `(H, W, 3)` uint8, of the original's size.
-            scores: logits of all classifiers on it.
+            logits: of every classifier on the picture, `(classes,)` each.
         """
         if self.judge == "faces":
             gaps = [
                 np.linalg.norm(embedding - self._embedder.embed(window, window.cut(picture)))
-                for window, embedding in memory.faces
+                for window, embedding in reference.faces
             ]
             return float(1 - min(gaps)) if gaps else None
-        pairs = zip(memory.logits, scores[self.sources :], strict=True)
+        pairs = zip(reference.logits, logits[self.num_sources :], strict=True)
         return max(float((directions(a[None]) * directions(b[None])).sum()) for a, b in pairs)

@@ -5,8 +5,9 @@ The originals' pixels end here: what goes on is the anonymized image and the dec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -15,160 +16,206 @@ from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE, Ensemble, Views, probabilities
 from jaxanon.errors import ImageError
-from jaxanon.io.files import discard, write
 from jaxanon.io.images import count_pixels, encode
-from jaxanon.pipeline.cap import Cap, Memory
-from jaxanon.pipeline.item import Item
-from jaxanon.pipeline.verification import Known
+from jaxanon.io.results import write_result
+from jaxanon.pipeline.cap import Cap, Reference
+from jaxanon.pipeline.item import Baseline, Failure, ImageState, Item, LoadedImage
 from jaxanon.runtime import workers
+from jaxanon.runtime.meter import Meter
 
 
-class _Seen(NamedTuple):
-    """What is left of an image once it has been looked at; of the original, what classifiers see.
+class _ViewedImage(NamedTuple):
+    """An image that every classifier has seen; of the original, what they see of it alone.
 
     Attributes:
-        item: what it was loaded for.
-        regions: private ones found in it.
-        memory: what the judge of a cap keeps of the original's faces.
-        pixels: anonymized.
-        mask: where pixels may change.
-        original, anonymized: views of all classifiers.
+        item: the image.
+        anonymized: `(H, W, 3)` uint8.
+        mask: `(H, W)` bool, where pixels may change; None is everywhere.
+        regions: number of private boxes; None where no boxes were looked for.
+        reference: what the judge of a cap keeps of the original's faces.
+        original_views: what each classifier sees of the original.
+        anonymized_views: what each classifier sees of the anonymized image.
     """
 
     item: Item
-    regions: int | None
-    memory: Memory | None
-    pixels: np.ndarray
+    anonymized: np.ndarray
     mask: np.ndarray | None
-    original: Views
-    anonymized: Views
+    regions: int | None
+    reference: Reference | None
+    original_views: Views
+    anonymized_views: Views
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What became of some images on their way in.
+
+    Attributes:
+        jobs: those to be adapted.
+        failures: those that cannot be.
+    """
+
+    jobs: Sequence[Job[ImageState]]
+    failures: Sequence[Failure]
 
 
 class Intake:
-    """States the jobs of a run.
+    """Turns the items of a run into jobs for the loop.
 
     Args:
-        everyone: all classifiers, the sources first.
+        ensemble: all classifiers, the sources first.
         sources: those that are adapted to.
         settings: options of the loop.
         target_class: the class that sources are to see, where the goal is to `reach` one.
-        cap: on how well a saved image may still lead to its original.
-        known: gets what is known of each image, by its key, for those who verify.
-        fail: told of an image that cannot be read, or must not be adapted.
+        cap: the highest score that a saved image may have, if there is a bound.
+        meter: told how long the host's work takes.
     """
 
     def __init__(
         self,
-        everyone: Ensemble,
+        ensemble: Ensemble,
         sources: Ensemble,
         settings: Settings,
         target_class: int | None,
         cap: Cap | None,
-        known: dict[str, Known],
-        fail: Callable[[Item, Exception], None],
+        meter: Meter,
     ) -> None:
-        self.everyone, self.sources, self.settings = everyone, sources, settings
-        self.target_class, self.cap, self.known, self.fail = target_class, cap, known, fail
+        self.ensemble, self.sources, self.settings = ensemble, sources, settings
+        self.target_class, self.cap, self.meter = target_class, cap, meter
 
-    def jobs(self, items: Sequence[Item], threads: ThreadPoolExecutor) -> Iterator[list[Job]]:
-        """The jobs, batch by batch, without those images that cannot be read."""
-        batch = self.everyone.batch
-        seen = workers.ahead(
-            self._look, items, threads, 2 * batch, lambda item: count_pixels(item.input),
+    def batches(self, items: Iterable[Item], threads: ThreadPoolExecutor) -> Iterator[Batch]:
+        """The jobs, batch by batch, and the images that cannot be read or must not be adapted.
+
+        A batch ends early at `PIXELS_AT_ONCE`, to bound the memory.
+        """
+        size = self.ensemble.batch
+        viewed = workers.ahead(
+            self.view, items, threads, 2 * size, lambda item: count_pixels(item.input),
             PIXELS_AT_ONCE,
         )  # fmt: skip
-        waiting: list[_Seen] = []
-        for one in seen:
-            if one is not None:
-                waiting.append(one)
-            pixels = sum(seen.pixels[..., 0].size for seen in waiting)
-            if len(waiting) == batch or pixels >= PIXELS_AT_ONCE:
-                yield self._decide(waiting, threads)
+        waiting: list[_ViewedImage] = []
+        for image in viewed:
+            if isinstance(image, Failure):
+                yield Batch([], [image])
+                continue
+            waiting.append(image)
+            pixels = sum(one.anonymized[..., 0].size for one in waiting)
+            if len(waiting) == size or pixels >= PIXELS_AT_ONCE:
+                yield self.decide(waiting, threads)
                 waiting = []
         if waiting:
-            yield self._decide(waiting, threads)
+            yield self.decide(waiting, threads)
 
-    def _look(self, item: Item) -> _Seen | None:
+    def view(self, item: Item) -> _ViewedImage | Failure:
         """Load an image and let every classifier see it; the original's pixels end here."""
         try:
-            with self.everyone.meter.stage("read and anonymize"):
+            with self.meter.stage("read and anonymize"):
                 loaded = item.load()
-            for place, pixels in (
-                (item.anonymized_output, loaded.anonymized),
-                (item.low_output, loaded.low),
-            ):
-                if place is not None and pixels is not None:
-                    with self.everyone.meter.stage("encode and write"):
-                        write(place, encode(pixels, "png"), overwrite=item.overwrite_anonymized)
-            with self.everyone.meter.stage("resize for the classifiers"):
-                original = self.everyone.look(loaded.original)
-                anonymized = self.everyone.look(loaded.anonymized)
-            memory = self.cap.faces(loaded.original, loaded.boxes) if self.cap else None
+            self._save_extras(item, loaded)
+            with self.meter.stage("resize for the classifiers"):
+                original_views = self.ensemble.look(loaded.original)
+                anonymized_views = self.ensemble.look(loaded.anonymized)
+            reference = self.cap.reference(loaded.original, loaded.boxes) if self.cap else None
         except (ImageError, MemoryError) as error:
-            self.fail(item, error)
-            return None
-        kept = None if loaded.boxes is None else len(loaded.boxes), memory
-        return _Seen(item, *kept, loaded.anonymized, loaded.mask, original, anonymized)
+            return Failure.from_error(item, error)
+        regions = None if loaded.boxes is None else len(loaded.boxes)
+        return _ViewedImage(
+            item,
+            loaded.anonymized,
+            loaded.mask,
+            regions,
+            reference,
+            original_views,
+            anonymized_views,
+        )
 
-    def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
+    def _save_extras(self, item: Item, loaded: LoadedImage) -> None:
+        """Save what is wanted besides the adapted image."""
+        for place, pixels in (
+            (item.anonymized_output, loaded.anonymized),
+            (item.low_output, loaded.low),
+        ):
+            if place is not None and pixels is not None:
+                with self.meter.stage("encode and write"):
+                    write_result(place, encode(pixels, "png"))
+
+    def decide(self, images: Sequence[_ViewedImage], threads: ThreadPoolExecutor) -> Batch:
         """Ask every classifier about originals and anonymized images, and state the jobs."""
-        scores = self.everyone.logits_from_views([seen.original for seen in batch])
-        after = self.everyone.logits_from_views([seen.anonymized for seen in batch])
-        reference = np.stack([logits.argmax(1) for logits in scores])
-        anonymized = np.stack([logits.argmax(1) for logits in after])
-        for i, seen in enumerate(batch):
-            decisions = {
-                name: {"reference": int(reference[c, i]), "anonymized": int(anonymized[c, i])}
-                for c, name in enumerate(self.everyone.names)
-            }
-            known = Known(decisions, seen.regions)
-            if self.cap and seen.memory:
-                known.memory = self.cap.logits(seen.memory, [made[i] for made in scores])
-                shown = [made[i] for made in after]
-                known.score = self.cap.score(known.memory, seen.pixels, shown)
-            self.known[seen.item.key] = known
-        told = zip(*scores[: len(self.sources.names)], strict=True)
-        jobs = threads.map(self._prepare, batch, reference.T, told)
-        return [job for job in jobs if job is not None]
+        on_originals = self.ensemble.logits_from_views([one.original_views for one in images])
+        on_anonymized = self.ensemble.logits_from_views([one.anonymized_views for one in images])
 
-    def _prepare(
-        self, seen: _Seen, reference: np.ndarray, scores: Sequence[np.ndarray]
-    ) -> Job | None:
-        """State a job, from what the sources made of the original: no more of that than is asked.
+        def state_job(index: int) -> Job[ImageState] | Failure:
+            return self._state_job(
+                images[index],
+                [logits[index] for logits in on_originals],
+                [logits[index] for logits in on_anonymized],
+            )
+
+        stated = list(threads.map(state_job, range(len(images))))
+        return Batch(
+            [job for job in stated if not isinstance(job, Failure)],
+            [failure for failure in stated if isinstance(failure, Failure)],
+        )
+
+    def _state_job(
+        self,
+        image: _ViewedImage,
+        on_original: Sequence[np.ndarray],
+        on_anonymized: Sequence[np.ndarray],
+    ) -> Job[ImageState] | Failure:
+        """State a job, from what the sources see in the original: no more of that than is asked.
 
         Args:
-            seen: the image.
-            reference: `(classifiers,)`, their decisions on the original.
-            scores: per source its logits on the original.
+            image: the image.
+            on_original: per classifier its logits on the original, `(classes,)`.
+            on_anonymized: per classifier its logits on the anonymized image, `(classes,)`.
         """
-        count = len(self.sources.names)
-        wanted = (
-            reference[:count] if self.target_class is None else np.full(count, self.target_class)
-        )
-        soft = self.settings.loss == "soft"
-        score = self.known[seen.item.key].score
-        if self.cap and score is not None and score > self.cap.limit:
+        item, count = image.item, len(self.sources.names)
+        baseline = self._baseline(image, on_original, on_anonymized)
+        if self.cap and baseline.score is not None and baseline.score > self.cap.limit:
+            for place in item.extra_outputs:
+                place.discard()
             text = (
-                f"{seen.item.input}: the anonymized image itself scores {score:.3f}, above the cap "
-                f"{self.cap.limit:g}; hide more, or raise --cap"
+                f"{item.input.name}: the anonymized image itself scores {baseline.score:.3f}, "
+                f"above the cap {self.cap.limit:g}; hide more, or raise --cap"
             )
-            for place in (seen.item.anonymized_output, seen.item.low_output):
-                if place is not None:
-                    discard(place)
-            self.fail(seen.item, ImageError(text))
-            return None
+            return Failure(item, text)
+        if self.target_class is None:
+            wanted = np.array([logits.argmax() for logits in on_original[:count]])
+        else:
+            wanted = np.full(count, self.target_class)
+        soft = self.settings.loss == "soft"
         try:
-            with self.everyone.meter.stage("prepare for the loop"):
+            with self.meter.stage("prepare for the loop"):
                 return prepare(
-                    seen.item,
-                    seen.pixels,
+                    ImageState(item, baseline),
+                    image.anonymized,
                     wanted,
                     self.sources,
                     self.settings,
-                    mask=seen.mask,
-                    views=seen.anonymized[:count],
-                    soft_labels=[probabilities(logits) for logits in scores] if soft else None,
+                    mask=image.mask,
+                    views=image.anonymized_views[:count],
+                    soft_labels=[probabilities(logits) for logits in on_original[:count]]
+                    if soft
+                    else None,
                 )
         except MemoryError as error:
-            self.fail(seen.item, error)
-            return None
+            return Failure.from_error(item, error)
+
+    def _baseline(
+        self,
+        image: _ViewedImage,
+        on_original: Sequence[np.ndarray],
+        on_anonymized: Sequence[np.ndarray],
+    ) -> Baseline:
+        """What is known of an image before it is adapted."""
+        pairs = zip(self.ensemble.names, on_original, on_anonymized, strict=True)
+        decisions = {
+            name: {"reference": int(before.argmax()), "anonymized": int(after.argmax())}
+            for name, before, after in pairs
+        }
+        if self.cap is None or image.reference is None:
+            return Baseline(decisions, image.regions)
+        reference = self.cap.with_logits(image.reference, on_original)
+        score = self.cap.score(reference, image.anonymized, on_anonymized)
+        return Baseline(decisions, image.regions, reference, score)

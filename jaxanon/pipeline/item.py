@@ -1,28 +1,30 @@
-"""The images of a run: where each comes from, and where it goes."""
+"""The images of a run: where each comes from, where it goes, and what is known of it on the way."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from jaxanon.anonymizers.naive import anonymize
-from jaxanon.io.images import decode
-from jaxanon.regions.boxes import Box, Region
+from jaxanon.errors import ImageError
+from jaxanon.io.inputs import InputImage
+from jaxanon.io.results import ResultPlace
+from jaxanon.pipeline.cap import Reference
+from jaxanon.pipeline.record import Decisions, Record, key
+from jaxanon.regions.boxes import Box
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """An image ready to be adapted.
+class LoadedImage:
+    """An image read and anonymized.
 
     Attributes:
         original: `(H, W, 3)` uint8.
         anonymized: the same size.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
-        boxes: private ones in it; None where it is private as a whole, or by a mask.
-        low: the low-resolution view that `anonymized` shows, if it shows one.
+        boxes: the private ones; None where the image is private as a whole, or by a mask.
+        low: the low-resolution view that `anonymized` shows, `(h, w, 3)` uint8, if it shows one.
     """
 
     original: np.ndarray
@@ -32,54 +34,108 @@ class Loaded:
     low: np.ndarray | None = None
 
 
-def load_whole(path: Path, method: str, strength: float | None = None) -> Loaded:
-    """Read a photo and anonymize all of it.
-
-    Args:
-        path: of an image file.
-        method: an anonymizer's name.
-        strength: of it; by default its own.
-
-    Raises:
-        ImageError: when the photo cannot be read.
-    """
-    original = decode(path)
-    return Loaded(original, anonymize(original, Region(), method, strength), None)
-
-
 @dataclass(frozen=True)
 class Item:
     """One image of a run.
 
     Attributes:
-        input: path of the original.
-        output: path of the file to write.
-        load: reads and anonymizes; raises ImageError.
+        input: the original.
+        output: the place of the adapted image.
+        load: reads and anonymizes the original; raises ImageError.
         anonymized_output: where to save the anonymized image, if wanted.
-        overwrite: whether `output` may replace an existing file.
-        overwrite_anonymized: the same for `anonymized_output` and `low_output`.
         low_output: where to save the low-resolution view, if wanted.
-        view: which of several images made from the same input this is, from 1; None for the only
-            one.
-        partner: path of the anonymized file, where another tool made it.
+        view: which of several images made from the same original this is, from 1; None for the
+            only one.
+        partner: the anonymized image, where another tool made it.
     """
 
-    input: Path
-    output: Path
-    load: Callable[[], Loaded]
-    anonymized_output: Path | None = None
-    overwrite: bool = False
-    overwrite_anonymized: bool = False
-    low_output: Path | None = None
+    input: InputImage
+    output: ResultPlace
+    load: Callable[[], LoadedImage]
+    anonymized_output: ResultPlace | None = None
+    low_output: ResultPlace | None = None
     view: int | None = None
-    partner: Path | None = None
+    partner: InputImage | None = None
 
     @property
     def key(self) -> str:
-        """Names it among the images of a run."""
-        return key(str(self.input), self.view)
+        """Names the image among those of its run."""
+        return key(self.input.name, self.view)
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that changes with the files that the image is made from."""
+        return "".join(image.fingerprint() for image in (self.input, self.partner) if image)
+
+    @property
+    def extra_outputs(self) -> list[ResultPlace]:
+        """The places of what is saved besides the adapted image."""
+        return [place for place in (self.anonymized_output, self.low_output) if place]
 
 
-def key(path: str, view: int | None) -> str:
-    """The name of an image among those of a run: its input, and which view of it."""
-    return path if view is None else f"{path}#{view}"
+@dataclass(frozen=True)
+class Baseline:
+    """What is known of an image before it is adapted.
+
+    Attributes:
+        decisions: of every classifier on the original and on the anonymized image.
+        regions: number of private boxes in it; None where no boxes were looked for.
+        reference: what the judge of the cap keeps of the original, where there is a cap.
+        score: the judge's score of the anonymized image, where there is one.
+    """
+
+    decisions: Decisions
+    regions: int | None = None
+    reference: Reference | None = None
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An image that could not be read, processed or written.
+
+    Attributes:
+        item: the image.
+        reason: for people; names the file.
+    """
+
+    item: Item
+    reason: str
+
+    @classmethod
+    def from_error(cls, item: Item, error: ImageError | MemoryError) -> Failure:
+        """The failure of an image by an error that was raised for it."""
+        text = str(error) if isinstance(error, ImageError) else f"{item.input.name}: out of memory"
+        return cls(item, text)
+
+    def record(self) -> Record:
+        """What the journal and the report say of it."""
+        item = self.item
+        return Record(
+            input=item.input.name,
+            output=None,
+            status="failed",
+            error=self.reason,
+            view=item.view,
+            partner=item.partner.name if item.partner else None,
+        )
+
+
+@dataclass(eq=False)
+class ImageState:
+    """An image between its stages: each stage adds what it finds out.
+
+    Attributes:
+        item: the image.
+        baseline: what was known before the adaptation.
+        saved: the record of the file that lies beside its place now; None before the first
+            verification, and where that could not be written.
+        allowed: record and bytes of the best file so far that the cap allowed.
+        failure: why nothing can be saved.
+    """
+
+    item: Item
+    baseline: Baseline
+    saved: Record | None = None
+    allowed: tuple[Record, bytes] | None = None
+    failure: Failure | None = None

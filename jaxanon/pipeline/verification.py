@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 
@@ -13,199 +12,188 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.stream import Adapted
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import ImageError
-from jaxanon.io.files import write_part
 from jaxanon.io.images import decode, encode
-from jaxanon.pipeline.cap import Cap, Memory
-from jaxanon.pipeline.item import Item
-from jaxanon.pipeline.manifest import Decisions, Record, Score, difference
-
-
-@dataclass
-class Known:
-    """What is known of an image before it is adapted.
-
-    Attributes:
-        decisions: of every classifier on the original and on the anonymized image.
-        regions: private ones found in it.
-        memory: what the judge of the cap keeps of the original.
-        score: the judge's, of the anonymized image.
-    """
-
-    decisions: Decisions
-    regions: int | None = None
-    memory: Memory | None = None
-    score: float | None = None
+from jaxanon.io.results import WrittenPart
+from jaxanon.metrics import difference
+from jaxanon.pipeline.cap import Cap
+from jaxanon.pipeline.item import Failure, ImageState
+from jaxanon.pipeline.record import Record, Score
+from jaxanon.runtime.meter import Meter
 
 
 @dataclass(frozen=True)
 class _Saved:
-    """A file beside its place: its picture, and what each classifier sees of it."""
+    """A file beside its place.
 
+    Attributes:
+        data: its bytes.
+        pixels: `(H, W, 3)` uint8, decoded from it.
+        views: what each classifier sees of these.
+    """
+
+    data: bytes
     pixels: np.ndarray
     views: Views
 
 
 class Verification:
-    """Knows, of every image under way, what it is to become and what it has become.
+    """Saves what the loop made beside its place, and finds out what it has become.
 
     Args:
-        everyone: all classifiers, the sources first.
-        sources: how many these are.
+        ensemble: all classifiers, the sources first.
+        num_sources: how many of them are sources.
         settings: options of the loop.
         form: `png`, `jpeg` or `webp`.
-        cap: on the judge's score, if there is one.
-        fail: told of an image that cannot be written.
+        cap: the highest score that a saved image may have, if there is a bound.
+        meter: told how long the host's work takes.
     """
 
     def __init__(
         self,
-        everyone: Ensemble,
-        sources: int,
+        ensemble: Ensemble,
+        num_sources: int,
         settings: Settings,
         form: str,
         cap: Cap | None,
-        fail: Callable[[Item, Exception], None],
+        meter: Meter,
     ) -> None:
-        self.everyone, self.sources, self.settings = everyone, sources, settings
-        self.form, self.cap, self.fail = form, cap, fail
-        self.known: dict[str, Known] = {}
-        self._verified: dict[str, Record] = {}
-        self._accepted: dict[str, tuple[Record, bytes]] = {}
+        self.ensemble, self.num_sources, self.settings = ensemble, num_sources, settings
+        self.form, self.cap, self.meter = form, cap, meter
 
-    def take(self, item: Item) -> Record | None:
-        """The record of an image that left the loop; None where it could not be written.
+    def check(
+        self, adapted: Sequence[Adapted[ImageState]], threads: ThreadPoolExecutor
+    ) -> list[bool]:
+        """Save images beside their places and verify them; which need no further attempt.
 
-        Where one verification had it kept and later steps lost it, it is the former that counts.
+        What they have become is noted in their states. An image that could not be written gets a
+        failure there, and needs none either.
         """
-        record = self._verified.pop(item.key, None)
-        best = self._accepted.get(item.key)
-        lost = record and best and record.status != best[0].status == self.settings.success
-        return self._restore(item, *best) if lost and best else record
+        saved = list(threads.map(self._save, adapted))
+        read = [(image, file) for image, file in zip(adapted, saved, strict=True) if file]
+        logits = self.ensemble.logits_from_views([file.views for _, file in read])
+        settled = {
+            id(image): self._settle(image, file, [rows[place] for rows in logits])
+            for place, (image, file) in enumerate(read)
+        }
+        return [settled.get(id(image), True) for image in adapted]
 
-    def forget(self, key: str) -> None:
-        """Nothing more of this image is needed."""
-        for kept in (self.known, self._verified, self._accepted):
-            kept.pop(key, None)
+    def finish(self, state: ImageState) -> ImageState:
+        """The state of an image that left the loop, with the record that counts.
 
-    def check(self, threads: ThreadPoolExecutor, adapted: Sequence[Adapted]) -> list[bool]:
-        """Which images need no further attempt; all are saved beside their final places."""
-        blobs = list(threads.map(self._encode, adapted))
-        saved = list(threads.map(self._save, adapted, blobs))
-        read = [(i, one) for i, one in enumerate(saved) if one]
-        logits = self.everyone.logits_from_views([one.views for _, one in read])
-        settled = [True] * len(adapted)
-        for place, (i, one) in enumerate(read):
-            scores = [made[place] for made in logits]
-            record = self._record(adapted[i], one, scores)
-            settled[i] = self._settle(adapted[i], record, cast(bytes, blobs[i]))
-        return settled
+        Where one verification had it kept and later steps lost it, it is the former that counts,
+        and its file is put back beside its place.
+        """
+        if state.failure is not None or state.saved is None or state.allowed is None:
+            return state
+        best, data = state.allowed
+        if state.saved.status != best.status == self.settings.success:
+            self._put_back(state, best, data)
+        return state
 
-    def _settle(self, adapted: Adapted, record: Record, blob: bytes) -> bool:
+    def _settle(
+        self, adapted: Adapted[ImageState], file: _Saved, logits: Sequence[np.ndarray]
+    ) -> bool:
         """Note what an image has become, or go back to what it was; whether it is to stay so."""
-        key = record.key
+        state = adapted.job.key
+        record = self._record(adapted, file, logits)
         reached = record.status == self.settings.success
         if self.cap and record.score and record.score["adapted"] > self.cap.limit:
-            self._go_back(adapted, record)
+            self._go_back(adapted, record, self.cap)
             return True
-        self._verified[key] = record
-        before = self._accepted.get(key)
-        if self.cap and (reached or before is None or before[0].status == "partly"):
-            self._accepted[key] = record, blob
+        state.saved = record
+        if self.cap and (reached or state.allowed is None or state.allowed[0].status == "partly"):
+            state.allowed = record, file.data
         goes_on = self.settings.verify_every and self.settings.spends_all
         return bool(reached and not goes_on)
 
-    def _go_back(self, adapted: Adapted, over: Record) -> None:
+    def _go_back(self, adapted: Adapted[ImageState], over: Record, cap: Cap) -> None:
         """Put back what the cap allowed last: an earlier file, or the anonymized image."""
-        item, key = item_of(adapted), over.key
-        assert self.cap is not None
-        assert over.score is not None
-        if key not in self._accepted:
-            blank = Adapted(adapted.job, np.zeros_like(adapted.levels), 0, 0)
-            blob = self._encode(blank)
-            saved = blob and self._save(blank, blob)
-            if not saved:
-                return
-            (scores,) = zip(*self.everyone.logits_from_views([saved.views]), strict=True)
-            first = self._record(blank, saved, scores)
-            if first.score and first.score["adapted"] > self.cap.limit:
-                text = f"the anonymized image, saved as {self.form}, scores above --cap"
-                self.fail(item, ImageError(f"{item.input}: {text} {self.cap.limit:g}; hide more"))
-                return
-            self._accepted[key] = first, cast(bytes, blob)
-        record, blob = self._accepted[key]
-        if self._restore(item, record, blob) is None:
+        state = adapted.job.key
+        if state.allowed is None:
+            state.allowed = self._unchanged(adapted, cap)
+        if state.allowed is None:
             return
+        record, data = state.allowed
+        assert over.score is not None
         reason = (
             f"after {over.steps} steps the score {over.score['adapted']:.3f} was above the cap "
-            f"{self.cap.limit:g}; this is the image after {record.steps} (--set verify_every=N "
+            f"{cap.limit:g}; this is the image after {record.steps} (--set verify_every=N "
             "with a smaller N verifies more often)"
         )
-        self._verified[key] = replace(record, error=reason)
+        self._put_back(state, replace(record, error=reason), data)
 
-    def _restore(self, item: Item, record: Record, blob: bytes) -> Record | None:
-        """Put an earlier file back beside its place; None where that failed."""
-        try:
-            write_part(item.output, blob)
-        except ImageError as error:
-            self.fail(item, error)
+    def _unchanged(self, adapted: Adapted[ImageState], cap: Cap) -> tuple[Record, bytes] | None:
+        """Record and bytes of the anonymized image, saved as it is; None where it fails."""
+        state = adapted.job.key
+        unchanged = Adapted(adapted.job, np.zeros_like(adapted.levels), 0, 0)
+        file = self._save(unchanged)
+        if file is None:
             return None
-        return record
+        (logits,) = zip(*self.ensemble.logits_from_views([file.views]), strict=True)
+        record = self._record(unchanged, file, logits)
+        if record.score and record.score["adapted"] > cap.limit:
+            name = state.item.input.name
+            text = f"the anonymized image, saved as {self.form}, scores above --cap"
+            state.failure = Failure(state.item, f"{name}: {text} {cap.limit:g}; hide more")
+            return None
+        return record, file.data
 
-    def _record(self, adapted: Adapted, saved: _Saved, scores: Sequence[np.ndarray]) -> Record:
-        """What a saved file is like; `scores` are every classifier's logits on it."""
-        item = item_of(adapted)
-        known = self.known[item.key]
-        decided = np.array([logits.argmax() for logits in scores])
+    def _put_back(self, state: ImageState, record: Record, data: bytes) -> None:
+        """Write an earlier file beside its place again."""
+        try:
+            state.item.output.write_part(data)
+        except ImageError as error:
+            state.failure = Failure.from_error(state.item, error)
+        else:
+            state.saved = record
+
+    def _record(
+        self, adapted: Adapted[ImageState], file: _Saved, logits: Sequence[np.ndarray]
+    ) -> Record:
+        """What a saved file is like; `logits` are every classifier's on it."""
+        state = adapted.job.key
+        decisions = np.array([row.argmax() for row in logits])
         wanted = adapted.job.problem.decisions
-        reached = self.settings.reached(decided[: self.sources], wanted).all()
-        linf, psnr = difference(saved.pixels, adapted.job.pixels)
-        score: Score | None = None
-        if self.cap and known.memory is not None and known.score is not None:
-            now = self.cap.score(known.memory, saved.pixels, scores)
-            if now is not None:
-                score = {"anonymized": known.score, "adapted": now}
+        reached = self.settings.reached(decisions[: self.num_sources], wanted).all()
+        linf, psnr = difference(file.pixels, adapted.job.pixels)
+        baseline = state.baseline.decisions
         return Record(
-            input=str(item.input),
-            output=str(item.output),
+            input=state.item.input.name,
+            output=state.item.output.location,
             status=self.settings.success if reached else "partly",
             steps=adapted.steps,
             linf=linf,
             psnr=psnr,
             decisions={
-                name: {**known.decisions[name], "adapted": int(decided[c])}
-                for c, name in enumerate(self.everyone.names)
+                name: {**baseline[name], "adapted": int(decision)}
+                for name, decision in zip(self.ensemble.names, decisions, strict=True)
             },
-            view=item.view,
-            regions=known.regions,
-            score=score,
-            partner=str(item.partner) if item.partner else None,
+            view=state.item.view,
+            partner=state.item.partner.name if state.item.partner else None,
+            regions=state.baseline.regions,
+            score=self._score(state, file, logits),
         )
 
-    def _encode(self, adapted: Adapted) -> bytes | None:
-        try:
-            with self.everyone.meter.stage("encode and write"):
-                return encode(adapted.image, self.form)
-        except (ImageError, MemoryError) as error:
-            self.fail(item_of(adapted), error)
+    def _score(self, state: ImageState, file: _Saved, logits: Sequence[np.ndarray]) -> Score | None:
+        """The judge's scores before and after; None without a cap, or with nothing to judge."""
+        baseline = state.baseline
+        if self.cap is None or baseline.reference is None or baseline.score is None:
             return None
+        now = self.cap.score(baseline.reference, file.pixels, logits)
+        return None if now is None else {"anonymized": baseline.score, "adapted": now}
 
-    def _save(self, adapted: Adapted, blob: bytes | None) -> _Saved | None:
+    def _save(self, adapted: Adapted[ImageState]) -> _Saved | None:
         """Write an image beside its place, and look at what was written; None if that failed."""
-        if blob is None:
-            return None
-        meter = self.everyone.meter
+        state = adapted.job.key
+        place = state.item.output
         try:
-            with meter.stage("encode and write"):
-                part = write_part(item_of(adapted).output, blob)
-            with meter.stage("read back"):
-                pixels = decode(part)
+            with self.meter.stage("encode and write"):
+                data = encode(adapted.image, self.form)
+                place.write_part(data)
+            with self.meter.stage("read back"):
+                pixels = decode(WrittenPart(place))
         except (ImageError, MemoryError) as error:
-            self.fail(item_of(adapted), error)
+            state.failure = Failure.from_error(state.item, error)
             return None
-        with meter.stage("resize for the classifiers"):
-            return _Saved(pixels, self.everyone.look(pixels))
-
-
-def item_of(adapted: Adapted) -> Item:
-    """The item that an image of the loop is of."""
-    return cast(Item, adapted.job.key)
+        with self.meter.stage("resize for the classifiers"):
+            return _Saved(data, pixels, self.ensemble.look(pixels))

@@ -20,7 +20,7 @@ from jaxanon.classifiers.preprocessing import look
 from jaxanon.classifiers.random_weights import draw
 from jaxanon.classifiers.weights.checkpoint import read_state_dict
 from jaxanon.classifiers.weights.port import port
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 
 pytestmark = pytest.mark.parity
 
@@ -211,7 +211,7 @@ def test_trained_classifiers_of_other_families_decide_as_timm_does(architecture)
     batch = torch.stack([transform(Image.open(path).convert("RGB")) for path in paths])
     with torch.no_grad():
         theirs = model(batch).argmax(1).numpy()
-    mine = Ensemble([ours]).decide([decode(path) for path in paths])[0]
+    mine = Ensemble([ours]).decide([read_image(path) for path in paths])[0]
     np.testing.assert_array_equal(mine, theirs)
 
 
@@ -229,7 +229,7 @@ def test_preprocessing(architecture, photos):
     largest = 0.0
     for path, _ in photos:
         theirs = transform(Image.open(path).convert("RGB")).permute(1, 2, 0).numpy()
-        ours = look(decode(path), config)
+        ours = look(read_image(path), config)
         mine = (ours / 255 - np.asarray(config.mean)) / np.asarray(config.std)
         largest = max(largest, float((np.abs(mine - theirs) * config.std[0]).max()) * 255)
     print(f"{architecture}: at most {largest:.3f} levels apart")
@@ -248,7 +248,7 @@ def test_decisions_on_the_photos(architecture, photos):
     batch = torch.stack([transform(Image.open(path).convert("RGB")) for path, _ in photos])
     with torch.no_grad():
         theirs = model(batch).argmax(1).numpy()
-    mine = Ensemble([ours]).decide([decode(path) for path, _ in photos])[0]
+    mine = Ensemble([ours]).decide([read_image(path) for path, _ in photos])[0]
     np.testing.assert_array_equal(mine, theirs)
     assert int((mine == [label for _, label in photos]).sum()) == 18
 

@@ -1,0 +1,204 @@
+"""Where a run writes: its options, its items, and what must not be overwritten or given away."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePath
+
+from jaxanon.cli.common import check_sheet, check_side_files, keep_apart
+from jaxanon.errors import UsageError
+from jaxanon.io.files import discard, output_names
+from jaxanon.io.inputs import InputFile, InputImage
+from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.pipeline.item import Item, LoadedImage
+from jaxanon.pipeline.journal import JOURNAL, EarlierRun, Journal
+from jaxanon.pipeline.report import REPORT
+
+Load = Callable[[InputImage, int], LoadedImage]
+"""(original, number of the view from 0) -> the image read and anonymized; raises ImageError."""
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where the results of a run go.
+
+    Attributes:
+        folder: for the adapted images.
+        format: `png`, `jpeg` or `webp`.
+        overwrite: whether what an earlier run wrote may be replaced.
+        resume: whether to go on with an earlier run.
+        report: the report's file; by default in the folder.
+        sheet: file for a contact sheet, which shows the originals.
+        preview: file for a sheet of what is private, which shows the originals.
+        save_anonymized: folder for the images before adaptation.
+        save_views: folder for low-resolution views.
+    """
+
+    folder: Path
+    format: str
+    overwrite: bool
+    resume: bool
+    report: Path
+    sheet: Path | None
+    preview: Path | None
+    save_anonymized: Path | None
+    save_views: Path | None
+
+    @classmethod
+    def from_args(cls, args: Namespace) -> OutputOptions:
+        """The options of a command line; not every command has all of them."""
+        return cls(
+            folder=args.output,
+            format=args.format,
+            overwrite=args.overwrite,
+            resume=args.resume,
+            report=args.report or args.output / REPORT,
+            sheet=args.sheet,
+            preview=args.preview,
+            save_anonymized=vars(args).get("save_anonymized"),
+            save_views=vars(args).get("save_views"),
+        )
+
+    @property
+    def extra_folders(self) -> list[Path]:
+        """Folders besides the output that hold what may be published."""
+        return [folder for folder in (self.save_anonymized, self.save_views) if folder]
+
+    def keep_apart(self, inputs: Sequence[Path]) -> None:
+        """Refuse output folders that overlap with the inputs or with each other.
+
+        Raises:
+            UsageError: naming both.
+        """
+        keep_apart(self.folder, inputs)
+        others = [self.folder, *inputs]
+        for folder in self.extra_folders:
+            keep_apart(folder, others)
+            others.append(folder)
+
+    def may_overwrite(self, journal: Journal) -> bool:
+        """Whether what lies beside the adapted images is this run's to replace."""
+        return self.overwrite or (self.resume and journal.log.exists())
+
+
+@dataclass(frozen=True)
+class OutputPlan:
+    """What a run is to write.
+
+    Attributes:
+        options: where the results go.
+        journal: the run's.
+        earlier: what the run that is resumed has done.
+        items: the images, with their places.
+    """
+
+    options: OutputOptions
+    journal: Journal
+    earlier: EarlierRun
+    items: Sequence[Item]
+
+    def check(self, inputs: Sequence[Path], more: Sequence[Path]) -> None:
+        """Refuse what would be overwritten, and originals shown among the outputs.
+
+        Args:
+            inputs: files and folders given.
+            more: further files that the run writes.
+
+        Raises:
+            UsageError: naming the file and the way out.
+        """
+        options, items = self.options, self.items
+        ours = options.may_overwrite(self.journal)
+        written = [Path(item.output.location) for item in items]
+        extra = [Path(place.location) for item in items for place in item.extra_outputs]
+        extra += more
+        journal = options.folder / JOURNAL
+        there = [
+            path
+            for path, item in zip(written, items, strict=True)
+            if path.exists() and not item.output.overwrite
+        ]
+        if not ours:
+            there += [path for path in (journal, *extra) if path.exists()]
+        if there:
+            raise UsageError(
+                f"{len(there)} outputs exist already, {there[0]} the first; "
+                "give --resume to go on with that run, or --overwrite to begin anew"
+            )
+        originals = {Path(item.input.name).resolve() for item in items}
+        for path in (*written, *extra):
+            if path.resolve() in originals:
+                raise UsageError(f"the output {path} is one of the inputs; choose another folder")
+        sheets = {"contact sheet": options.sheet, "preview": options.preview}
+        for name, sheet in sheets.items():
+            if sheet:
+                check_sheet(name, sheet, [options.folder, *options.extra_folders])
+        side = [options.report, *filter(None, sheets.values())]
+        check_side_files(side, inputs, overwrite=ours, taken=[journal, *written, *extra])
+
+    def discard_earlier(self) -> bool:
+        """Remove what the run before has written and this one will not: it would pass for ours.
+
+        Returns:
+            Whether there was anything.
+        """
+        folder = self.options.folder.resolve()
+        extra = [path.resolve() for path in self.options.extra_folders]
+        earlier = {Path(location).resolve() for location in self.journal.outputs()}
+        ours = {Path(item.output.location).resolve() for item in self.items}
+        for path in earlier - ours:
+            if any(parent in path.parents for parent in (folder, *extra)):
+                discard(path)  # another place is somebody else's, whatever the journal says
+        return bool(earlier)
+
+
+def plan_outputs(
+    options: OutputOptions,
+    journal: Journal,
+    inputs: Sequence[InputFile],
+    load: Load,
+    views: int,
+    partner_of: Callable[[InputImage], InputImage | None],
+) -> OutputPlan:
+    """Lay out the outputs of a run.
+
+    Args:
+        options: where they go.
+        journal: the run's.
+        inputs: the originals.
+        load: reads and anonymizes one.
+        views: images made from each original.
+        partner_of: the anonymized image of an original, where another tool made it.
+
+    Raises:
+        UsageError: for an unknown format, or a journal of a run with other options.
+    """
+    earlier = journal.resume() if options.resume else EarlierRun()
+    known = {Path(location).resolve() for location in earlier.outputs}
+    names = output_names([image.relative for image in inputs], options.format)
+    ours = options.may_overwrite(journal)
+    items = []
+    for view in range(views):
+        below = PurePath(f"view-{view + 1}") if views > 1 else PurePath()
+        for image, name in zip(inputs, names, strict=True):
+            path = options.folder / below / name
+            replaces = options.overwrite or path.resolve() in known
+            anonymized, low = (
+                FilePlace(folder / below / name.with_suffix(".png"), ours) if folder else None
+                for folder in (options.save_anonymized, options.save_views)
+            )
+            items.append(
+                Item(
+                    image,
+                    OutputFolder(options.folder).place(below / name, overwrite=replaces),
+                    partial(load, image, view),
+                    anonymized,
+                    low,
+                    view=view + 1 if views > 1 else None,
+                    partner=partner_of(image),
+                )
+            )
+    return OutputPlan(options, journal, earlier, items)

@@ -1,0 +1,23 @@
+"""Runs of the pipeline in tests: items by hand, journals without options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from jaxanon.io.inputs import InputFile
+from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.pipeline.item import Item, LoadedImage
+from jaxanon.pipeline.journal import JOURNAL, Journal
+from jaxanon.pipeline.run import Run, RunOptions
+
+
+def item(name: str, output: Path, load: Callable[[], LoadedImage]) -> Item:
+    """An image that is read by `load`, whatever its name."""
+    return Item(InputFile(Path(name), Path(name)), FilePlace(output), load)
+
+
+def quiet_run(folder, items, sources, targets, settings, **options) -> Run:
+    """A run whose journal lies in the folder."""
+    journal = Journal(OutputFolder(folder).lines(JOURNAL), {})
+    return Run(items, sources, targets, settings, journal, RunOptions(quiet=True, **options))
