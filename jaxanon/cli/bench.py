@@ -7,20 +7,24 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from jax.sharding import Mesh
+
 from jaxanon.adaptation.settings import preset
+from jaxanon.anonymizers import make
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
 from jaxanon.cli.demo import photos
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.evaluation import throughput as benchmark
-from jaxanon.pipeline.item import Item, load_whole
-from jaxanon.pipeline.manifest import Journal, write_json
-from jaxanon.pipeline.run import Run
+from jaxanon.io.results import OutputFolder
+from jaxanon.pipeline.journal import JOURNAL, Journal
+from jaxanon.pipeline.report import write_json
+from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.whole import whole_items
 from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
 
@@ -45,7 +49,7 @@ def bench(args: Namespace, load: Loader = load_all) -> int:
     if args.json:
         check_side_files([args.json], [], overwrite=args.overwrite)
     compilation.enable_compilation_cache()
-    on = mesh(args.devices)
+    devices = mesh(args.devices)
     classifiers = load_all(names, quiet=True)
     peak = benchmark.matrix_rate(args.precision or "float32")
     print(f"{benchmark.hardware()}; a matrix product runs at {peak / 1e9:,.0f} GFLOP/s")
@@ -70,7 +74,7 @@ def bench(args: Namespace, load: Loader = load_all) -> int:
     except UsageError:
         print("\nno photos to run end to end: pip install 'jaxanon[demo]'")
     else:
-        report = _end_to_end([path for path, _ in labelled], classifiers, on)
+        report = _end_to_end([path for path, _ in labelled], classifiers, devices)
         result["end_to_end"] = report
         print("\n" + _story(report))
     if args.json:
@@ -113,28 +117,17 @@ def _line(row: dict[str, Any]) -> list[str]:
 
 
 def _end_to_end(
-    paths: Sequence[Path], classifiers: Sequence[Classifier], on: Any
+    paths: Sequence[Path], classifiers: Sequence[Classifier], devices: Mesh
 ) -> dict[str, Any]:
     """Blur, adapt, save and verify the photos; what the run says of its time."""
     with tempfile.TemporaryDirectory(prefix="jaxanon-bench-") as folder:
         out = Path(folder)
-        items = [
-            Item(path, out / f"{path.stem}.png", partial(load_whole, path, "blur"))
-            for path in paths
-        ]
-        run = Run(
-            items,
-            classifiers,
-            [],
-            preset("fast"),
-            "png",
-            {},
-            Journal(out, {}),
-            mesh=on,
-            quiet=True,
-        )
+        items = whole_items(paths, out, make("blur"))
+        journal = Journal(OutputFolder(out).lines(JOURNAL), {})
+        options = RunOptions(mesh=devices, quiet=True)
+        run = Run(items, classifiers, [], preset("fast"), journal, options)
         begin = time.perf_counter()
-        report = run.execute({})
+        report = run.execute()
     summary = report["summary"]
     return {
         "images": summary["images"],

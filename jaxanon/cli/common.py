@@ -191,22 +191,3 @@ def looked_at(
         else:
             yield seen
         progress.advance()
-
-
-def write_sheet(
-    path: Path, items: Sequence[Item], report: dict[str, Any], ensemble: Ensemble, most: int = 24
-) -> None:
-    """Write the contact sheet of a run's first saved images."""
-    from jaxanon.display.sheet import sheet
-
-    by_key = {item.key: item for item in items}
-    rows: list[tuple[np.ndarray, ...]] = []
-    pixels = 0
-    for record in report["images"]:
-        if record["output"] is not None and len(rows) < most and pixels < PIXELS_AT_ONCE:
-            loaded = by_key[key(record["input"], record["view"])].load()
-            saved = images.decode(Path(record["output"]))
-            rows.append((loaded.original, loaded.anonymized, saved))
-            pixels += saved.shape[0] * saved.shape[1]
-    if rows:
-        files.write(path, sheet(rows, ensemble))

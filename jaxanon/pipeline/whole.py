@@ -1,0 +1,45 @@
+"""Items for photos that are private as a whole: what demo, benchmarks and experiments run on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from jaxanon.anonymizers.anonymizer import Anonymizer
+from jaxanon.io.images import decode
+from jaxanon.io.inputs import InputFile, InputImage
+from jaxanon.io.results import FilePlace
+from jaxanon.pipeline.item import Item, LoadedImage
+from jaxanon.regions.region import Region
+
+
+def whole_items(
+    paths: Sequence[Path], folder: Path, anonymizer: Anonymizer, *, overwrite: bool = False
+) -> list[Item]:
+    """One item per photo, anonymized everywhere; saved as PNG under its name without suffix.
+
+    Args:
+        paths: of the photos, whose names must differ.
+        folder: for the adapted images.
+        anonymizer: what hides.
+        overwrite: whether existing files may be replaced.
+    """
+    return [
+        Item(
+            image := InputFile(path, Path(path.name)),
+            FilePlace(folder / f"{path.stem}.png", overwrite),
+            partial(load_whole, image, anonymizer),
+        )
+        for path in paths
+    ]
+
+
+def load_whole(image: InputImage, anonymizer: Anonymizer) -> LoadedImage:
+    """Read a photo and anonymize all of it.
+
+    Raises:
+        ImageError: when the photo cannot be read, or is too small for the anonymizer.
+    """
+    original = decode(image)
+    return LoadedImage(original, anonymizer(original, Region()).pixels, None)
