@@ -63,10 +63,14 @@ def test_settings_that_the_pages_set_exist():
             assert hasattr(settings, name), (document, name)
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", *PAGES])
-def test_links_lead_somewhere(document):
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", *PAGES])
+def test_links_and_paths_lead_somewhere(document):
     path = ROOT / document
-    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
+    bases = (ROOT, ROOT / "jaxanon", ROOT / "docs")
+    text = path.read_text()
+    for name in re.findall(r"\b(?:scripts|jaxanon|tests|classifiers|benchmarks)/[\w/.*-]*\w", text):
+        assert "NAME" in name or any(list(base.glob(name)) for base in bases), name
+    for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         if not link.startswith("http"):
             assert (path.parent / link).exists(), link
 
