@@ -53,10 +53,10 @@ import sys
 import jax
 import numpy as np
 from samples import tiny
-from jaxanon import compilation
+from jaxanon.runtime import compilation
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 compilation.SHORTEST = 0.0
 compilation.enable_compilation_cache()
 hits = []
@@ -79,7 +79,7 @@ def test_a_second_process_compiles_the_loop_no_more(tmp_path):
 
 
 def test_freed_memory_is_kept_where_glibc_is(monkeypatch):
-    code = "from jaxanon.memory import keep_freed; print(keep_freed())"
+    code = "from jaxanon.runtime.memory import keep_freed; print(keep_freed())"
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     known = sys.platform.startswith("linux") and "glibc" in os.confstr("CS_GNU_LIBC_VERSION")
     assert out.stdout.strip() == str(known)

@@ -29,9 +29,9 @@ TWO_DEVICES = {
 }
 ON_BOTH = """
 import jax, numpy as np
-from jaxanon.devices import mesh, shared
-from jaxanon.gan.settings import TrainingSettings
-from jaxanon.gan.step import advance, gradients, abstract_networks, start
+from jaxanon.runtime.devices import mesh, shared
+from jaxanon.anonymizers.gan.settings import TrainingSettings
+from jaxanon.anonymizers.gan.step import advance, gradients, abstract_networks, start
 
 assert jax.device_count() == 2
 settings = TrainingSettings(size=16, batch=4, width=2, noise=4, rate=1e-3)
@@ -142,7 +142,7 @@ def test_a_killed_training_ends_bit_by_bit_as_one_that_ran_through(faces, traine
 
 NARROW = """
 from test_gan_training import _narrow
-from jaxanon.gan.settings import TrainingSettings
+from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.cli import main
 TrainingSettings.__init__.__defaults__ = _narrow(TrainingSettings.__init__.__defaults__)
 raise SystemExit(main(sys.argv[1:]))

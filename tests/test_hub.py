@@ -25,13 +25,13 @@ CHUNK = 10 * 2**20
 CLASSES, SIZE = 7, 64
 LOAD = """
 import sys, numpy as np, jaxanon
-from jaxanon.classifiers.drawn import pixels
+from jaxanon.classifiers.random_weights import pixels
 classifier = jaxanon.load_classifier(*sys.argv[1:])
 print(classifier.name, classifier.config.origin, classifier.config.licence)
 print(np.asarray(classifier.logits(pixels((2, 64, 64, 3)))).argmax(1).tolist())
 """
 ONCE_MORE = """
-from jaxanon.classifiers import loading
+from jaxanon.classifiers.weights import loading
 def refuse(*_):
     raise AssertionError("converted again")
 loading.port = refuse

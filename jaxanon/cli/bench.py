@@ -14,10 +14,10 @@ from typing import Any
 from jaxanon.adaptation.settings import preset
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
-from jaxanon.cli.demo import photos
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.item import Item, load_whole
 from jaxanon.pipeline.manifest import Journal, write_json
 from jaxanon.pipeline.run import Run
@@ -66,7 +66,7 @@ def bench(args: Namespace, load: Loader = load_all) -> int:
         "gradient_steps": rows,
     }
     try:
-        labelled = photos()
+        labelled = demo_photos()
     except UsageError:
         print("\nno photos to run end to end: pip install 'jaxanon[demo]'")
     else:

@@ -6,16 +6,15 @@ import time
 from argparse import Namespace
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 
 from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers.naive import DEFAULT_STRENGTH
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.classifiers.weights.checkpoint import package_folder
 from jaxanon.cli.common import Loader, keep_apart, load_all, write_sheet
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.io import images
+from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.item import Item, load_whole
 from jaxanon.pipeline.manifest import REPORT, Journal, write_json
 from jaxanon.pipeline.run import Run
@@ -25,22 +24,9 @@ SOURCES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
 TARGET = "tf_efficientnet_lite2"
 
 
-def photos() -> list[tuple[Path, int]]:
-    """The ImageNet photos that the package foolbox ships, each with its class.
-
-    Raises:
-        UsageError: when the package is not installed.
-    """
-    folder = package_folder("foolbox")
-    if folder is None:
-        raise UsageError("the demo's photos are missing; pip install 'jaxanon[demo]'")
-    found = sorted(folder.glob("data/imagenet_*.jpg"))
-    return [(path, int(path.stem.split("_")[-1])) for path in found]
-
-
 def demo(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon demo`."""
-    labelled = photos()
+    labelled = demo_photos()
     keep_apart(args.output, [])
     if args.output.exists() and any(args.output.iterdir()) and not args.overwrite:
         raise UsageError(f"{args.output} exists; give --overwrite, or another folder with -o")

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE, Ensemble, Views, probabilities
+from jaxanon.classifiers.ensemble import Ensemble, Views, probabilities
 from jaxanon.errors import ImageError
 from jaxanon.io.files import discard, write
 from jaxanon.io.images import count_pixels, encode
@@ -75,14 +75,14 @@ class Intake:
         batch = self.everyone.batch
         seen = workers.ahead(
             self._look, items, threads, 2 * batch, lambda item: count_pixels(item.input),
-            PIXELS_AT_ONCE,
+            workers.PIXELS_AT_ONCE,
         )  # fmt: skip
         waiting: list[_Seen] = []
         for one in seen:
             if one is not None:
                 waiting.append(one)
             pixels = sum(seen.pixels[..., 0].size for seen in waiting)
-            if len(waiting) == batch or pixels >= PIXELS_AT_ONCE:
+            if len(waiting) == batch or pixels >= workers.PIXELS_AT_ONCE:
                 yield self._decide(waiting, threads)
                 waiting = []
         if waiting:

@@ -33,7 +33,7 @@ from jaxanon.runtime import workers
 from jaxanon.runtime.compilation import gc_paused
 from jaxanon.runtime.meter import Meter
 
-log = logging.getLogger("jaxanon")
+log = logging.getLogger(__name__)
 
 
 class Run:

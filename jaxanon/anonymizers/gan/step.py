@@ -159,6 +159,7 @@ def advance(
 
 def averaged(settings: TrainingSettings, state: TrainState, generator: Any) -> Any:
     """The running average after a step, shorter at the start, when the generator changes most."""
+    # Not optax.incremental_update: its 1 - (1 - decay) is not the same number in the first steps.
     decay = jnp.minimum(0.5 ** (1 / settings.half_life), (1 + state.step) / (10 + state.step))
     return jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.average, generator)
 
