@@ -50,9 +50,9 @@ def pictures() -> list[np.ndarray]:
 @pytest.fixture(scope="session")
 def photos() -> list[tuple[Path, int]]:
     """The 20 ImageNet photos of the extra `demo`, with their classes."""
-    from jaxanon.cli.demo import photos as packaged
+    from jaxanon.io.packaged import demo_photos
 
-    return packaged()
+    return demo_photos()
 
 
 @pytest.fixture

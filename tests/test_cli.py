@@ -44,7 +44,9 @@ def test_models(capsys):
 def test_bench(zoo, photos_dir, tmp_path, capsys, monkeypatch):
     from jaxanon.cli import bench
 
-    monkeypatch.setattr(bench, "photos", lambda: [(path, 0) for path in photos_dir.glob("*.png")])
+    monkeypatch.setattr(
+        bench, "demo_photos", lambda: [(path, 0) for path in photos_dir.glob("*.png")]
+    )
     file = tmp_path / "bench.json"
     words = ["bench", "--classifiers", ",".join(zoo), "--batch", 2, "--repeats", 2, "--json", file]
     assert jaxanon(*words) == 0

@@ -11,9 +11,9 @@ from gan_memorisation import nearest
 from jaxanon.anonymizers.gan import augment, masks
 from jaxanon.anonymizers.gan.faces import Faces
 from jaxanon.anonymizers.gan.gauges import Gauges, patches, sliced_wasserstein
-from jaxanon.anonymizers.gan.losses import judged, uphill
+from jaxanon.anonymizers.gan.losses import discriminator_loss, generator_loss
 from jaxanon.anonymizers.gan.settings import TrainingSettings
-from jaxanon.anonymizers.gan.step import abstract_networks, advance, start
+from jaxanon.anonymizers.gan.step import abstract_networks, advance, initial_state
 from jaxanon.errors import UsageError
 from jaxanon.runtime.devices import mesh, shared
 
@@ -36,9 +36,9 @@ def shaken(params):
 
 @pytest.fixture(scope="module")
 def scene(faces):
-    params = shaken(start(TINY).generator)
+    params = shaken(initial_state(TINY).generator)
     pictures = jnp.asarray(faces[:2], jnp.float32) / 255
-    mask = jnp.stack([masks.drawn(jax.random.key(i), 16) for i in (1, 3)])
+    mask = jnp.stack([masks.random_mask(jax.random.key(i), 16) for i in (1, 3)])
     noise = jax.random.normal(jax.random.key(5), (2, TINY.noise))
     assert 0 < mask.mean() < 1
     return jax.jit(abstract_networks(TINY).fill), params, pictures, mask, noise
@@ -66,9 +66,9 @@ def test_masked_pixels_do_not_change_the_result_and_others_stay(scene):
 
 def test_losses_and_slopes_are_those_of_the_definition(scene):
     _, _, pictures, mask, _ = scene
-    params = shaken(start(TINY).discriminator)
+    params = shaken(initial_state(TINY).discriminator)
     score, real, made = abstract_networks(TINY).score, pictures, pictures[::-1]
-    result = judged(score, params, real, made, mask)
+    result = discriminator_loss(score, params, real, made, mask)
     lead = score(params, real, mask) - score(params, made, mask)
     np.testing.assert_allclose(result.loss, np.log1p(np.exp(-lead)).mean(), rtol=1e-5)
     norms = [
@@ -77,17 +77,17 @@ def test_losses_and_slopes_are_those_of_the_definition(scene):
     ]
     np.testing.assert_allclose(result.r1, np.mean(norms), rtol=1e-4)
 
-    def generator_loss(made):
+    def exchanged(made):
         lead = score(params, real, mask) - score(params, made, mask)
         return jax.nn.softplus(lead).mean()
 
-    loss, slope = uphill(result.lead, result.slope)
-    np.testing.assert_allclose(loss, generator_loss(made), rtol=1e-5)
-    np.testing.assert_allclose(slope, jax.grad(generator_loss)(made), rtol=1e-3, atol=1e-7)
+    loss, slope = generator_loss(result.margin, result.fake_gradient)
+    np.testing.assert_allclose(loss, exchanged(made), rtol=1e-5)
+    np.testing.assert_allclose(slope, jax.grad(exchanged)(made), rtol=1e-3, atol=1e-7)
 
 
 def test_drawn_masks_are_boxes_of_the_stated_sizes_and_sometimes_everything():
-    drawn = np.stack([masks.drawn(jax.random.key(i), 32) for i in range(80)])[..., 0]
+    drawn = np.stack([masks.random_mask(jax.random.key(i), 32) for i in range(80)])[..., 0]
     shares = drawn.mean((1, 2))
     whole = shares == 1
     assert 1 <= whole.sum() <= 20
@@ -99,7 +99,7 @@ def test_drawn_masks_are_boxes_of_the_stated_sizes_and_sometimes_everything():
 
 def test_augmented_pictures_stay_pictures_and_differ(faces):
     picture = jnp.asarray(faces[0], jnp.float32) / 255
-    one, two = (jax.jit(augment.augmented)(jax.random.key(i), picture) for i in range(2))
+    one, two = (jax.jit(augment.augment)(jax.random.key(i), picture) for i in range(2))
     assert one.shape == picture.shape
     assert one.min() >= 0
     assert one.max() <= 1
@@ -109,7 +109,7 @@ def test_augmented_pictures_stay_pictures_and_differ(faces):
 @pytest.mark.parametrize("size", [16, 32, 64, 128])
 def test_shapes_at_each_size(size):
     settings = TrainingSettings(size=size, batch=2, width=2, noise=4)
-    shapes = jax.eval_shape(partial(start, settings))
+    shapes = jax.eval_shape(partial(initial_state, settings))
     pictures = jax.ShapeDtypeStruct((8, size, size, 3), jnp.uint8)
     step = partial(advance, abstract_networks(settings), settings, mesh(1))
     after, values = jax.eval_shape(step, shapes, pictures)
@@ -122,7 +122,7 @@ def test_shapes_at_each_size(size):
 def test_a_step_at_128_pixels_runs():
     settings = TrainingSettings(size=128, batch=1, width=1, noise=2)
     faces = jnp.zeros((2, 128, 128, 3), jnp.uint8)
-    before = start(settings)
+    before = initial_state(settings)
     kept = jax.tree.map(np.asarray, before.generator)
     state, values = advance(abstract_networks(settings), settings, mesh(1), before, faces)
     assert int(state.step) == 1
@@ -158,7 +158,7 @@ def test_patches_do_not_see_brightness(rng):
 
 
 def test_gauges_name_overfitting_by_the_scores(faces):
-    networks, state = abstract_networks(TINY), jax.device_put(start(TINY), shared(mesh(1)))
+    networks, state = abstract_networks(TINY), jax.device_put(initial_state(TINY), shared(mesh(1)))
     gauges = Gauges(networks, TINY, Faces.from_pictures(faces))
     gauges._scores = lambda _, pictures: np.full(len(pictures), scores.pop(0))
     scores = [3.0, 1.5, -1.0]

@@ -30,8 +30,8 @@ TWO_DEVICES = {
 ON_BOTH = """
 import jax, numpy as np
 from jaxanon.runtime.devices import mesh, shared
-from jaxanon.gan.settings import TrainingSettings
-from jaxanon.gan.step import advance, gradients, abstract_networks, start
+from jaxanon.anonymizers.gan.settings import TrainingSettings
+from jaxanon.anonymizers.gan.step import advance, abstract_networks, initial_state
 
 assert jax.device_count() == 2
 settings = TrainingSettings(size=16, batch=4, width=2, noise=4, rate=1e-3)
@@ -39,7 +39,7 @@ faces = np.random.default_rng(0).integers(0, 256, (6, 16, 16, 3), dtype=np.uint8
 networks, results = abstract_networks(settings), []
 for count in (1, 2):
     on = mesh(count)
-    state = jax.device_put(start(settings), shared(on))
+    state = jax.device_put(initial_state(settings), shared(on))
     state, first = advance(networks, settings, on, state, jax.device_put(faces, shared(on)))
     state, second = advance(networks, settings, on, state, jax.device_put(faces, shared(on)))
     values = jax.tree.leaves((state.generator_moments, first, second))
@@ -142,7 +142,7 @@ def test_a_killed_training_ends_bit_by_bit_as_one_that_ran_through(faces, traine
 
 NARROW = """
 from test_gan_training import _narrow
-from jaxanon.gan.settings import TrainingSettings
+from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.cli import main
 TrainingSettings.__init__.__defaults__ = _narrow(TrainingSettings.__init__.__defaults__)
 raise SystemExit(main(sys.argv[1:]))

@@ -13,9 +13,10 @@ from safetensors.numpy import save_file
 from jaxanon import Ensemble, UsageError, WeightsError, load_classifier
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.random_weights import draw, pixels
-from jaxanon.classifiers.weights import cache, loading
+from jaxanon.classifiers.weights import loading
 from jaxanon.classifiers.weights.port import expected
 from jaxanon.cli.common import load_all
+from jaxanon.runtime.folders import user_cache
 
 NAME, CLASSES, SIZE = "mobilenetv3_small_050", 7, 64
 
@@ -101,7 +102,7 @@ def test_porting_and_the_cache_need_little_memory(tmp_path, fresh):
     save_file(state_of("resnet34", 1000), tmp_path / "model.safetensors")
     code = f"""
 import resource, jax, jaxanon
-from jaxanon.classifiers import hub, loading
+from jaxanon.classifiers.weights import hub, loading
 jax.numpy.zeros(1).block_until_ready()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()
@@ -126,13 +127,13 @@ def test_without_a_writable_cache_loading_goes_on(folder, tmp_path, monkeypatch,
 def test_the_cache_follows_the_users_settings(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("JAXANON_CACHE")
-    assert cache.root() == tmp_path / "jaxanon"
+    assert user_cache() == tmp_path / "jaxanon"
     monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.root().parts[-2:] == (".cache", "jaxanon")
+    assert user_cache().parts[-2:] == (".cache", "jaxanon")
     monkeypatch.setenv("JAXANON_CACHE", "~/x")
-    assert cache.root() == Path.home() / "x"
+    assert user_cache() == Path.home() / "x"
     monkeypatch.setenv("JAXANON_CACHE", "x")
-    assert cache.root() == Path.cwd() / "x"
+    assert user_cache() == Path.cwd() / "x"
 
 
 def test_the_number_of_classes_comes_from_the_head(folder, state):

@@ -29,7 +29,7 @@ from jaxanon.runtime import devices
 
 RESERVE = 0.9
 """Share of the free memory that the program may take."""
-log = logging.getLogger("jaxanon")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)

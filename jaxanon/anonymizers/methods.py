@@ -23,7 +23,7 @@ from jaxanon.pipeline.manifest import fingerprint, write_json
 from jaxanon.regions.boxes import Region
 from jaxanon.runtime import workers
 
-log = logging.getLogger("jaxanon")
+log = logging.getLogger(__name__)
 MOTIONS = "isr.json"
 PROBES = 12
 """Images that a set of motions is chosen on: the first of a run that can be read."""

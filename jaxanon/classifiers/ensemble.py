@@ -18,9 +18,7 @@ from jaxanon.errors import DeviceMemoryError, UsageError, WeightsError
 from jaxanon.runtime import devices
 from jaxanon.runtime.meter import Meter
 
-log = logging.getLogger("jaxanon")
-PIXELS_AT_ONCE = 64_000_000
-"""A batch of full-resolution images ends early at so many pixels, to bound the memory."""
+log = logging.getLogger(__name__)
 
 NONE = "an ensemble needs at least one classifier"
 

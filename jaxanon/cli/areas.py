@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE
 from jaxanon.display.sheet import preview
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files, images
 from jaxanon.regions.boxes import Region
 from jaxanon.regions.choice import regions
 from jaxanon.regions.faces import Detector
+from jaxanon.runtime.workers import PIXELS_AT_ONCE
 
 MOST = 24
 """Pictures on a preview."""

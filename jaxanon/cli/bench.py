@@ -16,7 +16,6 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import make
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
-from jaxanon.cli.demo import photos
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.evaluation import throughput as benchmark
@@ -70,7 +69,7 @@ def bench(args: Namespace, load: Loader = load_all) -> int:
         "gradient_steps": rows,
     }
     try:
-        labelled = photos()
+        labelled = demo_photos()
     except UsageError:
         print("\nno photos to run end to end: pip install 'jaxanon[demo]'")
     else:

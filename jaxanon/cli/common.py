@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE, Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError, UsageError
@@ -184,7 +184,7 @@ def looked_at(
     def cost(original: files.InputFile) -> int:
         return images.count_pixels(original.path)
 
-    for seen in workers.ahead(look, originals, threads, 2 * batch, cost, PIXELS_AT_ONCE):
+    for seen in workers.ahead(look, originals, threads, 2 * batch, cost, workers.PIXELS_AT_ONCE):
         if isinstance(seen, ImageError):
             failed.append(str(seen))
             progress.error(str(seen))

@@ -1,4 +1,4 @@
-"""`jaxanon train-gan`: a GAN that fills faces, from a folder of faces."""
+"""`jaxanon train-gan`: train a GAN that fills faces, on a folder of faces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxanon.anonymizers.gan import checkpoint, curves
-from jaxanon.anonymizers.gan import faces as pictures
+from jaxanon.anonymizers.gan.faces import load as load_faces
 from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.anonymizers.gan.training import to_terminal, train
 from jaxanon.cli.common import keep_apart
@@ -17,8 +17,8 @@ from jaxanon.io import files
 from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
 
-OURS = ("checkpoints", "samples", "losses.png", curves.LOG, checkpoint.SETTINGS)
-"""What a training writes into its folder."""
+OUTPUTS = ("checkpoints", "samples", "losses.png", curves.LOG, checkpoint.SETTINGS)
+"""Names of what a training writes into its folder."""
 
 
 def train_gan(args: Namespace) -> int:
@@ -26,31 +26,32 @@ def train_gan(args: Namespace) -> int:
     settings = TrainingSettings(size=args.size, batch=args.batch, seed=args.seed, every=args.every)
     if args.steps < 1:
         raise UsageError(f"steps is {args.steps}; it must be at least 1")
-    on = mesh(args.devices)
-    if settings.batch % on.size:
+    devices = mesh(args.devices)
+    if settings.batch % devices.size:
         raise UsageError(
-            f"batch is {settings.batch}; {on.size} devices cannot share it evenly: "
-            f"give a multiple of {on.size}, or fewer --devices"
+            f"batch is {settings.batch}; {devices.size} devices cannot share it evenly: "
+            f"give a multiple of {devices.size}, or fewer --devices"
         )
     keep_apart(args.output, [args.faces])
     _refuse_existing(args)
-    failed: list[str] = []
-    faces = pictures.load(args.faces, settings.size, failed.append)
+    errors: list[str] = []
+    faces = load_faces(args.faces, settings.size, errors.append)
     if not args.quiet:
-        for error in failed:
+        for error in errors:
             to_terminal(f"error: {printable(error)}")
     _prepare(args, {**settings.to_json(), "faces": faces.digest})
     compilation.enable_compilation_cache()
-    train(faces, settings, args.steps, args.output, on, _silent if args.quiet else to_terminal)
-    return 1 if failed else 0
+    print_line = _silent if args.quiet else to_terminal
+    train(faces, settings, args.steps, args.output, devices, print_line)
+    return 1 if errors else 0
 
 
 def _silent(_: str) -> None:
-    """Say nothing."""
+    """Print nothing."""
 
 
 def _refuse_existing(args: Namespace) -> None:
-    taken = [name for name in OURS if (args.output / name).exists()]
+    taken = [name for name in OUTPUTS if (args.output / name).exists()]
     if taken and not (args.resume or args.overwrite):
         raise UsageError(
             f"{args.output} holds a training ({', '.join(taken)}); give --resume to go on with "
@@ -64,20 +65,20 @@ def _refuse_existing(args: Namespace) -> None:
 
 
 def _prepare(args: Namespace, wanted: dict[str, Any]) -> None:
-    """Make way for the training, or check that it is the one to go on with."""
+    """Remove an earlier training, or check that it has the `wanted` settings to go on with."""
     folder: Path = args.output
     if args.overwrite:
         if (folder / checkpoint.SETTINGS).is_file():
             checkpoint.read_settings(folder)  # another program's files are not ours to remove
-        for name in OURS:
+        for name in OUTPUTS:
             place = folder / name
             shutil.rmtree(place) if place.is_dir() else files.discard(place)
     elif (folder / checkpoint.SETTINGS).is_file():
-        before = checkpoint.read_settings(folder)
+        stored = checkpoint.read_settings(folder)
         differ = [
-            f"{name} {before.get(name)} then, {wanted.get(name)} now"
-            for name in sorted({*before, *wanted})
-            if before.get(name) != wanted.get(name)
+            f"{name} {stored.get(name)} then, {wanted.get(name)} now"
+            for name in sorted({*stored, *wanted})
+            if stored.get(name) != wanted.get(name)
         ]
         if differ:
             raise UsageError(

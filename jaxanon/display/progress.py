@@ -1,61 +1,75 @@
-"""A progress line with images per second and time left; silent when nobody watches."""
+"""A progress bar with images per second and time left; silent when nobody watches."""
 
 from __future__ import annotations
 
 import sys
-import time
+from datetime import timedelta
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task
+from rich.progress import Progress as Bar
+from rich.table import Column
+from rich.text import Text
 
 from jaxanon.errors import printable
 
-WIDTH = 24
+REFRESHES = 4
+"""Times per second that the bar is drawn anew."""
+
+
+class _Pace(ProgressColumn):
+    """Images per second since the start, and the time left at this pace.
+
+    Means since the start: images are finished in bursts, which mislead rich's own estimate.
+    """
+
+    def render(self, task: Task) -> Text:
+        if not (task.completed and task.elapsed and task.total):
+            return Text()
+        pace = task.completed / task.elapsed
+        left = timedelta(seconds=round((task.total - task.completed) / pace))
+        return Text(f"{pace:.2f} images/s  {left} left")
 
 
 class Progress:
-    """Counts images on one line of the terminal.
+    """Counts images on a bar at the foot of the terminal; any thread may call.
+
+    Nothing is drawn where standard error is neither a terminal nor a notebook.
 
     Args:
         total: images to come.
-        quiet: say nothing, not even errors as they happen.
+        quiet: print nothing, not even errors as they happen.
     """
 
     def __init__(self, total: int, *, quiet: bool = False) -> None:
-        self.total, self.done, self.quiet = total, 0, quiet
-        self.shown = sys.stderr.isatty() and not quiet
-        self.start = time.perf_counter()
-        self._draw()
+        self.quiet = quiet
+        self._console = Console(stderr=True)
+        watched = self._console.is_jupyter or (sys.stderr.isatty() and self._console.is_interactive)
+        one_line = Column(no_wrap=True)
+        self._bar = Bar(
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(table_column=one_line),
+            _Pace(table_column=one_line),
+            console=self._console,
+            refresh_per_second=REFRESHES,
+            transient=True,
+            redirect_stdout=False,  # what goes to standard output may be read by a program
+            disable=quiet or not watched,
+        )
+        self._task = self._bar.add_task("", total=total)
+        self._bar.start()
 
     def advance(self) -> None:
-        """One image more is finished."""
-        self.done += 1
-        self._draw()
+        """Count one image more as finished."""
+        self._bar.advance(self._task)
 
     def error(self, text: str) -> None:
-        """Say that an image failed, above the progress line."""
+        """Print that an image failed, above the bar."""
         if not self.quiet:
-            self._clear()
-            print(f"error: {printable(text)}", file=sys.stderr)
+            line = Text(f"error: {printable(text)}")  # not rich's markup: file names have brackets
+            self._console.print(line, soft_wrap=True)
 
     def close(self) -> None:
-        """Take the line away."""
-        self._clear()
-
-    def _clear(self) -> None:
-        if self.shown:
-            print("\r\x1b[K", end="", file=sys.stderr)
-
-    def _draw(self) -> None:
-        if not self.shown:
-            return
-        seconds = time.perf_counter() - self.start
-        filled = WIDTH * self.done // max(self.total, 1)
-        text = f"[{'#' * filled}{'.' * (WIDTH - filled)}] {self.done}/{self.total}"
-        if self.done:
-            rate = self.done / seconds
-            text += f"  {rate:.2f} images/s  {_clock((self.total - self.done) / rate)} left"
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+        """Take the bar away."""
+        if not self._bar.disable:
+            self._bar.stop()

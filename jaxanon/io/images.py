@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxanon.errors import ImageError
 from jaxanon.io.files import write
@@ -24,15 +24,6 @@ MAX_ASPECT = 20
 MAX_PIXELS = 89_478_485
 """Pillow's own limit against decompression bombs: 256 MiB of three-byte pixels."""
 
-_TURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 FORM_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """Suffix of a file -> the format that it is written in."""
 _SAVE: dict[str, dict[str, object]] = {
@@ -173,16 +164,10 @@ def _upright(image: Image.Image) -> np.ndarray:
     if frames > 1 and image.format != "MPO":
         raise ImageError(f"{frames} frames or pages; give each as a file of its own")
     image.load()
-    turn = _TURN.get(_orientation(image))
-    return _rgb(image if turn is None else image.transpose(turn))
-
-
-def _orientation(image: Image.Image) -> int:
-    """The EXIF orientation, 1 where there is none or it cannot be read."""
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:  # damaged EXIF must not cost the picture
-        return 1
+    # In place, so that the picture is upright even where damaged EXIF cannot be written anew.
+    with suppress(Exception):  # damaged EXIF must not cost the picture
+        ImageOps.exif_transpose(image, in_place=True)
+    return _rgb(image)
 
 
 def _rgb(image: Image.Image) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE, Ensemble, Views, probabilities
+from jaxanon.classifiers.ensemble import Ensemble, Views, probabilities
 from jaxanon.errors import ImageError
 from jaxanon.io.images import count_pixels, encode
 from jaxanon.io.results import write_result
@@ -86,12 +86,12 @@ class Intake:
     def batches(self, items: Iterable[Item], threads: ThreadPoolExecutor) -> Iterator[Batch]:
         """The jobs, batch by batch, and the images that cannot be read or must not be adapted.
 
-        A batch ends early at `PIXELS_AT_ONCE`, to bound the memory.
+        A batch ends early at `workers.PIXELS_AT_ONCE`, to bound the memory.
         """
         size = self.ensemble.batch
         viewed = workers.ahead(
             self.view, items, threads, 2 * size, lambda item: count_pixels(item.input),
-            PIXELS_AT_ONCE,
+            workers.PIXELS_AT_ONCE,
         )  # fmt: skip
         waiting: list[_ViewedImage] = []
         for image in viewed:
@@ -100,7 +100,7 @@ class Intake:
                 continue
             waiting.append(image)
             pixels = sum(one.anonymized[..., 0].size for one in waiting)
-            if len(waiting) == size or pixels >= PIXELS_AT_ONCE:
+            if len(waiting) == size or pixels >= workers.PIXELS_AT_ONCE:
                 yield self.decide(waiting, threads)
                 waiting = []
         if waiting:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from jaxanon.classifiers.weights.checkpoint import package_folder
 from jaxanon.errors import UsageError
 from jaxanon.regions.boxes import Box
+from jaxanon.runtime.packages import package_folder
 
 CHIP = 150
 CONTEXT = 0.5

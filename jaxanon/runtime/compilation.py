@@ -12,11 +12,11 @@ from pathlib import Path
 
 import jax
 
-from jaxanon.classifiers.weights.cache import root
+from jaxanon.runtime.folders import user_cache
 
 SHORTEST = 0.3
 """Seconds of compilation from which on a program is kept."""
-log = logging.getLogger("jaxanon")
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -47,7 +47,7 @@ def enable_compilation_cache() -> Path | None:
     chosen = jax.config.values["jax_compilation_cache_dir"]
     if chosen is not None:
         return Path(chosen)
-    folder = root() / "compiled"
+    folder = user_cache() / "compiled"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         state = folder.stat()

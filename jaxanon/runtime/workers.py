@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+PIXELS_AT_ONCE = 64_000_000
+"""Full-resolution pixels, of all images together, that a command holds in the host's memory."""
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -47,9 +47,9 @@ from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.classifiers.weights.port import port
-from jaxanon.cli.demo import photos
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.images import decode
+from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.item import Item, load_whole
 from jaxanon.pipeline.manifest import Journal, write_json
 from jaxanon.pipeline.run import Run
@@ -275,7 +275,7 @@ def main(words: Sequence[str] | None = None) -> None:
             )
         )
     if args.end_to_end:
-        packaged = [path for path, _ in photos()]
+        packaged = [path for path, _ in demo_photos()]
         more = [path for folder in args.photos for path in sorted(folder.glob("*.jpg"))]
         sets = {"packaged": packaged} | ({"packaged and given": packaged + more} if more else {})
         sets = {what: paths[: args.images] for what, paths in sets.items()}

@@ -38,9 +38,9 @@ from jaxanon.classifiers.random_weights import draw, noise
 from jaxanon.classifiers.weights.checkpoint import read_state_dict
 from jaxanon.classifiers.weights.naming import COUNTER, translate
 from jaxanon.classifiers.weights.port import port
-from jaxanon.cli.demo import photos
 from jaxanon.display.tables import table
 from jaxanon.io.files import write
+from jaxanon.io.packaged import demo_photos
 
 SEED, CLASSES = 7, 1000
 LABELS = np.array([3, 400])
@@ -53,7 +53,7 @@ def pixels(size: int) -> np.ndarray:
 
     Without the noise the windows of a max pool tie in flat areas, and rounding chooses.
     """
-    images = [Image.open(path).convert("RGB").resize((size, size)) for path, _ in photos()[:2]]
+    images = [Image.open(path).convert("RGB").resize((size, size)) for path, _ in demo_photos()[:2]]
     stacked = np.stack([np.asarray(image, np.float32) / 255 for image in images])
     grain = noise(stacked.shape, SEED, "grain")
     return np.float32(0.02) + np.float32(0.96) * stacked + np.float32(0.01) * grain

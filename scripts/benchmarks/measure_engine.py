@@ -42,8 +42,8 @@ from jaxanon.anonymizers.naive import anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.random_weights import random_classifier
 from jaxanon.classifiers.weights.loading import load_classifier
-from jaxanon.cli.demo import photos
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline import run as run_module
 from jaxanon.pipeline.item import Item, Loaded, load_whole
 from jaxanon.pipeline.manifest import Journal, write_json
@@ -94,7 +94,7 @@ def resident_mb() -> float:
 def refill(args: argparse.Namespace) -> dict[str, Any]:
     """Images per second with and without refill."""
     classifiers = [load_classifier(name) for name in LITE]
-    cases = [(path, *how) for path, _ in photos() for how in (EASY, HARD)]
+    cases = [(path, *how) for path, _ in demo_photos() for how in (EASY, HARD)]
     order = np.random.default_rng(0).permutation(len(cases))
     cases = [cases[i] for i in order]
     figures: dict[str, list[dict[str, Any]]] = {"with": [], "without": []}

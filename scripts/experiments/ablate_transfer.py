@@ -36,11 +36,11 @@ from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers.naive import METHODS, anonymize, strength_of
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.cli.common import check_side_files, load_all, split_names
-from jaxanon.cli.demo import photos as packaged
 from jaxanon.cli.options import DEFAULT_SOURCES
 from jaxanon.errors import ImageError, JaxanonError, UsageError
 from jaxanon.evaluation.changes import changes
 from jaxanon.io import files, images
+from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.item import Item, Loaded
 from jaxanon.pipeline.manifest import Journal, write_json
 from jaxanon.pipeline.run import Run
@@ -198,7 +198,7 @@ def photos_of(args: argparse.Namespace) -> list[Path]:
     Raises:
         UsageError: if there are none.
     """
-    paths = [] if args.only else [path for path, _ in packaged()]
+    paths = [] if args.only else [path for path, _ in demo_photos()]
     given = [source.path for source in files.find(args.photos)] if args.photos else []
     paths += [path for path in given if (guess_type(path.name)[0] or "").startswith("image/")]
     if not paths:

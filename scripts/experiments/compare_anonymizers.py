@@ -21,7 +21,8 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from jaxanon import cli
-from jaxanon.cli.demo import SOURCES, TARGET, photos
+from jaxanon.cli.demo import SOURCES, TARGET
+from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.manifest import write_json
 
 SEEDS = {"photos": (0, 1), "faces": (0,)}
@@ -57,7 +58,7 @@ def write_pictures(work: Path) -> None:
 
     for name in ("photos", "median"):
         (work / name).mkdir(parents=True, exist_ok=True)
-    for path, _ in photos():
+    for path, _ in demo_photos():
         (work / "photos" / path.name).write_bytes(path.read_bytes())
         with Image.open(path) as photo:
             blurred = photo.convert("RGB").filter(ImageFilter.MedianFilter(MEDIAN))

@@ -14,17 +14,17 @@ from jax.scipy.ndimage import map_coordinates
 ZOOM, SHIFT, TURN = 0.12, 0.06, 0.12
 """Largest scaling and shift, as shares of the side, and rotation in radians."""
 LIGHT, CONTRAST, TINT = 0.08, 0.15, 0.05
-"""Largest change of brightness in units of one, and of the gain of all and of single channels."""
+"""Largest change of brightness in [0, 1], of the gain of all channels, and of single ones."""
 
 
-def augmented(key: Array, picture: Array) -> Array:
-    """A picture `(size, size, 3)` in [0, 1], flipped, moved, zoomed, turned, its light changed."""
+def augment(key: Array, picture: Array) -> Array:
+    """Flip, move, zoom and turn a picture `(size, size, 3)` in [0, 1], and change its light."""
     place, light = jax.random.split(key)
-    return relit(light, moved(place, picture))
+    return _relight(light, _move(place, picture))
 
 
-def moved(key: Array, picture: Array) -> Array:
-    """Flip, shift, scaling and rotation about the centre; beyond the edges it is mirrored."""
+def _move(key: Array, picture: Array) -> Array:
+    """Flip, shift, scale and rotate a picture about its centre, mirrored beyond its edges."""
     flip, draws = jax.random.split(key)
     zoom, turn, down, right = jax.random.uniform(draws, (4,), minval=-1, maxval=1)
     size = picture.shape[0]
@@ -41,8 +41,8 @@ def moved(key: Array, picture: Array) -> Array:
     return jnp.stack(channels, -1)
 
 
-def relit(key: Array, picture: Array) -> Array:
-    """Brightness, contrast and tint; the result is cut off at 0 and 1."""
+def _relight(key: Array, picture: Array) -> Array:
+    """Change brightness, contrast and tint of a picture, clipped to [0, 1]."""
     draws = jax.random.uniform(key, (5,), minval=-1, maxval=1)
     gain = 1 + CONTRAST * draws[0] + TINT * draws[1:4]
     return jnp.clip((picture - 0.5) * gain[None, None] + 0.5 + LIGHT * draws[4], 0, 1)

@@ -14,16 +14,16 @@ import jax
 from jax.sharding import Sharding
 
 from jaxanon.anonymizers.gan.settings import TrainingSettings
-from jaxanon.anonymizers.gan.step import Networks, TrainState, abstract_networks, start
+from jaxanon.anonymizers.gan.step import Networks, TrainState, abstract_networks, initial_state
 from jaxanon.errors import UsageError
 from jaxanon.io import files
 
 SETTINGS = "settings.json"
-KEPT = 3
-"""Checkpoints that are kept."""
+KEEP = 3
+"""Checkpoints that a training keeps, the latest ones."""
 _NAME = re.compile(r"step-(\d+)")
-_OURS = re.compile(r"step-\d+(\.orbax.*)?")
-"""Checkpoints, and what Orbax leaves of one that it did not finish."""
+_CHECKPOINT = re.compile(r"step-\d+(\.orbax.*)?")
+"""Names of checkpoints, and of what Orbax leaves of one that it did not finish."""
 
 
 def _root(folder: Path) -> Path:
@@ -31,36 +31,43 @@ def _root(folder: Path) -> Path:
 
 
 def found(folder: Path) -> dict[int, Path]:
-    """The whole checkpoints of a training by step, oldest first.
+    """The complete checkpoints of a training, by step, oldest first.
 
-    Orbax writes beside the final place and renames at the end, so a name tells that it is whole.
+    Orbax writes beside the final place and renames at the end, so a name tells that it is complete.
     """
     root = _root(folder)
     places = root.iterdir() if root.is_dir() else ()
-    whole = {int(name[1]): path for path in places if (name := _NAME.fullmatch(path.name))}
-    return dict(sorted(whole.items()))
+    complete = {int(name[1]): path for path in places if (name := _NAME.fullmatch(path.name))}
+    return dict(sorted(complete.items()))
 
 
 def used(folder: Path) -> list[Path]:
-    """What the use of a training depends on: its settings and its latest checkpoint."""
+    """Files that a trained generator consists of: the settings and the latest checkpoint."""
     return [folder / SETTINGS, *list(found(folder).values())[-1:]]
 
 
 def save(folder: Path, state: TrainState) -> None:
-    """Write a state; then remove the oldest ones, and what a killed process has left."""
+    """Write a state as a checkpoint; then remove the oldest, and what a killed process has left."""
     from orbax.checkpoint import v1 as ocp
 
     place = _root(folder) / f"step-{int(state.step):07}"
     place.parent.mkdir(parents=True, exist_ok=True)
     ocp.save(place, state, overwrite=True)
-    kept = list(found(folder).values())[-KEPT:]
+    kept = list(found(folder).values())[-KEEP:]
     for other in place.parent.iterdir():
-        if _OURS.fullmatch(other.name) and other not in kept:
+        if _CHECKPOINT.fullmatch(other.name) and other not in kept:
             shutil.rmtree(other, ignore_errors=True)
 
 
-def load(folder: Path, settings: TrainingSettings, on: Sharding) -> tuple[Networks, TrainState]:
-    """The networks and the latest state, laid out as `on` says; the start where nothing was saved.
+def load(
+    folder: Path, settings: TrainingSettings, sharding: Sharding
+) -> tuple[Networks, TrainState]:
+    """The networks and the state of the latest checkpoint, or the initial state without one.
+
+    Args:
+        folder: folder of the training.
+        settings: options of the training.
+        sharding: how the state's arrays are to lie on the devices.
 
     Raises:
         UsageError: when a checkpoint cannot be read.
@@ -68,12 +75,12 @@ def load(folder: Path, settings: TrainingSettings, on: Sharding) -> tuple[Networ
     networks = abstract_networks(settings)
     places = found(folder)
     if not places:
-        return networks, jax.device_put(start(settings), on)
+        return networks, jax.device_put(initial_state(settings), sharding)
     from orbax.checkpoint import v1 as ocp
 
     place = list(places.values())[-1]
-    shapes = jax.eval_shape(partial(start, settings))
-    wanted = jax.tree.map(lambda leaf: leaf.update(sharding=on), shapes)
+    shapes = jax.eval_shape(partial(initial_state, settings))
+    wanted = jax.tree.map(lambda leaf: leaf.update(sharding=sharding), shapes)
     try:
         return networks, ocp.load(place, wanted)
     except Exception as error:  # whatever a damaged file makes of the reader
@@ -85,12 +92,12 @@ def load(folder: Path, settings: TrainingSettings, on: Sharding) -> tuple[Networ
 
 
 def write_settings(folder: Path, values: Mapping[str, Any]) -> None:
-    """Write the settings beside the checkpoints, and whatever else must agree to go on."""
+    """Write the options of a training, and what else must agree to resume, into its folder."""
     files.write(folder / SETTINGS, (json.dumps(values, indent=2) + "\n").encode())
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """The same back.
+    """What `write_settings` wrote.
 
     Raises:
         UsageError: when the folder holds no training.

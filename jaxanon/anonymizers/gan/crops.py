@@ -15,7 +15,13 @@ GREY = 128
 
 @dataclass(frozen=True)
 class Crop:
-    """A square around a region, in pixels of the image; it may reach beyond the image."""
+    """A square around a region; it may reach beyond the image.
+
+    Attributes:
+        top: first row of the square, in pixels of the image.
+        left: first column of the square, in pixels of the image.
+        side: side of the square, in pixels of the image.
+    """
 
     top: int
     left: int
@@ -29,8 +35,8 @@ class Crop:
         box, where it is larger than the image.
 
         Args:
-            box: rows and columns of the region's.
-            shape: of the image.
+            box: rows and columns of the region's bounding box, in pixels.
+            shape: height and width of the image, in pixels.
         """
         longest = max(each.stop - each.start for each in box)
         side = max(longest, min(round(longest / masks.USUAL), *shape[:2]))
@@ -41,19 +47,26 @@ class Crop:
         return cls(starts[0], starts[1], side)
 
     def take(self, array: np.ndarray, beyond: int) -> np.ndarray:
-        """The square of an array `(H, W, ...)`; `beyond` stands outside the image."""
+        """The square cut out of an array `(H, W, ...)`, filled with `beyond` outside the image."""
         out = np.full((self.side, self.side, *array.shape[2:]), beyond, array.dtype)
-        inside, within = self._meeting(array.shape)
+        inside, within = self._overlap(array.shape)
         out[within] = array[inside]
         return out
 
     def put(self, array: np.ndarray, square: np.ndarray, parts: np.ndarray, part: int) -> None:
-        """Write the square into an array, only where its parts `(H, W)` have this number."""
-        inside, within = self._meeting(array.shape)
-        chosen = parts[inside] == part
-        array[inside][chosen] = square[within][chosen]
+        """Write a square into an array, in one part of it only.
 
-    def _meeting(self, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+        Args:
+            array: `(H, W, ...)`, changed in place.
+            square: `(side, side, ...)`, what to write.
+            parts: `(H, W)` int, the number of the connected part that each pixel belongs to.
+            part: number of the part to write.
+        """
+        inside, within = self._overlap(array.shape)
+        in_part = parts[inside] == part
+        array[inside][in_part] = square[within][in_part]
+
+    def _overlap(self, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
         """The part of the image that the square covers, and that part within the square."""
         inside, within = [], []
         for start, length in zip((self.top, self.left), shape[:2], strict=True):
@@ -63,15 +76,15 @@ class Crop:
         return (inside[0], inside[1]), (within[0], within[1])
 
 
-def shrunk(pixels: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """A square and its mask at the generator's size.
+def shrink(pixels: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Resample a square and its mask to the generator's size.
 
     A pixel that mixes with a masked one counts as masked.
 
     Args:
         pixels: `(side, side, 3)` uint8, constant under the mask.
         mask: `(side, side)` bool.
-        size: side of the result.
+        size: side of the result, in pixels.
 
     Returns:
         `(size, size, 3)` in [0, 1] and `(size, size, 1)` of zeros and ones, float32.
@@ -82,7 +95,7 @@ def shrunk(pixels: np.ndarray, mask: np.ndarray, size: int) -> tuple[np.ndarray,
     return np.asarray(small, np.float32) / 255, hidden
 
 
-def grown(picture: np.ndarray, side: int) -> np.ndarray:
-    """A picture `(size, size, 3)` in [0, 1] at another side, uint8."""
+def enlarge(picture: np.ndarray, side: int) -> np.ndarray:
+    """Resample a picture `(size, size, 3)` in [0, 1] to `(side, side, 3)` uint8."""
     image = Image.fromarray(np.rint(picture * 255).astype(np.uint8))
     return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))

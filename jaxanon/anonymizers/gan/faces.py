@@ -21,11 +21,11 @@ HELD_OUT = 8
 
 @dataclass(frozen=True)
 class Faces:
-    """Pictures, `(count, size, size, 3)` uint8 each.
+    """The faces of a training, as arrays of pictures `(count, size, size, 3)` uint8.
 
     Attributes:
-        training: those that the networks see.
-        held_out: those that they do not: what fills are compared with.
+        training: faces that the networks learn from.
+        held_out: faces that the networks never see: what fills are compared with.
     """
 
     training: np.ndarray
@@ -33,13 +33,13 @@ class Faces:
 
     @classmethod
     def from_pictures(cls, pictures: np.ndarray) -> Faces:
-        """Hold out each eighth picture."""
+        """Hold out each eighth of the pictures `(count, size, size, 3)`."""
         held_out = np.arange(len(pictures)) % HELD_OUT == 0
         return cls(pictures[~held_out], pictures[held_out])
 
     @property
     def digest(self) -> str:
-        """What tells these faces from others."""
+        """16 hexadecimal digits that tell these faces from others."""
         state = hashlib.sha256(repr(self.training.shape).encode())
         for pictures in (self.training, self.held_out):
             state.update(np.ascontiguousarray(pictures).data)
@@ -55,13 +55,13 @@ def square(picture: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def load(folder: Path, size: int, failed: Callable[[str], None]) -> Faces:
+def load(folder: Path, size: int, on_error: Callable[[str], None]) -> Faces:
     """All faces of a folder, in the order of their paths.
 
     Args:
         folder: pictures of one face each, framed alike; or a single file.
         size: side to resample to, in pixels.
-        failed: told of each file that cannot be read; the others go on.
+        on_error: called with a line for each file that cannot be read; the others go on.
 
     Raises:
         UsageError: when fewer than `LEAST` can be read.
@@ -71,7 +71,7 @@ def load(folder: Path, size: int, failed: Callable[[str], None]) -> Faces:
         try:
             pictures.append(square(images.decode(source.path), size))
         except ImageError as error:
-            failed(str(error))
+            on_error(str(error))
     if len(pictures) < LEAST:
         raise UsageError(
             f"{folder}: {len(pictures)} readable faces; give a folder with at least {LEAST}"

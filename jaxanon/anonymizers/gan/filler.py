@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from jaxanon.anonymizers.gan import checkpoint
-from jaxanon.anonymizers.gan.crops import GREY, Crop, grown, shrunk
+from jaxanon.anonymizers.gan.crops import GREY, Crop, enlarge, shrink
 from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.anonymizers.gan.step import Networks
 from jaxanon.errors import UsageError
@@ -21,9 +21,9 @@ class Filler:
     """Fills masked regions with what a generator draws; may be shared by threads.
 
     Args:
-        networks: static parts.
-        settings: of the training.
-        params: of the generator.
+        networks: both networks without their parameters.
+        settings: options of the training.
+        params: parameters of the generator.
     """
 
     def __init__(self, networks: Networks, settings: TrainingSettings, params: Any) -> None:
@@ -65,14 +65,14 @@ class Filler:
 
         Args:
             image: `(H, W, 3)` uint8.
-            mask: `(H, W)` bool, what to fill.
-            seed: another one draws another face; from 0 to 2**32 - 1.
+            mask: `(H, W)` bool, true where to fill.
+            seed: integer from 0 to 2**32 - 1; another one draws another face.
 
         Returns:
             `(H, W, 3)` uint8; outside the mask it is the image, bit by bit.
 
         Raises:
-            UsageError: when a shape, type or the seed is none of these.
+            UsageError: when an argument has another shape, type or range.
         """
         _check(image, mask, seed)
         hidden = image.copy()
@@ -82,9 +82,9 @@ class Filler:
         for number, box in enumerate(ndimage.find_objects(parts), 1):
             crop = Crop.around(box, mask.shape)
             square, hole = crop.take(hidden, GREY), crop.take(mask, True)
-            picture, small = shrunk(square, hole, self.settings.size)
-            drawn = self._draw(self._params, picture, small, np.uint32(seed), np.uint32(number - 1))
-            crop.put(out, grown(np.asarray(drawn), crop.side), parts, number)
+            picture, small = shrink(square, hole, self.settings.size)
+            face = self._draw(self._params, picture, small, np.uint32(seed), np.uint32(number - 1))
+            crop.put(out, enlarge(np.asarray(face), crop.side), parts, number)
         return out
 
 

@@ -1,4 +1,4 @@
-"""How good the fills are, and whether the networks only remember: compared with held-out faces."""
+"""How good fills are, and whether the networks only remember: compared with held-out faces."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.anonymizers.gan.step import Networks, TrainState
 
 MOST = 64
-"""Faces of each kind that are looked at."""
+"""Training faces, and held-out faces, that are compared at most."""
 DIRECTIONS = 256
+"""Random directions over which the distance of two sets of vectors is averaged."""
 LEVELS = np.linspace(0.05, 0.95, 19)
 """Quantiles at which two distributions along a line are compared."""
 PATCH = 8
@@ -25,9 +26,9 @@ PATCH = 8
 
 
 def sliced_wasserstein(one: np.ndarray, other: np.ndarray, seed: int = 0) -> float:
-    """Distance of two sets of vectors, `(n, length)` and `(m, length)`.
+    """Sliced Wasserstein distance of two sets of vectors, `(n, length)` and `(m, length)`.
 
-    Mean over random directions of the mean distance of their quantiles along the direction.
+    The mean over random directions of the mean distance of their quantiles along the direction.
     Source: Rabin et al., "Wasserstein Barycenter and Its Application to Texture Mixing", SSVM 2011.
     """
     directions = np.random.default_rng(seed).normal(size=(one.shape[1], DIRECTIONS))
@@ -59,7 +60,7 @@ def patches(pictures: np.ndarray) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def fills(
+def draw_fills(
     networks: Networks,
     settings: TrainingSettings,
     params: Any,
@@ -67,18 +68,27 @@ def fills(
     mask: Array,
     seed: Array,
 ) -> Array:
-    """`(n, size, size, 3)` in [0, 1]: pictures with their masks filled, the noise from the seed."""
+    """Pictures with their masks filled by the generator: `(n, size, size, 3)` in [0, 1].
+
+    Args:
+        networks: both networks without their parameters.
+        settings: options of the training.
+        params: parameters of the generator.
+        pictures: `(n, size, size, 3)` in [0, 1].
+        mask: `(n, size, size, 1)`, 1 where to fill, else 0.
+        seed: uint32, from which all noise follows.
+    """
     noise = jax.random.normal(jax.random.key(seed), (pictures.shape[0], settings.noise))
     return jnp.clip(networks.fill(params, pictures, mask, noise), 0, 1)
 
 
 class Gauges:
-    """Compares with the faces of a training.
+    """Compares the fills and scores of networks with the faces of their training.
 
     Args:
-        networks: static parts.
-        settings: of the training.
-        faces: of the training.
+        networks: both networks without their parameters.
+        settings: options of the training.
+        faces: training and held-out faces.
     """
 
     def __init__(self, networks: Networks, settings: TrainingSettings, faces: Faces) -> None:
@@ -89,25 +99,31 @@ class Gauges:
         self._score = jax.jit(networks.score)
 
     def __call__(self, state: TrainState, seeds: int = 4) -> dict[str, float]:
-        """Figures of a state.
+        """Figures of a state, by name.
+
+        Args:
+            state: the state of a training.
+            seeds: fills to draw for each held-out face.
 
         Returns:
-            `distance`: of fills in held-out contexts to held-out faces, `patches`, in levels.
-            `distance_of_faces`: of training faces to held-out ones; no fill need be nearer.
-            `score_training`, `score_held_out`, `score_fills`: the discriminator's means.
+            `distance`: distance of fills in held-out contexts to held-out faces, by their
+            `patches`, in levels of 255.
+            `distance_of_faces`: distance of training faces to held-out ones; no fill need be
+            nearer.
+            `score_training`, `score_held_out`, `score_fills`: means of the discriminator's scores.
             `overfitting`: how far held-out faces have gone from the training's scores towards the
             fills'; 0 is none, 1 is all the way. Source: Karras et al., "Training Generative
             Adversarial Networks with Limited Data", NeurIPS 2020 (ADA), r_v.
         """
-        made = np.concatenate([self.fills(state, self.held_out, seed) for seed in range(seeds)])
+        fakes = np.concatenate([self.fills(state, self.held_out, seed) for seed in range(seeds)])
         real = patches(self.held_out)
         scores = [
             float(self._scores(state, pictures).mean())
-            for pictures in (self.training, self.held_out, made)
+            for pictures in (self.training, self.held_out, fakes)
         ]
         gap = scores[0] - scores[2]
         return {
-            "distance": sliced_wasserstein(patches(made), real),
+            "distance": sliced_wasserstein(patches(fakes), real),
             "distance_of_faces": sliced_wasserstein(patches(self.training), real),
             "score_training": scores[0],
             "score_held_out": scores[1],
@@ -116,9 +132,20 @@ class Gauges:
         }
 
     def fills(self, state: TrainState, pictures: np.ndarray, seed: int) -> np.ndarray:
-        """Central boxes filled by the averaged generator: arrays as in `fills`."""
+        """Pictures with their central box filled by the averaged generator.
+
+        Args:
+            state: the state of a training.
+            pictures: `(n, size, size, 3)` in [0, 1].
+            seed: from 0 to 2**32 - 1; another one draws other fills.
+
+        Returns:
+            `(n, size, size, 3)` in [0, 1].
+        """
         mask = np.repeat(self.mask[None], len(pictures), 0)
-        out = fills(self.networks, self.settings, state.average, pictures, mask, np.uint32(seed))
+        out = draw_fills(
+            self.networks, self.settings, state.average, pictures, mask, np.uint32(seed)
+        )
         return np.asarray(out)
 
     def _scores(self, state: TrainState, pictures: np.ndarray) -> np.ndarray:

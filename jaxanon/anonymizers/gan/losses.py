@@ -1,8 +1,8 @@
-"""The losses of R3GAN and their slopes.
+"""The losses of R3GAN and their gradients.
 
 Source: Huang et al., "The GAN is dead; long live the GAN! A Modern GAN Baseline", NeurIPS 2024: the
 relativistic pairing loss of Jolicoeur-Martineau (ICLR 2019) with zero-centred gradient penalties
-on real pictures (R1, Mescheder et al., ICML 2018) and on made ones (R2).
+on real pictures (R1, Mescheder et al., ICML 2018) and on fake ones (R2).
 """
 
 from __future__ import annotations
@@ -18,49 +18,67 @@ Score = Callable[[Any, Array, Array], Array]
 """(parameters, pictures, masks) -> scores `(batch,)`."""
 
 
-class Judged(NamedTuple):
-    """What the discriminator makes of a batch.
+class DiscriminatorLoss(NamedTuple):
+    """Loss and penalties of the discriminator on a batch, and what the generator's loss needs.
 
     Attributes:
-        loss: relativistic, mean over the pairs.
-        r1: mean squared norm of its gradient by real pictures, in [0, 1].
-        r2: the same by made ones.
-        lead: `(batch,)`, the real picture's score less the made one's.
-        slope: `(batch, size, size, 3)`, gradient of each made picture's score by its pixels.
+        loss: the relativistic loss, mean over the pairs; a scalar.
+        r1: mean squared norm of the score's gradient by real pictures in [0, 1]; a scalar.
+        r2: mean squared norm of the score's gradient by fake pictures in [0, 1]; a scalar.
+        margin: `(batch,)`, the real picture's score less the fake one's.
+        fake_gradient: `(batch, size, size, 3)`, gradient of each fake picture's score by its
+            pixels.
     """
 
     loss: Array
     r1: Array
     r2: Array
-    lead: Array
-    slope: Array
+    margin: Array
+    fake_gradient: Array
 
 
-def judged(score: Score, params: Any, real: Array, made: Array, mask: Array) -> Judged:
-    """Loss and penalties of the discriminator on pairs of a real and a made picture."""
+def discriminator_loss(
+    score: Score, params: Any, real: Array, fake: Array, mask: Array
+) -> DiscriminatorLoss:
+    """Loss and penalties of the discriminator on pairs of a real and a fake picture.
 
-    def sloped(pictures: Array) -> tuple[Array, Array]:
+    Args:
+        score: the discriminator as a function of its parameters.
+        params: the discriminator's parameters.
+        real: `(batch, size, size, 3)` in [0, 1].
+        fake: `(batch, size, size, 3)`, the real pictures with their regions filled.
+        mask: `(batch, size, size, 1)`, 1 in the regions, else 0.
+    """
+
+    def with_gradient(pictures: Array) -> tuple[Array, Array]:
         scores, back = jax.vjp(lambda pixels: score(params, pixels, mask), pictures)
         return scores, back(jnp.ones_like(scores))[0]
 
-    on_real, real_slope = sloped(real)
-    on_made, made_slope = sloped(made)
-    lead = on_real - on_made
-    return Judged(
-        jax.nn.softplus(-lead).mean(), squared(real_slope), squared(made_slope), lead, made_slope
+    real_scores, real_gradient = with_gradient(real)
+    fake_scores, fake_gradient = with_gradient(fake)
+    margin = real_scores - fake_scores
+    return DiscriminatorLoss(
+        loss=jax.nn.softplus(-margin).mean(),
+        r1=_mean_squared_norm(real_gradient),
+        r2=_mean_squared_norm(fake_gradient),
+        margin=margin,
+        fake_gradient=fake_gradient,
     )
 
 
-def squared(slope: Array) -> Array:
-    """Mean over the batch of the squared norm."""
-    return jnp.square(slope).sum((1, 2, 3)).mean()
+def _mean_squared_norm(gradient: Array) -> Array:
+    return jnp.square(gradient).sum((1, 2, 3)).mean()
 
 
-def uphill(lead: Array, slope: Array) -> tuple[Array, Array]:
-    """The generator's loss, and its gradient by the made pictures.
+def generator_loss(margin: Array, fake_gradient: Array) -> tuple[Array, Array]:
+    """The generator's loss, a scalar, and its gradient by the fake pictures.
 
-    The loss is softplus(lead), the discriminator's with the roles exchanged; its gradient needs
-    only the slope that the penalty has computed already.
+    The loss is softplus(margin), the discriminator's with the roles exchanged; its gradient needs
+    only the gradient of the scores, which the penalty has computed already.
+
+    Args:
+        margin: `(batch,)`, as in `DiscriminatorLoss`.
+        fake_gradient: `(batch, size, size, 3)`, as in `DiscriminatorLoss`.
     """
-    weight = -jax.nn.sigmoid(lead) / lead.shape[0]
-    return jax.nn.softplus(lead).mean(), weight[:, None, None, None] * slope
+    weight = -jax.nn.sigmoid(margin) / margin.shape[0]
+    return jax.nn.softplus(margin).mean(), weight[:, None, None, None] * fake_gradient

@@ -17,7 +17,15 @@ WHOLE = 0.1
 
 
 def box(size: int, top: Array, left: Array, height: Array, width: Array) -> Array:
-    """A mask `(size, size, 1)`, 1 in the box (clipped to the picture), else 0; in pixels."""
+    """A mask `(size, size, 1)`, 1 in a box, else 0.
+
+    Args:
+        size: side of the picture, in pixels.
+        top: upper edge of the box, in pixels; it may lie beyond the picture, as the left one may.
+        left: left edge of the box, in pixels.
+        height: height of the box, in pixels.
+        width: width of the box, in pixels.
+    """
     middles = jnp.arange(size) + 0.5
     rows = (middles >= top) & (middles < top + height)
     columns = (middles >= left) & (middles < left + width)
@@ -25,14 +33,14 @@ def box(size: int, top: Array, left: Array, height: Array, width: Array) -> Arra
 
 
 def central(size: int) -> Array:
-    """The usual box in the middle, `(size, size, 1)`."""
+    """The mask of the box that samples show, in the middle of the picture: `(size, size, 1)`."""
     side = jnp.float32(USUAL * size)
     start = (size - side) / 2
     return box(size, start, start, side, side)
 
 
-def drawn(key: Array, size: int) -> Array:
-    """A random box near the centre, or now and then the whole picture: `(size, size, 1)`."""
+def random_mask(key: Array, size: int) -> Array:
+    """A random box near the centre, or now and then the whole picture: a mask `(size, size, 1)`."""
     sides, places, whole = jax.random.split(key, 3)
     height, width = jax.random.uniform(sides, (2,), minval=LEAST, maxval=MOST) * size
     middle = size / 2 + jax.random.uniform(places, (2,), minval=-JITTER, maxval=JITTER) * size

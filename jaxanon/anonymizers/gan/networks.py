@@ -19,7 +19,7 @@ from jax import Array
 from jaxanon.anonymizers.gan.settings import COARSEST, TrainingSettings
 
 SLOPE = 0.2
-"""Of the leaky ReLU below zero."""
+"""Slope of the leaky ReLU below zero."""
 COLOUR = 0.1
 """Size of the generator's colours beside its light: pictures differ less in colour, and without
 this it spends most of its early steps on learning that."""
@@ -27,26 +27,37 @@ _KERNEL = nnx.initializers.variance_scaling(2 / (1 + SLOPE**2), "fan_in", "norma
 _ZERO = nnx.initializers.zeros_init()
 
 
-def active(x: Array) -> Array:
-    """Leaky ReLU."""
+def leaky_relu(x: Array) -> Array:
+    """Leaky ReLU with the slope `SLOPE` below zero."""
     out: Array = nnx.leaky_relu(x, SLOPE)
     return out
 
 
-def resized(x: Array, side: int) -> Array:
-    """Bilinear resampling of `(batch, H, W, C)` to a side, smoothed first where it gets smaller."""
+def resize_bilinear(x: Array, side: int) -> Array:
+    """Resample `(batch, H, W, C)` to `(batch, side, side, C)`, smoothed where it gets smaller."""
     out: Array = jax.image.resize(x, (x.shape[0], side, side, x.shape[3]), "linear")
     return out
 
 
-def conv(inputs: int, outputs: int, side: int, rngs: nnx.Rngs, *, zero: bool = False) -> nnx.Conv:
-    """A convolution with a square kernel."""
-    start = _ZERO if zero else _KERNEL
-    return nnx.Conv(inputs, outputs, (side, side), kernel_init=start, rngs=rngs)
+def conv(
+    in_channels: int, out_channels: int, kernel_size: int, rngs: nnx.Rngs, *, zero: bool = False
+) -> nnx.Conv:
+    """A convolution with a square kernel; `zero` starts it with zeros."""
+    init = _ZERO if zero else _KERNEL
+    return nnx.Conv(
+        in_channels, out_channels, (kernel_size, kernel_size), kernel_init=init, rngs=rngs
+    )
 
 
 class Residual(nnx.Module):
-    """Two convolutions beside an identity; the style, if any, scales and shifts between them."""
+    """A residual block: two convolutions beside an identity.
+
+    Args:
+        channels: channels of input and output.
+        rngs: random numbers for the start.
+        style: length of the style vector, which scales and shifts the features between the
+            convolutions; None for a block without.
+    """
 
     def __init__(self, channels: int, rngs: nnx.Rngs, style: int | None = None) -> None:
         self.first = conv(channels, channels, 3, rngs)
@@ -58,26 +69,32 @@ class Residual(nnx.Module):
         )
 
     def __call__(self, x: Array, style: Array | None = None) -> Array:
-        inner = self.first(active(x))
+        inner = self.first(leaky_relu(x))
         if self.style is not None and style is not None:
             scale, shift = jnp.split(self.style(style)[:, None, None, :], 2, axis=-1)
             inner = inner * (1 + scale) + shift
-        out: Array = x + self.second(active(inner))
+        out: Array = x + self.second(leaky_relu(inner))
         return out
 
 
 class Encoder(nnx.Module):
-    """Features of a picture at each level, `channels` of them from full to coarsest resolution."""
+    """Features of a picture at each level, from full to coarsest resolution.
 
-    def __init__(self, inputs: int, channels: tuple[int, ...], rngs: nnx.Rngs) -> None:
-        self.enter = conv(inputs, channels[0], 3, rngs)
+    Args:
+        in_channels: channels of the picture, its mask included.
+        channels: channels of the features, by level.
+        rngs: random numbers for the start.
+    """
+
+    def __init__(self, in_channels: int, channels: tuple[int, ...], rngs: nnx.Rngs) -> None:
+        self.enter = conv(in_channels, channels[0], 3, rngs)
         self.blocks = nnx.List([Residual(count, rngs) for count in channels])
         self.widen = nnx.List([conv(a, b, 1, rngs) for a, b in pairwise(channels)])
 
     def __call__(self, x: Array) -> list[Array]:
         features = [self.blocks[0](self.enter(x))]
         for widen, block in zip(self.widen, self.blocks[1:], strict=True):
-            smaller = widen(resized(features[-1], features[-1].shape[1] // 2))
+            smaller = widen(resize_bilinear(features[-1], features[-1].shape[1] // 2))
             features.append(block(smaller))
         return features
 
@@ -120,16 +137,16 @@ class Generator(nnx.Module):
         """
         style = noise
         for layer in self.mapping:
-            style = active(layer(style))
+            style = leaky_relu(layer(style))
         context = (2 * picture - 1) * (1 - mask)
         features = self.encoder(jnp.concatenate([context, mask], axis=-1))
         x = features.pop()
         x = self.middle(x + self.seed(style).reshape(x.shape), style)
         for merge, block in zip(self.merge, self.blocks, strict=True):
             fine = features.pop()
-            x = merge(jnp.concatenate([resized(x, fine.shape[1]), fine], axis=-1))
+            x = merge(jnp.concatenate([resize_bilinear(x, fine.shape[1]), fine], axis=-1))
             x = block(x, style)
-        light, colour = jnp.split(self.leave(active(x)), [1], axis=-1)
+        light, colour = jnp.split(self.leave(leaky_relu(x)), [1], axis=-1)
         fill = (1 + light + COLOUR * colour) / 2
         return mask * fill + (1 - mask) * picture
 
@@ -143,7 +160,12 @@ class Discriminator(nnx.Module):
         self.leave = nnx.Linear(COARSEST**2 * channels[-1], 1, kernel_init=_ZERO, rngs=rngs)
 
     def __call__(self, picture: Array, mask: Array) -> Array:
-        """Scores, `(batch,)`, higher for what seems real; arguments as the generator's."""
+        """Scores, `(batch,)`, higher for what seems real.
+
+        Args:
+            picture: `(batch, size, size, 3)` in [0, 1], real or filled.
+            mask: `(batch, size, size, 1)`, 1 where the region is, else 0.
+        """
         x = self.encoder(jnp.concatenate([2 * picture - 1, mask], axis=-1))[-1]
-        score: Array = self.leave(active(x).reshape(x.shape[0], -1))
+        score: Array = self.leave(leaky_relu(x).reshape(x.shape[0], -1))
         return score[:, 0]

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.anonymizers.gan import masks
-from jaxanon.anonymizers.gan.gauges import fills
+from jaxanon.anonymizers.gan.gauges import draw_fills
 from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.anonymizers.gan.step import Networks
 
@@ -26,18 +26,18 @@ def sample(networks: Networks, settings: TrainingSettings, params: Any, faces: n
     The last two rows have another box at random, and no context at all.
 
     Args:
-        networks: static parts.
-        settings: of the training.
-        params: of the generator.
+        networks: both networks without their parameters.
+        settings: options of the training.
+        params: parameters of the generator.
         faces: `(n, size, size, 3)` uint8, to take contexts from.
     """
     pictures = np.resize(faces, (ROWS, *faces.shape[1:])).astype(np.float32) / 255
     mask = np.repeat(np.asarray(masks.central(settings.size))[None], ROWS, 0)
-    mask[-2] = masks.drawn(jax.random.key(1), settings.size)
+    mask[-2] = masks.random_mask(jax.random.key(1), settings.size)
     mask[-1] = 1
     columns = [pictures * (1 - mask) + 0.5 * mask]
     for seed in range(SEEDS):
-        out = fills(networks, settings, params, pictures, mask, np.uint32(seed))
+        out = draw_fills(networks, settings, params, pictures, mask, np.uint32(seed))
         columns.append(np.asarray(out))
     return grid(columns)
 

@@ -1,4 +1,4 @@
-"""What a training depends on, besides the faces."""
+"""The options of a GAN's training."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from jaxanon.errors import UsageError
 COARSEST = 4
 """Side of the coarsest features, in pixels."""
 LARGEST = 256
+"""Largest side of the pictures, in pixels."""
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """All that makes two trainings on the same faces differ, but for their length.
+    """The options of a training: all but the faces and the number of steps.
 
     Attributes:
         size: side of the pictures in pixels, a power of two.
         batch: pictures per step, on all devices together.
-        seed: all random numbers follow from it.
+        seed: from 0 to 2**31 - 1; all random numbers follow from it.
         every: steps between two checkpoints, log lines and grids of samples.
         width: channels at full resolution; coarser features have up to four times as many.
         noise: length of the noise vector.
-        rate: Adam's step size, of both networks.
-        penalty: weight of the squared gradient by pixels in [0, 1] at the start, `losses.py`.
-        relaxed: its weight at the end of `relaxing`; in between it falls exponentially.
-        relaxing: steps, counted from the start.
-        half_life: of the generator's running average, in steps.
+        rate: Adam's learning rate, for both networks.
+        penalty: weight of the gradient penalties R1 and R2 at the start.
+        relaxed: weight of the gradient penalties after `relaxing` steps; in between it falls
+            exponentially.
+        relaxing: steps from the start over which the penalties' weight falls.
+        half_life: half-life of the generator's running average, in steps.
     """
 
     size: int = 32
@@ -60,12 +62,12 @@ class TrainingSettings:
         return tuple(self.width * min(level + 1, 4) for level in range(levels))
 
     def to_json(self) -> dict[str, Any]:
-        """As a dictionary of plain values."""
+        """The options as a dictionary of plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> TrainingSettings:
-        """The reverse; what is not a setting is left out.
+        """The options from what `to_json` gave; other entries are ignored.
 
         Raises:
             KeyError: when a setting is missing.

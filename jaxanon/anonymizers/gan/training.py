@@ -1,4 +1,4 @@
-"""The training: steps, and at intervals a line in the log, samples, curves and a checkpoint."""
+"""A GAN's training: steps, and at intervals a log line, samples, curves and a checkpoint."""
 
 from __future__ import annotations
 
@@ -22,11 +22,17 @@ from jaxanon.errors import UsageError
 from jaxanon.io import files
 from jaxanon.runtime.devices import shared
 
-Say = Callable[[str], None]
+PrintLine = Callable[[str], None]
+"""Shows a line of text to the user."""
 
 
 def train(
-    faces: Faces, settings: TrainingSettings, steps: int, folder: Path, mesh: Mesh, say: Say
+    faces: Faces,
+    settings: TrainingSettings,
+    steps: int,
+    folder: Path,
+    mesh: Mesh,
+    print_line: PrintLine,
 ) -> TrainState:
     """Train up to a step, from the folder's latest checkpoint if it has one.
 
@@ -35,15 +41,15 @@ def train(
     not been, bit by bit, on the same number and kind of devices.
 
     Args:
-        faces: to learn from.
-        settings: what to do.
-        steps: at which to stop, counted from the very start.
-        folder: that the results go to.
+        faces: training and held-out faces.
+        settings: options of the training.
+        steps: step at which to stop, counted from the very start.
+        folder: folder for the results.
         mesh: devices that share the batch.
-        say: told of the progress, a line at each interval.
+        print_line: called with the progress, a line at each interval.
 
     Returns:
-        The final state.
+        The state after the last step.
 
     Raises:
         UsageError: when losses are no longer finite.
@@ -54,10 +60,10 @@ def train(
     log = folder / curves.LOG
     curves.rewind(log, int(state.step))
     if not curves.can_plot():
-        say("no losses.png: pip install 'jaxanon[plot]'")
-    say(f"{len(faces.training)} faces to learn from, {len(faces.held_out)} held out")
+        print_line("no losses.png: pip install 'jaxanon[plot]'")
+    print_line(f"{len(faces.training)} faces to learn from, {len(faces.held_out)} held out")
     if int(state.step) == steps:
-        say(f"{folder} is at step {steps} already; give more --steps to go on")
+        print_line(f"{folder} is at step {steps} already; give more --steps to go on")
     values: list[dict[str, Any]] = []
     first, begin = int(state.step), time.perf_counter()
     for step in range(first + 1, steps + 1):
@@ -76,15 +82,15 @@ def train(
         _write(folder, networks, settings, _on_one(state), faces, row)
         checkpoint.save(folder, state)
         pace = (time.perf_counter() - begin) / (step - first)
-        say(_line(row, steps, pace))
+        print_line(_line(row, steps, pace))
     return state
 
 
 def _on_one(state: TrainState) -> TrainState:
-    """The state on the first device, for what needs no more."""
-    place = jax.tree.leaves(state)[0].sharding.mesh.devices.flat[0]
-    one: TrainState = jax.device_put(state, place)
-    return one
+    """A copy of the state on the first device alone, where samples and figures are computed."""
+    device = jax.tree.leaves(state)[0].sharding.mesh.devices.flat[0]
+    local: TrainState = jax.device_put(state, device)
+    return local
 
 
 def _means(values: list[dict[str, Any]]) -> dict[str, float]:
@@ -102,7 +108,7 @@ def _write(
     faces: Faces,
     row: dict[str, Any],
 ) -> None:
-    """Samples, log and curves of an interval."""
+    """Write the samples, log row and curves of an interval."""
     grid = sample(networks, settings, state.average, faces.held_out)
     files.write(folder / "samples" / f"step-{row['step']:06}.png", grid)
     log = folder / curves.LOG
@@ -120,5 +126,5 @@ def _line(row: dict[str, Any], steps: int, pace: float) -> str:
 
 
 def to_terminal(line: str) -> None:
-    """A line on stderr."""
+    """Print a line to standard error."""
     print(line, file=sys.stderr, flush=True)

@@ -37,6 +37,8 @@ def attend(qkv: Array, heads: int, bias: Array | None = None) -> Array:
     Returns:
         `(batch, tokens, channels)`.
     """
+    # `jax.nn.dot_product_attention` gives the same within rounding; its gradients take a CPU 2 to
+    # 9 % longer in whole networks.
     n, tokens, triple = qkv.shape
     width = triple // 3 // heads
     query, key, value = jnp.moveaxis(qkv.reshape(n, tokens, 3, heads, width), 2, 0)

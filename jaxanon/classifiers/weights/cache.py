@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -24,18 +23,13 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxanon.runtime.folders import user_cache
+
 VERSION = 1
 """Of what the port makes of a state dict; to be raised with every change to that."""
 STALE = 24 * 3600
 UNFINISHED = ".unfinished-"
-log = logging.getLogger("jaxanon")
-
-
-def root() -> Path:
-    """The user's cache folder: `JAXANON_CACHE`, or `jaxanon` under `XDG_CACHE_HOME`, `~/.cache`."""
-    given, caches = (os.environ.get(name) for name in ("JAXANON_CACHE", "XDG_CACHE_HOME"))
-    place = Path(given) if given else Path(caches or Path.home() / ".cache") / "jaxanon"
-    return place.expanduser().absolute()
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class CachedParameters:
     @classmethod
     def for_weights(cls, digest: str, architecture: str, size: int) -> CachedParameters:
         """The place for the file with this SHA-256; a network may be made for one input size."""
-        return cls(root() / "ported" / f"v{VERSION}" / f"{architecture}-{size}-{digest[:32]}")
+        return cls(user_cache() / "ported" / f"v{VERSION}" / f"{architecture}-{size}-{digest[:32]}")
 
     def facts(self) -> Facts | None:
         """What is known of the parameters, or None where nothing is kept."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import ml_dtypes
@@ -14,6 +13,7 @@ import numpy as np
 
 from jaxanon.classifiers.weights.pth import read_pth
 from jaxanon.errors import WeightsError
+from jaxanon.runtime.packages import package_folder
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
@@ -49,17 +49,6 @@ def locate(path: Path) -> Located:
     return Located(path, config if config.is_file() else None)
 
 
-def package_folder(module: str) -> Path | None:
-    """Where an installed package lies, or None; it is not imported."""
-    try:
-        spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):
-        return None
-    if spec is None or not spec.submodule_search_locations:
-        return None
-    return Path(spec.submodule_search_locations[0])
-
-
 def in_package(module: str) -> Path | None:
     """The one `.pth` that the installed package `module` carries, or None."""
     folder = package_folder(module)
@@ -82,61 +71,53 @@ def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
     return _Safetensors(path) if path.suffix == ".safetensors" else read_pth(path)
 
 
-_DTYPES: dict[str, np.dtype] = {
-    "F64": np.dtype("<f8"),
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "BF16": np.dtype(ml_dtypes.bfloat16),
-    "F8_E4M3": np.dtype(ml_dtypes.float8_e4m3fn),
-    "F8_E5M2": np.dtype(ml_dtypes.float8_e5m2),
-    "I64": np.dtype("<i8"),
-    "I32": np.dtype("<i4"),
-    "I16": np.dtype("<i2"),
-    "I8": np.dtype("i1"),
-    "U64": np.dtype("<u8"),
-    "U32": np.dtype("<u4"),
-    "U16": np.dtype("<u2"),
-    "U8": np.dtype("u1"),
-    "BOOL": np.dtype("?"),
+_READABLE = {
+    *("F64", "F32", "F16", "BF16", "BOOL"),
+    *("I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8"),
 }
+"""Types that safetensors itself hands out as NumPy arrays."""
+_FLOAT8 = {"F8_E4M3": ml_dtypes.float8_e4m3fn, "F8_E5M2": ml_dtypes.float8_e5m2}
+"""Types that it reads from the file, but has no NumPy type for."""
 
 
 class _Safetensors(Mapping[str, np.ndarray]):
-    """The arrays of a safetensors file, each read from disk when asked for.
-
-    The library checks the file; it maps it whole into memory and lacks the float8 types, so the
-    arrays are read here (the format: a length, a JSON header of offsets, the bytes).
-    """
+    """The arrays of a safetensors file by their keys, each read from disk when it is asked for."""
 
     def __init__(self, path: Path) -> None:
         from safetensors import SafetensorError, safe_open
 
         try:
-            with safe_open(path, framework="np"):
-                pass
-            with path.open("rb") as file:
-                length = int.from_bytes(file.read(8), "little")
-                header = json.loads(file.read(length))
-        except (OSError, SafetensorError, ValueError) as error:
+            # By reading, as a mapped file would be counted among the memory of the process.
+            self._file = safe_open(path, framework="np", backend="pread")
+        except (OSError, SafetensorError) as error:
             raise WeightsError(f"{path}: not a readable safetensors file: {error}") from error
-        header.pop("__metadata__", None)
-        odd = sorted({row["dtype"] for row in header.values()} - set(_DTYPES))
-        if odd:
-            key = next(key for key, row in header.items() if row["dtype"] == odd[0])
-            raise WeightsError(
-                f"{path}: {key} is stored as {odd[0]}, which cannot be read (quantized?)"
-            )
-        self.path, self.header, self.start = path, header, 8 + length
+        self._types = {key: self._file.get_slice(key).get_dtype() for key in self._file.keys()}  # noqa: SIM118
+        for key, kind in self._types.items():
+            if kind not in _READABLE and kind not in _FLOAT8:
+                raise WeightsError(
+                    f"{path}: {key} is stored as {kind}, which cannot be read (quantized?)"
+                )
+        self._path = path
 
     def __getitem__(self, key: str) -> np.ndarray:
-        row = self.header[key]
-        begin, _ = row["data_offsets"]
-        shape, dtype = tuple(row["shape"]), _DTYPES[row["dtype"]]
-        count = int(np.prod(shape))
-        return np.fromfile(self.path, dtype, count, offset=self.start + begin).reshape(shape)
+        if self._types[key] in _FLOAT8:
+            return self._float8[key]
+        array: np.ndarray = self._file.get_tensor(key)
+        return array
+
+    @cached_property
+    def _float8(self) -> dict[str, np.ndarray]:
+        """All arrays of eight-bit floats, which are small, at once."""
+        from safetensors import deserialize
+
+        return {
+            key: np.frombuffer(stored["data"], _FLOAT8[stored["dtype"]]).reshape(stored["shape"])
+            for key, stored in deserialize(self._path.read_bytes())
+            if stored["dtype"] in _FLOAT8
+        }
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.header)
+        return iter(self._types)
 
     def __len__(self) -> int:
-        return len(self.header)
+        return len(self._types)

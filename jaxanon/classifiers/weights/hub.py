@@ -18,7 +18,7 @@ from jaxanon.classifiers.weights.checkpoint import CONFIG, WEIGHTS, digest
 from jaxanon.errors import WeightsError
 
 PREFIX = "hf-hub:"
-log = logging.getLogger("jaxanon")
+log = logging.getLogger(__name__)
 
 
 PATIENCE = 60.0

@@ -21,7 +21,7 @@ from jaxanon.classifiers.weights.naming import TIMM, agreement, translate
 from jaxanon.classifiers.weights.port import MisfitError, expected, port
 from jaxanon.errors import WeightsError, printable
 
-log = logging.getLogger("jaxanon")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
