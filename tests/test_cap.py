@@ -15,7 +15,7 @@ from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.anonymizers.naive import anonymize
+from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.io.images import decode
@@ -24,11 +24,10 @@ from jaxanon.pipeline.item import Item, Loaded
 from jaxanon.pipeline.manifest import Journal
 from jaxanon.pipeline.run import Run
 from jaxanon.pipeline.verification import Verification
-from jaxanon.regions.boxes import Region
 from jaxanon.regions.faces import Face
 
 PHOTOS = [picture(i, 50, 70) for i in range(6)]
-HIDDEN = [anonymize(photo, Region(), "blur", 24) for photo in PHOTOS]
+HIDDEN = [anonymize(photo, "blur", strength=24) for photo in PHOTOS]
 
 
 def run(folder, tinies, limit, name="fast", **changes):
@@ -182,7 +181,7 @@ def test_the_judge_of_faces():
     face = data.astronaut()
     memory = cap.faces(face, None)
     assert cap.score(memory, face, []) == pytest.approx(1)
-    assert cap.score(memory, anonymize(face, Region(), "pixelate", 30), []) < 0.4
+    assert cap.score(memory, anonymize(face, "pixelate", strength=30), []) < 0.4
     assert cap.score(cap.faces(data.chelsea(), None), data.chelsea(), []) is None
     assert cap.score(cap.faces(face, ()), face, []) is None, "her face is exempt"
     assert cap.score(cap.faces(face, [(181, 58, 270, 178)]), face, []) == pytest.approx(1)

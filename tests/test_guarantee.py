@@ -28,6 +28,7 @@ ALLOWED = {
     "jaxanon.runtime",
     "jaxanon.runtime.devices",
     "jaxanon.runtime.meter",
+    "jaxanon.runtime.seeds",
     "jaxanon.errors",
     "jaxanon.classifiers",
     "jaxanon.classifiers.classifier",

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from jaxanon.adaptation.settings import Settings, preset
-from jaxanon.anonymizers.methods import MOTIONS, Method, method
+from jaxanon.anonymizers import Anonymizer
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
-from jaxanon.cli.areas import Finder, region_finder, write_preview
+from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
 from jaxanon.cli.common import (
     Loader,
     check_sheet,
@@ -26,14 +26,19 @@ from jaxanon.cli.common import (
     split_names,
     write_sheet,
 )
+from jaxanon.cli.preview import write_preview
+from jaxanon.cli.region_flags import region_finder_from
 from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError, printable, unknown
 from jaxanon.io import files, images
+from jaxanon.io.fingerprint import fingerprint
 from jaxanon.io.pairs import Partners, check_orientation, decode_together
 from jaxanon.pipeline.cap import VERIFY_EVERY, Cap
 from jaxanon.pipeline.item import Item, Loaded
-from jaxanon.pipeline.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
+from jaxanon.pipeline.manifest import JOURNAL, REPORT, Journal, write_json
+from jaxanon.pipeline.preparation import prepare, state_files
 from jaxanon.pipeline.run import Run
+from jaxanon.regions.finder import RegionFinder
 from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
 
@@ -42,20 +47,20 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon anonymize`."""
     compilation.enable_compilation_cache()
     settings = _settings(args, "keep")
-    how = method(args, settings.seed)
+    how = anonymizer_from(args, settings.seed)
     sources = files.find(args.src)
-    region_of = region_finder(args, sources)
+    region_of = region_finder_from(args, sources)
 
     def load_image(source: files.InputFile, view: int) -> Loaded:
         original = images.decode(source.path)
-        region = region_of(source, original)
+        region = region_of(source.relative, original)
         try:
             hidden = how(original, region, view)
         except ImageError as error:
             raise ImageError(f"{source.path}: {error}") from error
-        return Loaded(original, hidden.anonymized, region.mask, region.boxes, hidden.low)
+        return Loaded(original, hidden.pixels, region.mask, region.boxes, hidden.low_resolution)
 
-    options = {"command": "anonymize", **how.options}
+    options = {"command": "anonymize", **recorded_options(args, how)}
     return _adapt_all(args, load, settings, sources, load_image, options, args.src, region_of, how)
 
 
@@ -66,7 +71,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = files.find([args.originals])
     settings = _settings(args, "keep")
-    region_of = region_finder(args, originals)
+    region_of = region_finder_from(args, originals)
     partners = Partners(args.anonymized, originals)
     strangers = partners.strangers(originals)
     if strangers and not args.quiet:
@@ -77,7 +82,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         partner = partners.find(original)
         before, after = decode_together(original, partner)
         check_orientation(before, after, partner.path)
-        region = region_of(original, before)
+        region = region_of(original.relative, before)
         return Loaded(before, after, region.mask, region.boxes)
 
     options = {"command": "adapt", "anonymized": str(args.anonymized)}
@@ -98,11 +103,11 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
 def attack(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
     sources = files.find(args.src)
-    region_of = region_finder(args, sources)
+    region_of = region_finder_from(args, sources)
 
     def load_image(source: files.InputFile, _view: int) -> Loaded:
         original = images.decode(source.path)
-        region = region_of(source, original)
+        region = region_of(source.relative, original)
         return Loaded(original, original, region.mask, region.boxes)
 
     settings = _settings(args, "avoid" if args.target_class is None else "reach")
@@ -118,8 +123,8 @@ def _adapt_all(
     load_image: Callable[[files.InputFile, int], Loaded],
     options: dict[str, Any],
     inputs: Sequence[Path],
-    region_of: Finder,
-    how: Method | None = None,
+    region_of: RegionFinder,
+    how: Anonymizer | None = None,
     partner_of: Callable[[files.InputFile], Path | None] = lambda _: None,
 ) -> int:
     """The common part of all three; `inputs` are the files and folders given."""
@@ -189,13 +194,13 @@ def _adapt_all(
         write_preview(args.preview, sources, region_of)
     if args.overwrite:
         before = journal.outputs()
-        if before:
-            files.discard(args.output / MOTIONS)
+        for path in state_files(args.output) if before else ():
+            files.discard(path)
         for path in before - {item.output.resolve() for item in items}:
             files.discard(path)  # of the run before: they would pass for this one's
     if how:
         journal.start()  # so that what is prepared is known for this run's, should it end here
-        how.prepare(run.sources, sources, args.output, resume=args.resume)
+        prepare(how, run.sources, sources, args.output, resume=args.resume)
     report = run.execute({name: r for name, r in done.items() if Path(str(r.output)).is_file()})
     write_json(args.report or args.output / REPORT, report)
     if args.sheet:
@@ -280,7 +285,7 @@ def _check_outputs(
     written = [item.output for item in items]
     written += [item.anonymized_output for item in items if item.anonymized_output]
     written += [item.low_output for item in items if item.low_output]
-    written += [args.output / MOTIONS] if getattr(args, "method", None) == "isr" else []
+    written += state_files(args.output, args.method) if "method" in args else []
     journal, report = args.output / JOURNAL, args.report or args.output / REPORT
     there = [item.output for item in items if item.output.exists() and not item.overwrite]
     if not ours:

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from jaxanon.adaptation.settings import preset
-from jaxanon.anonymizers.naive import DEFAULT_STRENGTH
+from jaxanon.anonymizers.blur import Blur
+from jaxanon.anonymizers.pixelate import Pixelate
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.weights.checkpoint import package_folder
 from jaxanon.cli.common import Loader, keep_apart, load_all, write_sheet
@@ -62,8 +63,8 @@ def demo(args: Namespace, load: Loader = load_all) -> int:
         name, config = classifier.name, classifier.config
         say(f"  {name}: {right} of {len(labels)} right on the originals ({config.licence})")
     settings, failed = preset("fast"), 0
-    for method in ("blur", "pixelate"):
-        strength = DEFAULT_STRENGTH[method]
+    for kind in (Blur, Pixelate):
+        method, strength = kind.name, kind.Options.strength
         folder = args.output / method
         items = [
             Item(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxanon.anonymizers.naive import anonymize
+from jaxanon.anonymizers import anonymize
 from jaxanon.io.images import decode
-from jaxanon.regions.boxes import Box, Region
+from jaxanon.regions.region import Box
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def load_whole(path: Path, method: str, strength: float | None = None) -> Loaded
         ImageError: when the photo cannot be read.
     """
     original = decode(path)
-    return Loaded(original, anonymize(original, Region(), method, strength), None)
+    return Loaded(original, anonymize(original, method, strength=strength), None)
 
 
 @dataclass(frozen=True)

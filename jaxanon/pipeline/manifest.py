@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +15,7 @@ from jaxanon.adaptation.settings import Success
 from jaxanon.errors import UsageError
 from jaxanon.evaluation.concordance import concordance, repair_rate
 from jaxanon.io.files import write
+from jaxanon.io.fingerprint import fingerprint
 from jaxanon.pipeline.item import key
 
 JOURNAL = ".jaxanon-journal.jsonl"
@@ -80,17 +79,6 @@ def psnr(gap: np.ndarray) -> float | None:
     """Peak signal-to-noise ratio in dB of a difference in levels; None where there is none."""
     square = float(np.square(gap, dtype=np.float32).mean(dtype=np.float64))
     return None if square == 0 else float(10 * np.log10(255**2 / square))
-
-
-def fingerprint(path: Path) -> str:
-    """What tells whether a file, or anything in a folder, has been changed: sizes and times."""
-    files = sorted(path.rglob("*")) if path.is_dir() else [path]
-    digest = hashlib.sha256()
-    for file in files:
-        with suppress(OSError):  # what is gone or locked shows up when it is read
-            state = file.stat()
-            digest.update(f"{file}|{state.st_size}|{state.st_mtime_ns}\n".encode(errors="replace"))
-    return digest.hexdigest()[:16]
 
 
 class Journal:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from jaxanon.classifiers.weights.checkpoint import package_folder
 from jaxanon.errors import UsageError
-from jaxanon.regions.boxes import Box
+from jaxanon.regions.region import Box
 
 CHIP = 150
 CONTEXT = 0.5
