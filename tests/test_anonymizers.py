@@ -1,11 +1,26 @@
+from argparse import ArgumentParser
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 from samples import picture
 from scipy.ndimage import gaussian_filter
 
-from jaxanon.anonymizers.naive import GREY, anonymize, blur, pixelate, strength_of
+from jaxanon.anonymizers import ANONYMIZERS, anonymize, make, whole_image_methods
+from jaxanon.anonymizers.anonymizer import (
+    Anonymized,
+    Anonymizer,
+    AnonymizerOptions,
+    described,
+    register,
+)
+from jaxanon.anonymizers.gaussian import gaussian_blur
+from jaxanon.anonymizers.pixelate import mosaic
+from jaxanon.anonymizers.solid import GREY, Solid
+from jaxanon.cli.anonymizer_flags import add_anonymizer_flags, anonymizer_from
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.regions.boxes import Region
+from jaxanon.privacy.attacks import deviation_of
+from jaxanon.regions.region import Region
 
 
 @pytest.mark.parametrize("sigma", [0.4, 3.0, 40.0])
@@ -14,31 +29,31 @@ def test_blur_is_a_gaussian(sigma):
     wanted = gaussian_filter(
         image, (sigma, sigma, 0), mode="nearest", radius=(int(np.ceil(4 * sigma)),) * 2 + (0,)
     )
-    np.testing.assert_allclose(blur(image, sigma), wanted, atol=0.01)
+    np.testing.assert_allclose(gaussian_blur(image, sigma), wanted, atol=0.01)
 
 
 def test_pixelate_shows_the_mean_of_each_cell():
     image = picture(1, 40, 60).astype(np.float64)
-    out = pixelate(image, 10)
+    out = mosaic(image, 10)
     np.testing.assert_allclose(
         out[:10, :10], np.broadcast_to(image[:10, :10].mean((0, 1)), (10, 10, 3))
     )
     assert len(np.unique(out[..., 0])) == 4 * 6
     np.testing.assert_allclose(out.mean((0, 1)), image.mean((0, 1)))
-    odd = pixelate(picture(2, 37, 53).astype(np.float64), 8.5)
+    odd = mosaic(picture(2, 37, 53).astype(np.float64), 8.5)
     assert odd.shape == (37, 53, 3)
     assert len(np.unique(odd[..., 0])) == round(37 / 8.5) * round(53 / 8.5)
 
 
 def test_strength_is_on_the_scale_of_a_256_pixel_short_side():
     image = picture(3, 128, 200)
-    strong = anonymize(image, Region(), "pixelate", 16)
-    np.testing.assert_array_equal(strong, np.rint(pixelate(image.astype(np.float32), 8)))
+    strong = anonymize(image, "pixelate", strength=16)
+    np.testing.assert_array_equal(strong, np.rint(mosaic(image.astype(np.float32), 8)))
 
 
 def test_solid_leaves_nothing():
     image = picture(4, 30, 40)
-    assert (anonymize(image, Region(), "solid") == GREY).all()
+    assert (anonymize(image, "solid") == GREY).all()
 
 
 @pytest.mark.parametrize("method", ["blur", "pixelate", "solid"])
@@ -46,11 +61,11 @@ def test_only_the_region_changes_and_its_core_is_fully_anonymized(method):
     image = picture(5, 120, 160)
     mask, core = np.zeros((2, 120, 160), bool)
     mask[30:90, 40:100], core[35:85, 45:95] = True, True
-    out = anonymize(image, Region(mask, core, feather=4.0), method)
+    out = anonymize(image, method, region=Region(mask, core, feather=4.0))
     far = np.zeros_like(mask)
     far[:10], far[:, 125:] = True, True
     np.testing.assert_array_equal(out[far], image[far])
-    whole = anonymize(image, Region(), method)
+    whole = anonymize(image, method)
     np.testing.assert_array_equal(out[core], whole[core])
     if method != "blur":
         np.testing.assert_array_equal(out[~mask], image[~mask])
@@ -64,17 +79,71 @@ def test_only_the_region_changes_and_its_core_is_fully_anonymized(method):
 def test_what_would_hide_nothing_is_refused(method, side):
     image = picture(6, side, side)
     with pytest.raises(ImageError, match="hides nothing: give a larger --strength"):
-        anonymize(image, Region(), method)
-    strong = anonymize(image, Region(), method, 64)
+        anonymize(image, method)
+    strong = anonymize(image, method, strength=64)
     assert (strong != image).mean() > 0.9
 
 
 def test_inputs_are_checked():
     with pytest.raises(UsageError, match="unknown method 'blurr'; near matches: blur"):
-        strength_of("blurr", None)
-    for value in (0, -1, 300, float("nan")):
+        make("blurr")
+    for value in (0, -1, 300, float("nan"), "6"):
         with pytest.raises(UsageError, match="strength is"):
-            strength_of("blur", value)
-    with pytest.raises(UsageError, match="takes no strength"):
-        strength_of("solid", 3)
-    assert strength_of("blur", None) == 6
+            make("blur", strength=value)
+    with pytest.raises(UsageError, match=r"takes no strength .* --method blur or pixelate, not"):
+        make("solid", strength=3)
+    with pytest.raises(UsageError, match=r"unknown option of blur 'strenght'; near .*: strength"):
+        make("blur", strenght=3)
+    assert make("blur", strength=None).recorded() == {"method": "blur", "strength": 6}
+    with pytest.raises(UsageError, match=r"image is float32 \(4, 5, 3\), expected uint8"):
+        anonymize(np.zeros((4, 5, 3), np.float32))
+
+
+def test_methods_that_need_nothing_else_work_on_any_image_with_their_defaults():
+    image = picture(7, 90, 120)
+    assert set(whole_image_methods()) == {"blur", "pixelate", "solid", "isr"}
+    for method in whole_image_methods():
+        out = anonymize(image, method)
+        assert out.shape == image.shape
+        assert (out != image).mean() > 0.5
+        np.testing.assert_array_equal(out, anonymize(image, method, seed=0))
+
+
+def test_a_new_anonymizer_is_known_to_the_command_line_and_the_privacy_report(monkeypatch):
+    """It takes one class; its flag, help and range come from its options."""
+    monkeypatch.setitem(ANONYMIZERS, "negative", Solid)  # so that it is taken out again
+
+    @dataclass(frozen=True)
+    class NegativeOptions(AnonymizerOptions):
+        top_level: float = field(
+            default=255.0,
+            metadata=described("white becomes", "L", float, above=0, at_most=255),
+        )
+
+    @register
+    class Negative(Anonymizer):
+        name = "negative"
+        summary = "colours turned round"
+        Options = NegativeOptions
+
+        def __call__(self, original, region, view=0):
+            return Anonymized((self.options.top_level - original).astype(np.uint8))
+
+        @classmethod
+        def equivalent_blur(cls, recorded):
+            return recorded["top_level"] / 2
+
+    parser = ArgumentParser()
+    add_anonymizer_flags(parser)
+    text = " ".join(parser.format_help().split())
+    assert "negative (colours turned round)" in text
+    assert "--top-level L negative: white becomes (default: 255)" in text
+    args = parser.parse_args(["--method", "negative", "--top-level", "200"])
+    args.regions = "whole"
+    chosen = anonymizer_from(args, seed=0)
+    assert (chosen(np.zeros((2, 2, 3), np.uint8), Region()).pixels == 200).all()
+    assert deviation_of(chosen.recorded()) == (100, True)
+    args = parser.parse_args(["--method", "blur", "--top-level", "200"])
+    args.regions = "whole"
+    with pytest.raises(UsageError, match="--top-level goes with --method negative, not with blur"):
+        anonymizer_from(args, seed=0)

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,18 +15,17 @@ from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.anonymizers.naive import anonymize
+from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.io.images import read_image
 from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.pipeline.verification import Verification
-from jaxanon.regions.boxes import Region
 from jaxanon.regions.faces import Face
 
 PHOTOS = [picture(i, 50, 70) for i in range(6)]
-HIDDEN = [anonymize(photo, Region(), "blur", 24) for photo in PHOTOS]
+HIDDEN = [anonymize(photo, "blur", strength=24) for photo in PHOTOS]
 
 
 def run(folder, tinies, limit, name="fast", **changes):
@@ -178,11 +176,13 @@ def test_the_judge_of_faces():
     face = data.astronaut()
     reference = cap.reference(face, None)
     assert cap.score(reference, face, []) == pytest.approx(1)
-    assert cap.score(reference, anonymize(face, Region(), "pixelate", 30), []) < 0.4
+    assert cap.score(reference, anonymize(face, "pixelate", strength=30), []) < 0.4
     assert cap.score(cap.reference(data.chelsea(), None), data.chelsea(), []) is None
     assert cap.score(cap.reference(face, ()), face, []) is None, "her face is exempt"
     assert cap.score(cap.reference(face, [(181, 58, 270, 178)]), face, []) == pytest.approx(1)
-    assert cap.score(cap.reference(face, [(10, 300, 90, 400)]), face, []) is None, "no face is there"
+    assert cap.score(cap.reference(face, [(10, 300, 90, 400)]), face, []) is None, (
+        "no face is there"
+    )
 
 
 def test_what_may_be_no_face_is_not_judged(monkeypatch):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from jaxanon.metrics import difference
 
 from jaxanon.evaluation.transfer import StageShares, transfer
-from jaxanon.metrics import difference
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.report import shares
 

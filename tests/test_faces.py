@@ -11,9 +11,9 @@ from skimage import data
 from jaxanon.display.sheet import preview
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import read_image
-from jaxanon.regions.boxes import Region, region_of
-from jaxanon.regions.choice import regions
 from jaxanon.regions.faces import Detector
+from jaxanon.regions.finder import region_finder
+from jaxanon.regions.region import Region, region_from_boxes
 
 ASTRONAUT = (181, 58, 270, 178)
 """Her face, as a person would draw the box."""
@@ -25,7 +25,7 @@ def detector():
 
 
 def faces(**options):
-    return regions("faces", find_faces=lambda: lambda _: [(20, 10, 40, 30)], **options)
+    return region_finder("faces", find_faces=lambda _: [(20, 10, 40, 30)], **options)
 
 
 def test_the_detector_finds_the_face_of_astronaut_and_none_in_chelsea(detector):
@@ -90,9 +90,11 @@ def test_also_and_exempt(tmp_path):
 
 
 def test_growth():
-    assert region_of([(20, 10, 40, 20)], 60, 80, 0.5).mask.sum() == 40 * 30
-    assert region_of([(20, 10, 40, 20)], 60, 80, 0.0).mask.sum() == 20 * 10
-    assert region_of([(0, 0, 40, 20)], 60, 80, 0.5).mask.sum() == 60 * 40, "cut off at the edges"
+    assert region_from_boxes([(20, 10, 40, 20)], 60, 80, 0.5).mask.sum() == 40 * 30
+    assert region_from_boxes([(20, 10, 40, 20)], 60, 80, 0.0).mask.sum() == 20 * 10
+    assert region_from_boxes([(0, 0, 40, 20)], 60, 80, 0.5).mask.sum() == 60 * 40, (
+        "cut off at the edges"
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,18 +102,19 @@ def test_growth():
     [
         ("whole", {"also": Path("a.json")}, "--also goes with --regions faces"),
         ("whole", {"exempt": Path("a.json")}, "--exempt goes with --regions faces"),
+        ("whole", {"threshold": 0.2}, "--threshold goes with --regions faces, not with whole"),
         ("whole", {"growth": 0.2}, "--grow goes with faces and boxes"),
         ("faces", {"growth": -0.2, "find_faces": list}, "--grow is -0.2; it must be 0 to 2"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(spec, options, message):
     with pytest.raises(UsageError, match=message):
-        regions(spec, **options)
+        region_finder(spec, **options)
 
 
 def test_the_preview_draws_boxes_and_tints_what_changes():
     picture = np.full((128, 256, 3), 100, np.uint8)
-    region = region_of([(100, 40, 140, 80)], 128, 256, 0.25)
+    region = region_from_boxes([(100, 40, 140, 80)], 128, 256, 0.25)
     sheet = np.asarray(Image.open(__import__("io").BytesIO(preview([(picture, region)]))))
     tile = sheet[14 : 14 + 128, 14 : 14 + 256].astype(int)
     np.testing.assert_array_equal(tile[0, 0], [100, 100, 100])

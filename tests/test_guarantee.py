@@ -26,6 +26,7 @@ ALLOWED = {
     "jaxanon.runtime",
     "jaxanon.runtime.devices",
     "jaxanon.runtime.meter",
+    "jaxanon.runtime.seeds",
     "jaxanon.errors",
     "jaxanon.classifiers",
     "jaxanon.classifiers.classifier",

@@ -9,21 +9,19 @@ import pytest
 from PIL import Image
 from samples import picture
 
-from jaxanon.anonymizers import isr
-from jaxanon.anonymizers.isr import (
+from jaxanon.anonymizers import anonymize, make, super_resolution
+from jaxanon.anonymizers.motions import (
     Motion,
     as_json,
     candidates,
-    enlarged,
     entropy,
     read_motions,
     select,
-    size_of,
-    view,
 )
+from jaxanon.anonymizers.super_resolution import enlarged, low_resolution, parse_size
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import read_image
-from jaxanon.pipeline.run import Run
+from jaxanon.regions.region import Region
 
 STILL = Motion()
 
@@ -43,21 +41,21 @@ def centre(low):
 
 
 def test_a_view_has_the_size_asked_for_turned_for_portraits():
-    assert view(picture(0, 120, 160), (16, 12), STILL).shape == (12, 16, 3)
-    assert view(picture(0, 160, 120), (16, 12), STILL).shape == (16, 12, 3)
+    assert low_resolution(picture(0, 120, 160), (16, 12), STILL).shape == (12, 16, 3)
+    assert low_resolution(picture(0, 160, 120), (16, 12), STILL).shape == (16, 12, 3)
     for height, width in ((12, 16), (23, 64), (31, 24)):
         with pytest.raises(ImageError, match="hides next to nothing of it: give a smaller --size"):
-            view(picture(0, height, width), (16, 12), STILL)
-    assert view(picture(0, 24, 32), (16, 12), STILL).shape == (12, 16, 3)
+            low_resolution(picture(0, height, width), (16, 12), STILL)
+    assert low_resolution(picture(0, 24, 32), (16, 12), STILL).shape == (12, 16, 3)
 
 
 def test_a_still_view_is_blur_and_decimation():
     image = picture(1, 96, 128)
-    low = view(image, (16, 12), STILL).astype(float)
+    low = low_resolution(image, (16, 12), STILL).astype(float)
     means = image.reshape(12, 8, 16, 8, 3).mean((1, 3))
     assert np.abs(low - means).mean() < 6
     flat = np.full((96, 128, 3), 77, np.uint8)
-    np.testing.assert_array_equal(view(flat, (16, 12), Motion(0.7, -0.4, 1.05, 5)), 77)
+    np.testing.assert_array_equal(low_resolution(flat, (16, 12), Motion(0.7, -0.4, 1.05, 5)), 77)
 
 
 @pytest.mark.parametrize(
@@ -70,15 +68,15 @@ def test_a_still_view_is_blur_and_decimation():
 )
 def test_shifts_count_in_pixels_of_the_view(motion, wanted):
     image = spot(120, 160, 59.5, 79.5)
-    np.testing.assert_allclose(centre(view(image, (16, 12), motion)), wanted, atol=0.06)
+    np.testing.assert_allclose(centre(low_resolution(image, (16, 12), motion)), wanted, atol=0.06)
 
 
 def test_scale_enlarges_and_rotation_is_counter_clockwise_about_the_centre():
     image = spot(120, 160, 59.5, 119.5)  # four pixels of the view to the right of the centre
-    np.testing.assert_allclose(centre(view(image, (16, 12), STILL)), [6, 12], atol=0.05)
-    larger = view(image, (16, 12), Motion(scale=1.1))
+    np.testing.assert_allclose(centre(low_resolution(image, (16, 12), STILL)), [6, 12], atol=0.05)
+    larger = low_resolution(image, (16, 12), Motion(scale=1.1))
     np.testing.assert_allclose(centre(larger), [6, 12.4], atol=0.05)
-    turned = view(image, (16, 12), Motion(degrees=30))
+    turned = low_resolution(image, (16, 12), Motion(degrees=30))
     wanted = [6 - 4 * np.sin(np.pi / 6), 8 + 4 * np.cos(np.pi / 6)]
     np.testing.assert_allclose(centre(turned), wanted, atol=0.06)
 
@@ -89,9 +87,9 @@ def test_content_from_beyond_the_edge_repeats_the_edge():
         for motion in (
             Motion(1, 1, 0.9, 6), Motion(-1, -1, 0.9, -6), Motion(4, -4, 0.5, 45), Motion(4, 4, 2)
         ):  # fmt: skip
-            assert view(image, size, motion).min() == 200
+            assert low_resolution(image, size, motion).min() == 200
     tall = np.full((300, 40, 3), 200, np.uint8)
-    assert view(tall, (16, 12), Motion(1, 1, 0.9, 6)).min() == 200
+    assert low_resolution(tall, (16, 12), Motion(1, 1, 0.9, 6)).min() == 200
 
 
 def test_entropy_is_in_bits():
@@ -139,10 +137,32 @@ def test_motions_read_as_they_were_written(tmp_path):
 
 @pytest.mark.parametrize("text", ["16", "x12", "16x", "1x12", "16X12", "-16x12", ""])
 def test_sizes_are_checked(text):
-    assert size_of(None) == (16, 12)
-    assert size_of("20x10") == (20, 10)
+    assert make("isr").size == (16, 12)
+    assert parse_size("20x10") == (20, 10)
     with pytest.raises(UsageError, match="give WIDTHxHEIGHT"):
-        size_of(text)
+        parse_size(text)
+
+
+def test_from_python_without_sources_it_shows_the_first_motion_of_the_seed_or_the_file(tmp_path):
+    image = picture(0, 60, 80)
+    for seed in (0, 3):
+        low = low_resolution(image, (8, 6), candidates(seed)[0])
+        shown = anonymize(image, "isr", size="8x6", seed=seed)
+        np.testing.assert_array_equal(shown, enlarged(low, 60, 80))
+    path = tmp_path / "isr.json"
+    path.write_text(json.dumps(as_json([STILL])))
+    shown = make("isr", size="8x6", motions=path)(image, Region())
+    np.testing.assert_array_equal(shown.low_resolution, low_resolution(image, (8, 6), STILL))
+
+
+def test_a_state_that_is_too_short_or_damaged_is_refused():
+    two = make("isr", views=2)
+    two.restore(make("isr", views=3, seed=5).state())
+    assert two.motions == candidates(5)[:2]
+    with pytest.raises(UsageError, match=r"isr\.json has fewer than 2 motions; give --overwrite"):
+        two.restore(make("isr").state())
+    with pytest.raises(UsageError, match=r"isr\.json: no file of motions"):
+        two.restore([])
 
 
 @pytest.fixture
@@ -169,7 +189,7 @@ def test_each_view_becomes_an_adapted_image_and_a_small_file(run, tmp_path):
     for v, motion in enumerate(motions, 1):
         for i in range(3):
             low = np.asarray(Image.open(small / f"view-{v}" / f"{i}.png"))
-            np.testing.assert_array_equal(low, view(picture(i, 60, 80), (8, 6), motion))
+            np.testing.assert_array_equal(low, low_resolution(picture(i, 60, 80), (8, 6), motion))
             anonymized = read_image(large / f"view-{v}" / f"{i}.png")
             np.testing.assert_array_equal(anonymized, enlarged(low, 60, 80))
             change = read_image(out / f"view-{v}" / f"{i}.png").astype(int) - anonymized
@@ -215,7 +235,7 @@ def test_a_long_picture_is_moved_in_little_memory():
     """Both edges were once padded by as much as the longer one needs."""
     tracemalloc.start()
     long = np.full((100, 2000, 3), 90, np.uint8)
-    moved = isr._moved(long, Motion(1, 1, 0.9, 6), np.array([100.0, 50.0]))
+    moved = super_resolution._moved(long, Motion(1, 1, 0.9, 6), np.array([100.0, 50.0]))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     np.testing.assert_array_equal(moved, long)
@@ -227,6 +247,10 @@ def test_a_long_picture_is_moved_in_little_memory():
     [
         (("--views", 0), "--views is 0; it must be 1 to 24"),
         (("--strength", 3), "method isr takes no strength"),
+        (
+            ("--method", "blur", "--save-views", "x"),
+            "--save-views goes with --method isr, not with blur",
+        ),
         (("--gan", "x"), "--gan goes with --method gan, not with isr"),
         (("--method", "blur", "--size", "16x12"), "--size goes with --method isr, not with blur"),
     ],

@@ -70,7 +70,9 @@ def test_an_attack_on_lite0_in_the_eyes_of_lite1_and_lite2(photos, tmp_path, cap
     fooled = 0
     for path in sorted(folder.iterdir()):
         before = [Ensemble([c]).decide([read_image(path)])[0, 0] for c in everyone]
-        after = [Ensemble([c]).decide([read_image(out / f"{path.stem}.png")])[0, 0] for c in everyone]
+        after = [
+            Ensemble([c]).decide([read_image(out / f"{path.stem}.png")])[0, 0] for c in everyone
+        ]
         if after[0] == before[0]:
             continue
         fooled += 1

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.regions.choice import regions
+from jaxanon.regions.finder import region_finder
 
 
 def blank(height, width):
@@ -23,7 +23,7 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
     box = {"x0": 20.0, "y0": 10.0, "x1": 40.0, "y1": 30.0}
     empty = {"x0": 5, "y0": 5, "x1": 5, "y1": 9}
     reversed_ = {"x0": 40.0, "y0": 30.0, "x1": 20.0, "y1": 10.0}
-    where = regions(
+    where = region_finder(
         boxes_file(
             tmp_path,
             [
@@ -62,14 +62,14 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
 def test_no_image_gets_the_boxes_of_another(tmp_path):
     box = {"x0": 20.0, "y0": 10.0, "x1": 40.0, "y1": 30.0}
     file = boxes_file(tmp_path, [{"url": "x/1.jpg", "bboxes": [box]}])
-    both = regions(file, inputs=[Path("1.jpg"), Path("x/1.jpg")])
+    both = region_finder(file, inputs=[Path("1.jpg"), Path("x/1.jpg")])
     assert both(Path("x/1.jpg"), blank(60, 80)).core.sum() == 20 * 20
     with pytest.raises(ImageError, match=r"1\.jpg: no entry"):
         both(Path("1.jpg"), blank(60, 80))
-    alone = regions(file, inputs=[Path("1.jpg")])
+    alone = region_finder(file, inputs=[Path("1.jpg")])
     assert alone(Path("1.jpg"), blank(60, 80)).core.sum() == 20 * 20
     file = boxes_file(tmp_path, [{"url": "z/x/1.jpg", "bboxes": [box]}])
-    unclear = regions(file, inputs=[Path("1.jpg"), Path("x/1.jpg")])
+    unclear = region_finder(file, inputs=[Path("1.jpg"), Path("x/1.jpg")])
     with pytest.raises(ImageError, match=r"1\.jpg: an entry of several inputs of that name"):
         unclear(Path("1.jpg"), blank(60, 80))
 
@@ -80,7 +80,7 @@ def test_the_validation_images_of_imagenet_may_lie_in_folders_of_classes(tmp_pat
         {"url": "val/ILSVRC2012_val_00000001.JPEG", "bboxes": [box]},
         {"url": "val/other.JPEG", "bboxes": [box]},
     ]
-    where = regions(boxes_file(tmp_path, entries))
+    where = region_finder(boxes_file(tmp_path, entries))
     for folder in ("n01751748", "val/n01751748"):
         found = where(Path(folder) / "ILSVRC2012_val_00000001.JPEG", blank(60, 80))
         assert found.core.sum() == 20 * 20
@@ -107,18 +107,18 @@ def test_malformed_boxes_are_refused_with_the_format(tmp_path, content):
     path = tmp_path / "boxes.json"
     path.write_text(content)
     with pytest.raises(UsageError, match=r"boxes\.json: not a boxes file .*expected"):
-        regions(str(path))
+        region_finder(str(path))
 
 
 def test_unknown_region_file_names_its_near_matches(tmp_path):
     boxes_file(tmp_path, [])
     with pytest.raises(UsageError, match=r"near matches: boxes\.json"):
-        regions(str(tmp_path / "boxs.json"))
+        region_finder(str(tmp_path / "boxs.json"))
     with pytest.raises(UsageError, match="near matches: whole"):
-        regions("whle")
+        region_finder("whle")
     (tmp_path / "faces").mkdir()
     with pytest.raises(UsageError, match=r"near matches: faces$"):
-        regions(str(tmp_path / "face"))
+        region_finder(str(tmp_path / "face"))
 
 
 def test_masks(tmp_path):
@@ -126,7 +126,7 @@ def test_masks(tmp_path):
     mask = np.zeros((40, 50), np.uint8)
     mask[10:20, 5:30] = 255
     Image.fromarray(mask).save(tmp_path / "sub" / "a.png")
-    where = regions(str(tmp_path))
+    where = region_finder(str(tmp_path))
     region = where(Path("sub/a.jpg"), blank(40, 50))
     np.testing.assert_array_equal(region.mask, mask > 0)
     with pytest.raises(ImageError, match="50x40 pixels, the image 40x50"):

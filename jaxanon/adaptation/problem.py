@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from jaxanon.adaptation.canvas import CANVAS, Canvas
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import UsageError
+from jaxanon.runtime.seeds import content_seed
 
 UNCONDITIONAL = 6
 """Of the final steps, one in so many is unconditional."""
@@ -169,11 +169,3 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         unconditional_steps=np.int32(0),
         seed=np.uint32(0),
     )
-
-
-def content_seed(pixels: np.ndarray, seed: int) -> np.uint32:
-    """A seed from an image's content and the run's seed: never from its place in a batch."""
-    digest = hashlib.sha256(seed.to_bytes(8, "little"))
-    digest.update(repr(pixels.shape).encode())
-    digest.update(pixels.tobytes())
-    return np.uint32(int.from_bytes(digest.digest()[:4], "little"))

@@ -1,1 +1,91 @@
-"""How an image is hidden: one module per anonymizer."""
+"""How an image is hidden: each module here with an `Anonymizer` in it registers it by itself.
+
+From Python, `anonymize(image, "pixelate", strength=12)` calls any of them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+import numpy as np
+
+from jaxanon.anonymizers.anonymizer import ANONYMIZERS as ANONYMIZERS
+from jaxanon.anonymizers.anonymizer import Anonymizer as Anonymizer
+from jaxanon.errors import UsageError, unknown
+from jaxanon.regions.region import Region
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")
+
+
+def make(name: str, seed: int = 0, **options: object) -> Anonymizer:
+    """An anonymizer by its name.
+
+    Args:
+        name: a key of `ANONYMIZERS`: blur, pixelate, solid, isr, gan.
+        seed: of all random choices, from 0.
+        **options: fields of the anonymizer's `Options`; None stands for the default.
+
+    Raises:
+        UsageError: for an unknown name, an option that the anonymizer does not have, or a value
+            that it cannot take.
+    """
+    if name not in ANONYMIZERS:
+        raise UsageError(unknown("method", name, ANONYMIZERS))
+    kind = ANONYMIZERS[name]
+    chosen = {option: value for option, value in options.items() if value is not None}
+    for option in chosen.keys() - kind.Options.help_texts().keys():
+        raise UsageError(_stranger(kind, option, chosen[option]))
+    return kind(kind.Options(**chosen), seed)
+
+
+def _stranger(kind: type[Anonymizer], option: str, value: object) -> str:
+    """Text for an option that an anonymizer does not have."""
+    owners = [other.name for other in ANONYMIZERS.values() if option in other.Options.help_texts()]
+    if not owners:
+        return unknown(f"option of {kind.name}", option, kind.Options.help_texts())
+    flag = "--" + option.replace("_", "-")
+    return (
+        f"method {kind.name} takes no {option} (given: {value}); "
+        f"{flag} goes with --method {' or '.join(owners)}, not with {kind.name}"
+    )
+
+
+def anonymize(
+    image: np.ndarray,
+    method: str = "blur",
+    *,
+    region: Region | None = None,
+    seed: int = 0,
+    **options: object,
+) -> np.ndarray:
+    """Hide what is private in one image.
+
+    Without classifiers to choose its motions by, `isr` shows the image under the first of the
+    seed's random motions, or under the first of `motions=FILE`, the `isr.json` of an earlier run.
+    `gan` needs a region and `gan=DIR`, the output of `jaxanon train-gan`.
+
+    Args:
+        image: `(H, W, 3)` uint8.
+        method: blur, pixelate, solid, isr or gan.
+        region: what is private; the whole image where None.
+        seed: of all random choices, from 0.
+        **options: of the method: `strength` for blur and pixelate, `size` and `motions` for isr,
+            `gan` for gan.
+
+    Returns:
+        `(H, W, 3)` uint8, untouched outside the region.
+
+    Raises:
+        UsageError: for an unknown method, an option that does not fit, or another kind of array.
+        ImageError: when the image is so small that the method would leave it as it is.
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise UsageError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
+    return make(method, seed, **options)(image, region or Region()).pixels
+
+
+def whole_image_methods() -> list[str]:
+    """Names of the anonymizers that need nothing but an image: no region, no training."""
+    return [name for name, kind in ANONYMIZERS.items() if not kind.needs_region]

@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-import json
 from argparse import Namespace
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from functools import partial
-from pathlib import Path, PurePath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from jaxanon.adaptation.settings import Settings
-from jaxanon.anonymizers.anonymizer import Anonymizer
+from jaxanon.anonymizers import Anonymizer
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
-from jaxanon.cli.common import (
-    Loader,
-    check_sheet,
-    check_side_files,
-    classifiers_named,
-    keep_apart,
-    split_names,
-    write_preview,
-    write_sheet,
-)
+from jaxanon.cli.common import Loader, classifiers_named, split_names
+from jaxanon.cli.outputs import Load, OutputOptions, plan_outputs
+from jaxanon.cli.sheets import write_preview, write_sheet
 from jaxanon.display import tables
-from jaxanon.errors import ImageError, UsageError
-from jaxanon.io import files
-from jaxanon.io.images import decode
-from jaxanon.io.inputs import InputImage
-from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.errors import UsageError
+from jaxanon.io.files import fingerprint
+from jaxanon.io.inputs import InputFile, InputImage
+from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.cap import Cap
-from jaxanon.pipeline.item import Item, LoadedImage
-from jaxanon.pipeline.journal import JOURNAL, NOTHING, EarlierRun, Journal
-from jaxanon.pipeline.record import Record
-from jaxanon.pipeline.report import REPORT, write_json
+from jaxanon.pipeline.journal import JOURNAL, Journal
+from jaxanon.pipeline.preparation import prepare, state_files
+from jaxanon.pipeline.report import write_json
 from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.regions.finder import RegionFinder
+from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
 
 
@@ -103,12 +89,12 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
     """Run a task with the options of its command; returns the exit status."""
     outputs = OutputOptions.from_args(args)
     outputs.keep_apart(task.given)
-    recorded = {**task.recorded, **recorded_options(args, settings)}
+    recorded = {**task.recorded, **shared_options(args, settings)}
     journal = Journal(OutputFolder(outputs.folder).lines(JOURNAL), recorded)
     views = task.anonymizer.views if task.anonymizer else 1
     plan = plan_outputs(outputs, journal, task.inputs, task.load, views, task.partner_of)
-    state_file = task.anonymizer.state_file if task.anonymizer else None
-    plan.check(task.given, [outputs.folder / state_file] if state_file else [])
+    method = task.anonymizer.name if task.anonymizer else None
+    plan.check(task.given, state_files(outputs.folder, method) if method else [])
     compilation.enable_compilation_cache()
     devices = mesh(args.devices)
     models = ModelOptions.from_args(args)
@@ -126,11 +112,11 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
     run = Run(plan.items, classifiers[:count], classifiers[count:], settings, journal, options)
     if outputs.preview:
         write_preview(outputs.preview, task.inputs, task.region_of)
-    if outputs.overwrite and plan.discard_earlier() and state_file:
-        discard(outputs.folder / state_file)
+    if outputs.overwrite:
+        plan.discard_earlier()
     if task.anonymizer:
         journal.start()  # so that what is prepared is known for this run's, should it end here
-        prepare_anonymizer(task.anonymizer, run.sources, task.inputs, outputs)
+        prepare(task.anonymizer, run.sources, task.inputs, outputs.folder, resume=outputs.resume)
     report = run.execute(plan.earlier.unchanged(plan.items))
     write_json(outputs.report, report)
     if outputs.sheet:
@@ -149,36 +135,7 @@ def _cap(args: Namespace, models: ModelOptions) -> Cap | None:
     return Cap(limit, judge, len(models.sources), len(models.targets))
 
 
-def prepare_anonymizer(
-    anonymizer: Anonymizer, sources: Ensemble, inputs: Sequence[InputFile], outputs: OutputOptions
-) -> None:
-    """Let an anonymizer prepare itself, or give it what it had in the run that is resumed.
-
-    What it needs again is kept in the output folder.
-
-    Raises:
-        UsageError: when what is kept does not serve this run.
-    """
-    if anonymizer.state_file is None:
-        return
-    place = outputs.folder / anonymizer.state_file
-    if outputs.resume and place.is_file():
-        anonymizer.restore(place)
-    else:
-        anonymizer.prepare(sources, _readable(inputs))
-    write_json(place, anonymizer.state())
-
-
-def _readable(inputs: Sequence[InputFile]) -> Iterator[np.ndarray]:
-    """The pictures that can be read; the run names the others when their turn comes."""
-    for image in inputs:
-        try:
-            yield decode(image)
-        except (ImageError, MemoryError):
-            continue
-
-
-def recorded_options(args: Namespace, settings: Settings) -> dict[str, Any]:
+def shared_options(args: Namespace, settings: Settings) -> dict[str, Any]:
     """All shared options that results depend on, for the report and to know a run again."""
     files_read = [
         name.partition("@")[2] for name in split_names(f"{args.sources},{args.targets or ''}")
@@ -191,7 +148,9 @@ def recorded_options(args: Namespace, settings: Settings) -> dict[str, Any]:
     return {
         "regions": args.regions,
         **{name: value for name, value in search.items() if value is not None},
-        **{name: str(path) for name, path in (("also", args.also), ("exempt", args.exempt)) if path},
+        **{
+            name: str(path) for name, path in (("also", args.also), ("exempt", args.exempt)) if path
+        },
         "sources": args.sources,
         "targets": args.targets,
         "preset": args.preset,

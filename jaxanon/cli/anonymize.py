@@ -6,9 +6,10 @@ import sys
 from argparse import Namespace
 
 from jaxanon.cli.adaptation_run import Task, adapt_task
-from jaxanon.cli.anonymizer_flags import anonymizer_from
-from jaxanon.cli.common import Loader, load_all, region_finder
+from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
+from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
+from jaxanon.cli.region_flags import region_finder_from
 from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import Folders, InputImage
@@ -23,18 +24,20 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
     inputs = list(Folders(args.src))
-    region_of = region_finder(args, inputs)
+    region_of = region_finder_from(args, inputs)
 
     def load_image(image: InputImage, view: int) -> LoadedImage:
         original = decode(image)
-        region = region_of(image, original)
+        region = region_of(image.relative, original)
         try:
             hidden = anonymizer(original, region, view)
         except ImageError as error:
             raise ImageError(f"{image.name}: {error}") from error
-        return LoadedImage(original, hidden.pixels, region.mask, region.boxes, hidden.low)
+        return LoadedImage(
+            original, hidden.pixels, region.mask, region.boxes, hidden.low_resolution
+        )
 
-    recorded = {"command": "anonymize", **anonymizer.recorded()}
+    recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
     task = Task(inputs, args.src, load_image, region_of, recorded, anonymizer)
     return adapt_task(args, task, settings, load)
 
@@ -46,7 +49,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = list(Folders([args.originals]))
     settings = settings_from(args, "keep")
-    region_of = region_finder(args, originals)
+    region_of = region_finder_from(args, originals)
     partners = Partners(Folders([args.anonymized]), originals)
     unmatched = partners.unmatched(originals)
     if unmatched and not args.quiet:
@@ -57,25 +60,23 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         partner = partners.find(original)
         before, after = decode_together(original, partner)
         check_orientation(before, after, partner.name)
-        region = region_of(original, before)
+        region = region_of(original.relative, before)
         return LoadedImage(before, after, region.mask, region.boxes)
 
     recorded = {"command": "adapt", "anonymized": str(args.anonymized)}
     given = [args.originals, args.anonymized]
-    task = Task(
-        originals, given, load_image, region_of, recorded, partner_of=partners.find_unique
-    )
+    task = Task(originals, given, load_image, region_of, recorded, partner_of=partners.find_unique)
     return adapt_task(args, task, settings, load)
 
 
 def attack(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
     inputs = list(Folders(args.src))
-    region_of = region_finder(args, inputs)
+    region_of = region_finder_from(args, inputs)
 
     def load_image(image: InputImage, _view: int) -> LoadedImage:
         original = decode(image)
-        region = region_of(image, original)
+        region = region_of(image.relative, original)
         return LoadedImage(original, original, region.mask, region.boxes)
 
     settings = settings_from(args, "avoid" if args.target_class is None else "reach")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from jaxanon.cli.anonymizer_flags import add_anonymizer_flags
 from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
 
 
@@ -25,26 +26,7 @@ def demo(command: argparse.ArgumentParser) -> None:
 def anonymize(command: argparse.ArgumentParser) -> None:
     """Of `jaxanon anonymize`."""
     command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
-    command.add_argument(
-        "--method",
-        default="blur",
-        metavar="NAME",
-        help="blur, pixelate, solid, isr (low-resolution views) or gan (generated faces) "
-        "(default: blur)",
-    )
-    command.add_argument(
-        "--strength",
-        type=float,
-        metavar="X",
-        help="blur: standard deviation (default 6); pixelate: cell (default 8); "
-        "both in pixels of an image whose short side has 256",
-    )
-    add = command.add_argument
-    add("--size", metavar="WxH", help="isr: pixels of a view of a landscape image (default: 16x12)")
-    add("--views", type=int, metavar="K", help="isr: views of each image (default: 1)")
-    add("--motions", type=Path, metavar="FILE.json", help="isr: those of an earlier run, isr.json")
-    add("--save-views", type=Path, metavar="DIR", help="isr: also save the small views, as PNG")
-    add("--gan", type=Path, metavar="DIR", help="gan: what `jaxanon train-gan` has made")
+    add_anonymizer_flags(command)
     output(command)
     save_anonymized(command)
     loop(command)

@@ -9,18 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
-
-import numpy as np
+from typing import Protocol, TypeVar
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files, images
-from jaxanon.pipeline.item import Item, key
 from jaxanon.runtime import workers
 
 

@@ -12,7 +12,8 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import make
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.cli.common import Loader, keep_apart, load_all, write_sheet
+from jaxanon.cli.common import Loader, keep_apart, load_all
+from jaxanon.cli.sheets import write_sheet
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.io.images import read_image
@@ -56,9 +57,7 @@ def demo(args: Namespace, load: Loader = load_all) -> int:
     return 1 if failed else 0
 
 
-def _say_accuracies(
-    ensemble: Ensemble, labelled: Sequence[tuple[Path, int]], say: Say
-) -> None:
+def _say_accuracies(ensemble: Ensemble, labelled: Sequence[tuple[Path, int]], say: Say) -> None:
     """How many of the labelled photos each classifier decides rightly on."""
     decided = ensemble.decide([read_image(path) for path, _ in labelled])
     labels = [label for _, label in labelled]

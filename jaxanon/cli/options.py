@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from jaxanon.cli.region_flags import add_region_flags
+
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
 
@@ -24,39 +26,6 @@ def hardware(command: argparse.ArgumentParser) -> None:
     )
 
 
-def regions(command: argparse.ArgumentParser) -> None:
-    """What is private."""
-    add = command.add_argument
-    add(
-        "--regions",
-        default="whole",
-        metavar="WHERE",
-        help="what is private: whole, faces (found by a detector; a folder of that name is "
-        "./faces), a JSON file of boxes, or a folder of masks (default: whole)",
-    )
-    add("--threshold", type=float, metavar="X", help="score of a face, 0 to 1 (default: 0.2)")
-    add(
-        "--grow",
-        type=float,
-        metavar="X",
-        help="how far a box or face grows on each side, as a share of its longer one "
-        "(default: 0.1)",
-    )
-    add("--also", type=Path, metavar="FILE.json", help="boxes that are private besides the faces")
-    add(
-        "--exempt",
-        type=Path,
-        metavar="FILE.json",
-        help="boxes; a face whose centre lies in one of them is left as it is",
-    )
-    add(
-        "--preview",
-        type=Path,
-        metavar="FILE.png",
-        help="sheet of the first inputs with what is private; it shows the originals",
-    )
-
-
 def loop(command: argparse.ArgumentParser) -> None:
     """What all commands share that run the loop."""
     add = command.add_argument
@@ -73,7 +42,7 @@ def loop(command: argparse.ArgumentParser) -> None:
         help="float32 or bfloat16, of the gradients; decisions are always float32 "
         "(default: float32)",
     )
-    regions(command)
+    add_region_flags(command)
     add(
         "--sources",
         default=DEFAULT_SOURCES,

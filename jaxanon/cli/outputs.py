@@ -15,6 +15,7 @@ from jaxanon.io.inputs import InputFile, InputImage
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, EarlierRun, Journal
+from jaxanon.pipeline.preparation import state_files
 from jaxanon.pipeline.report import REPORT
 
 Load = Callable[[InputImage, int], LoadedImage]
@@ -139,12 +140,8 @@ class OutputPlan:
         side = [options.report, *filter(None, sheets.values())]
         check_side_files(side, inputs, overwrite=ours, taken=[journal, *written, *extra])
 
-    def discard_earlier(self) -> bool:
-        """Remove what the run before has written and this one will not: it would pass for ours.
-
-        Returns:
-            Whether there was anything.
-        """
+    def discard_earlier(self) -> None:
+        """Remove what the run before has written and this one will not: it would pass for ours."""
         folder = self.options.folder.resolve()
         extra = [path.resolve() for path in self.options.extra_folders]
         earlier = {Path(location).resolve() for location in self.journal.outputs()}
@@ -152,7 +149,8 @@ class OutputPlan:
         for path in earlier - ours:
             if any(parent in path.parents for parent in (folder, *extra)):
                 discard(path)  # another place is somebody else's, whatever the journal says
-        return bool(earlier)
+        for path in state_files(folder) if earlier else ():
+            discard(path)
 
 
 def plan_outputs(

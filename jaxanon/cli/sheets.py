@@ -16,7 +16,7 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.record import key
 from jaxanon.pipeline.report import Report
-from jaxanon.regions.finder import FindRegion
+from jaxanon.regions.finder import RegionFinder
 from jaxanon.regions.region import Region
 from jaxanon.runtime.workers import PIXELS_AT_ONCE
 
@@ -39,7 +39,7 @@ def write_sheet(path: Path, items: Sequence[Item], report: Report, ensemble: Ens
         write(path, sheet(rows, ensemble))
 
 
-def write_preview(path: Path, images: Iterable[InputImage], find: FindRegion) -> None:
+def write_preview(path: Path, images: Iterable[InputImage], find: RegionFinder) -> None:
     """Write a sheet of the first inputs with what is private; what cannot be read is left out."""
     rows: list[tuple[np.ndarray, Region]] = []
     pixels = 0
@@ -48,7 +48,7 @@ def write_preview(path: Path, images: Iterable[InputImage], find: FindRegion) ->
             break
         try:
             picture = decode(image)
-            rows.append((picture, find(image, picture)))
+            rows.append((picture, find(image.relative, picture)))
         except ImageError:
             continue  # the run names it when its turn comes
         pixels += picture.shape[0] * picture.shape[1]

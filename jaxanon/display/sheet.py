@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.display.labels import label
-from jaxanon.regions.boxes import Region
+from jaxanon.regions.region import Region
 
 TILE, GAP, LINE, TOP = 256, 14, 17, 2
 AMPLIFY = 8

@@ -15,7 +15,7 @@ import numpy as np
 
 from jaxanon.errors import UsageError, unknown
 from jaxanon.privacy.identification import directions
-from jaxanon.regions.boxes import Box, centre_in
+from jaxanon.regions.region import Box, centre_in
 
 VERIFY_EVERY = 10
 """Steps between two looks of the judge, unless told otherwise."""

@@ -12,7 +12,7 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import ResultPlace
 from jaxanon.pipeline.cap import Reference
 from jaxanon.pipeline.record import Decisions, Record, key
-from jaxanon.regions.boxes import Box
+from jaxanon.regions.region import Box
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from jaxanon.anonymizers.anonymizer import Anonymizer
+from jaxanon.anonymizers import Anonymizer
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputFile, InputImage
 from jaxanon.io.results import FilePlace

@@ -1,6 +1,6 @@
 """What an attacker may do to a published image before looking whose it is.
 
-All take and return float arrays `(H, W, 3)` in [0, 1]. The attacker is told how strong the
+All take and return float arrays `(H, W, 3)` in [0, 1]. The attacker knows how strong the
 anonymizer was: `deviation` is the standard deviation, in pixels, of the blur that comes nearest.
 Deconvolution and denoising are scikit-image's (extra `privacy`).
 """
@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
-from jaxanon.anonymizers.isr import SHARPNESS, size_of
-from jaxanon.anonymizers.naive import DEFAULT_STRENGTH, REFERENCE_SIDE
+from jaxanon.anonymizers import ANONYMIZERS
+from jaxanon.anonymizers.blur import BlurOptions
 
 BALANCE = 0.01
 """Weight of smoothness in Wiener's filter."""
@@ -76,21 +75,16 @@ def _restored(
     return np.asarray(np.clip(np.nan_to_num(inner), 0, 1))
 
 
-def deviation_of(settings: Mapping[str, Any]) -> tuple[float, bool]:
-    """The blur that an anonymizer comes nearest to, in pixels of a 256-pixel short side.
+def deviation_of(settings: Mapping[str, object]) -> tuple[float, bool]:
+    """The Gaussian blur that hides about as much as the anonymizer of a run.
 
     Args:
-        settings: of a report.
+        settings: those of the run's report; `method` names the anonymizer, if there was one.
 
     Returns:
-        It, and whether it is known: other methods count as blur at its default strength.
+        Its standard deviation, in pixels of an image whose short side has 256, and whether it is
+        known: an anonymizer that knows none counts as blur at its default strength.
     """
-    method, strength = settings.get("method"), settings.get("strength")
-    if method == "pixelate" and strength:
-        return float(strength) / math.sqrt(12), True  # of a cell's uniform weight
-    if method == "isr":
-        short = min(size_of(settings.get("size")))
-        return SHARPNESS * REFERENCE_SIDE / short, True
-    default = DEFAULT_STRENGTH["blur"]
-    assert default is not None
-    return (float(strength), True) if method == "blur" and strength else (default, False)
+    kind = ANONYMIZERS.get(str(settings.get("method")))
+    deviation = kind.equivalent_blur(settings) if kind else None
+    return (BlurOptions.strength, False) if deviation is None else (deviation, True)

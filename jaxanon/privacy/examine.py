@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from jaxanon.anonymizers.naive import REFERENCE_SIDE
+from jaxanon.anonymizers.strength import REFERENCE_SIDE
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.pipeline.manifest import psnr
 from jaxanon.privacy.attacks import ATTACKS, DEBLURRING
 from jaxanon.privacy.face_embeddings import Embedder, Window
-from jaxanon.regions.boxes import Box
 from jaxanon.regions.faces import Detector
+from jaxanon.regions.region import Box
 
 THUMBNAIL = 32
 COMPARED = 2_000_000

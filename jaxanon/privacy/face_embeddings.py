@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.errors import UsageError
-from jaxanon.regions.boxes import Box
+from jaxanon.regions.region import Box
 from jaxanon.runtime.packages import package_folder
 
 CHIP = 150

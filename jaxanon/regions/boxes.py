@@ -1,4 +1,4 @@
-"""Boxes around what is private: their file, and the region that they make."""
+"""Boxes around what is private: their file, and regions by it."""
 
 from __future__ import annotations
 
@@ -6,73 +6,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.regions.region import Box, Region, region_from_boxes
 
 _VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")
 """Images are sorted into folders of classes where they are used, and not in the annotations."""
-GROWTH = 0.1
-"""Share of its longer side by which a box grows on each side, and which feathers its edge."""
-
-Box = tuple[float, float, float, float]
-"""Left, top, right and bottom edge, in pixels of the upright image."""
-
-
-@dataclass(frozen=True)
-class Region:
-    """The private part of one image.
-
-    Attributes:
-        mask: `(H, W)` bool, where pixels are anonymized and may be adapted; None is everywhere.
-        core: `(H, W)` bool, the annotation itself, inside `mask`; None is everywhere.
-        feather: standard deviation, in pixels, of the soft edge of a blurred region.
-        boxes: of which it is made; None where it is not made of boxes.
-    """
-
-    mask: np.ndarray | None = None
-    core: np.ndarray | None = None
-    feather: float = 0.0
-    boxes: tuple[Box, ...] | None = None
-
-
-def region_of(boxes: Iterable[Box], height: int, width: int, growth: float = GROWTH) -> Region:
-    """What boxes cover of an image, each grown on all sides by a share of its longer one.
-
-    Raises:
-        ValueError: naming a box that lies outside the image.
-    """
-    mask = np.zeros((height, width), bool)
-    core = np.zeros((height, width), bool)
-    feather, kept = 0.0, []
-    for x0, y0, x1, y1 in boxes:
-        if x0 == x1 or y0 == y1:
-            continue  # the published file has a few empty boxes; its authors skip them too
-        if x1 <= 0 or y1 <= 0 or x0 >= width or y0 >= height:
-            raise ValueError(f"the box {(x0, y0, x1, y1)} lies outside the {width}x{height} image")
-        x0, x1, y0, y1 = max(x0, 0), min(x1, width), max(y0, 0), min(y1, height)
-        grow = growth * max(x1 - x0, y1 - y0)
-        core[_window(x0, y0, x1, y1)] = True
-        mask[_window(x0 - grow, y0 - grow, x1 + grow, y1 + grow)] = True
-        feather = max(feather, grow)
-        kept.append((x0, y0, x1, y1))
-    return Region(mask, core, feather, tuple(kept))
-
-
-def centre_in(inner: Box, box: Box) -> bool:
-    """Whether the middle of a box lies in another."""
-    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
-    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
-
-
-def _window(x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:
-    """The pixels that a box touches; negative bounds would count from the far end."""
-    rows = slice(max(0, int(np.floor(y0))), max(0, int(np.ceil(y1))))
-    return rows, slice(max(0, int(np.floor(x0))), max(0, int(np.ceil(x1))))
 
 
 class BoxFile:
@@ -84,18 +27,19 @@ class BoxFile:
     unambiguous; the name of an image of ImageNet's validation set is enough, whatever its folder.
 
     Args:
-        option: that named the file.
-        path: of it.
-        inputs: relative paths of all images, none of which may get the boxes of another.
+        option: the command line's option that names the file, for errors.
+        path: of the file.
+        inputs: paths of all images below the input folder, none of which may get the boxes of
+            another.
         exact: whether only the whole path finds an image: a box that is taken for another
             image's must not expose anybody.
 
     Raises:
-        UsageError: naming the option and the file, when it is none of these.
+        UsageError: naming the option and the file, when it does not exist or has another format.
     """
 
     def __init__(
-        self, option: str, path: Path, inputs: Sequence[Path] = (), *, exact: bool = False
+        self, option: str, path: Path, inputs: Sequence[PurePath] = (), *, exact: bool = False
     ) -> None:
         self.path, self.exact = path, exact
         self.whole = {_key(relative) for relative in inputs}
@@ -129,7 +73,7 @@ class BoxFile:
         self.boxes[key] = self.boxes.get(key, []) + boxes
         self.by_name.setdefault(Path(key).name, []).append(key)
 
-    def boxes_for(self, relative: Path) -> list[Box] | None:
+    def boxes_for(self, relative: PurePath) -> list[Box] | None:
         """The boxes of an image, by its path below the input folder; None without an entry.
 
         Raises:
@@ -144,11 +88,11 @@ class BoxFile:
             )
         return self.boxes[keys.pop()] if keys else None
 
-    def unused(self, inputs: Iterable[Path]) -> list[str]:
-        """The entries that are of none of the inputs."""
+    def unused(self, inputs: Iterable[PurePath]) -> list[str]:
+        """The entries that are of none of the inputs, named by their paths below the folder."""
         return sorted(set(self.boxes).difference(*map(self._keys, inputs)))
 
-    def _keys(self, relative: Path) -> set[str]:
+    def _keys(self, relative: PurePath) -> set[str]:
         """The entries that may be an image's."""
         key = _key(relative)
         if key in self.boxes:
@@ -160,7 +104,61 @@ class BoxFile:
         return {other for other in found if anywhere or other.endswith("/" + key)}
 
 
-def _key(path: Path) -> str:
+class BoxRegions:
+    """Finds an image's region in a file of boxes.
+
+    Args:
+        file: names the boxes of each image; one without an entry is refused.
+        growth: share of its longer side by which a box grows on each side.
+    """
+
+    def __init__(self, file: BoxFile, growth: float) -> None:
+        self.file, self.growth = file, growth
+
+    def __call__(self, relative: PurePath, original: np.ndarray) -> Region:
+        """The region of an image `(H, W, 3)` uint8, by its path below the input folder.
+
+        Raises:
+            ImageError: when the file has no boxes for it, or they do not fit.
+        """
+        boxes = self.file.boxes_for(relative)
+        if boxes is None:
+            raise ImageError(
+                f"{relative}: no entry in {self.file.path}; nothing was anonymized, so nothing was "
+                "written (list an image that has nothing private with empty bboxes)"
+            )
+        return checked_region(relative, boxes, original, self.growth, self.file)
+
+
+def checked_region(
+    relative: PurePath,
+    boxes: Iterable[Box],
+    original: np.ndarray,
+    growth: float,
+    file: BoxFile | None = None,
+) -> Region:
+    """The region of boxes in an image, with errors that name the image.
+
+    Args:
+        relative: path of the image below the input folder.
+        boxes: in pixels of the image.
+        original: `(H, W, 3)` uint8.
+        growth: share of its longer side by which a box grows on each side.
+        file: where the boxes are from, for the error.
+
+    Raises:
+        ImageError: when a box lies outside the image.
+    """
+    try:
+        return region_from_boxes(boxes, original.shape[0], original.shape[1], growth)
+    except ValueError as error:
+        whose = f" of {file.path}" if file else ""
+        raise ImageError(
+            f"{relative}: {error}{whose}; are they of another size or orientation?"
+        ) from error
+
+
+def _key(path: PurePath) -> str:
     return path.with_suffix("").as_posix()
 
 

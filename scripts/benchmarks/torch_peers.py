@@ -17,12 +17,11 @@ from compare_with_timm import timm_filled, timm_model
 from torch.nn.functional import cross_entropy, interpolate
 
 from jaxanon.adaptation.settings import Settings
-from jaxanon.anonymizers.naive import anonymize
+from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.preprocessing import crop_start, look, resized
 from jaxanon.io.images import decode, encode
-from jaxanon.regions.boxes import Region
 
 FIXED = 10
 """Steps of the loop that does not look: foolbox's default for the basic iterative method."""
@@ -197,7 +196,7 @@ def adapt(
 
 def blurred(original: np.ndarray) -> np.ndarray:
     """The anonymizer of the comparison."""
-    return anonymize(original, Region(), "blur")
+    return anonymize(original, "blur")
 
 
 def batches(

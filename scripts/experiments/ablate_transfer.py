@@ -31,9 +31,10 @@ from typing import Any
 import numpy as np
 from ablation_plot import check_matplotlib, plot
 from ablation_report import BASE, bits, compared, line_of, show
+from jaxanon.pipeline.manifest import Journal, write_json
 
 from jaxanon.adaptation.settings import Settings, preset
-from jaxanon.anonymizers.naive import METHODS, anonymize, strength_of
+from jaxanon.anonymizers import anonymize, make, whole_image_methods
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.cli.common import check_side_files, load_all, split_names
 from jaxanon.cli.options import DEFAULT_SOURCES
@@ -42,9 +43,8 @@ from jaxanon.evaluation.changes import changes
 from jaxanon.io import files, images
 from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.item import Item, Loaded
-from jaxanon.pipeline.manifest import Journal, write_json
 from jaxanon.pipeline.run import Run
-from jaxanon.regions.boxes import Region
+from jaxanon.regions.region import Region
 from jaxanon.runtime import compilation, memory
 
 BASE_TRANSFORMS = "zoom:0.25,flip"
@@ -103,7 +103,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--photos", nargs="+", type=Path, default=[], metavar="PATH", help="with the packaged ones")
     add("--only", action="store_true", help="without the packaged ones")
     add("--classifiers", default=DEFAULT_SOURCES, metavar="A,B,C", help="default: %(default)s")
-    add("--method", default="blur", choices=METHODS, help="default: %(default)s")
+    add("--method", default="blur", choices=whole_image_methods(), help="default: %(default)s")
     add("--strength", type=float, metavar="X", help="of the anonymizer")
     add("--half", action="store_true", help="hide half of the middle alone, where objects are")
     add("--number", type=int, default=1, metavar="N", help="sources at once (default: 1)")
@@ -143,7 +143,9 @@ def load(path: Path, method: str, strength: float | None, *, half: bool) -> Load
     """A photo and what the anonymizer leaves of it."""
     original = images.decode(path)
     region = half_of_the_middle(*original.shape[:2]) if half else Region()
-    return Loaded(original, anonymize(original, region, method, strength), region.mask)
+    return Loaded(
+        original, anonymize(original, method, region=region, strength=strength), region.mask
+    )
 
 
 def adapt(
@@ -290,7 +292,7 @@ def main(words: Sequence[str] | None = None) -> int:
     memory.keep_freed()
     compilation.enable_compilation_cache()
     try:
-        args.strength = strength_of(args.method, args.strength)
+        args.strength = make(args.method, strength=args.strength).recorded()["strength"]
         rows_of(args.rows), seeds_of(args.seeds)
         if args.quick and args.rows != BASE:
             raise UsageError(f"--quick measures the row {BASE} alone; leave --rows out")

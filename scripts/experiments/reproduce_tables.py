@@ -21,8 +21,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from jaxanon.pipeline.manifest import REPORT, Journal, write_json
+
 from jaxanon.adaptation.settings import Settings, preset
-from jaxanon.anonymizers.naive import METHODS, strength_of
+from jaxanon.anonymizers import make, whole_image_methods
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.random_weights import RANDOM, random_classifier
@@ -33,7 +35,6 @@ from jaxanon.display.tables import percent, table
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
 from jaxanon.io import files
 from jaxanon.pipeline.item import Item, load_whole
-from jaxanon.pipeline.manifest import REPORT, Journal, write_json
 from jaxanon.pipeline.run import Run
 
 
@@ -97,7 +98,8 @@ def arguments() -> argparse.ArgumentParser:
     add("-o", "--output", type=Path, default=Path("tables"), metavar="DIR", help="%(default)s")
     add("--weights", type=Path, metavar="DIR", help="folder of weights, for offline use")
     add("--random", action="store_true", help="random weights where there are none: a dry run")
-    add("--method", default="blur", choices=METHODS, help="anonymizer (default: %(default)s)")
+    methods = whole_image_methods()
+    add("--method", default="blur", choices=methods, help="anonymizer (default: %(default)s)")
     add("--strength", type=float, metavar="X", help="of the anonymizer")
     add("--preset", default="fast", help="fast or transfer (default: %(default)s)")
     add("--steps", type=int, metavar="N", help="most gradient steps per image")
@@ -160,22 +162,21 @@ def adapt(
     targets: list[Classifier],
 ) -> dict[str, Any]:
     """Anonymize, adapt, save, verify; the run's report."""
-    strength = strength_of(args.method, args.strength)
+    recorded = make(args.method, strength=args.strength).recorded()
     found = files.find(args.photos)
     names = files.output_names(found, "png")
     items = [
         Item(
             source.path,
             folder / name,
-            partial(load_whole, source.path, args.method, strength),
+            partial(load_whole, source.path, args.method, args.strength),
             overwrite=True,
         )
         for source, name in zip(found, names, strict=True)
     ]
     options = {
         "photos": [str(path) for path in args.photos],
-        "method": args.method,
-        "strength": strength,
+        **recorded,
         "preset": args.preset,
         **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
     }
