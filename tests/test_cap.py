@@ -117,8 +117,8 @@ def test_no_image_is_looked_at_more_often_than_the_guarantee_says(
     seen: dict[int, list[int]] = {}
 
     def check(adapted):
-        for item in adapted:
-            seen.setdefault(item.job.key, [0]).append(item.steps)
+        for image in adapted:
+            seen.setdefault(image.job.key, [0]).append(image.steps)
         return [False] * len(adapted)
 
     assert len(list(stream([jobs], Slots(sources, settings, 2), check))) == 4

@@ -89,13 +89,13 @@ def test_no_function_takes_the_original():
     checked = 0
     for stem in MODULES:
         module = import_module(f"jaxanon.adaptation.{stem}")
-        for name, item in vars(module).items():
-            if getattr(item, "__module__", None) != module.__name__ or not callable(item):
+        for name, entry in vars(module).items():
+            if getattr(entry, "__module__", None) != module.__name__ or not callable(entry):
                 continue
-            names = set(inspect.signature(item).parameters) | set(
-                getattr(item, "__annotations__", {})
+            names = set(inspect.signature(entry).parameters) | set(
+                getattr(entry, "__annotations__", {})
             )
-            for method in vars(item).values() if inspect.isclass(item) else ():
+            for method in vars(entry).values() if inspect.isclass(entry) else ():
                 if inspect.isfunction(method):
                     names |= set(inspect.signature(method).parameters)
             assert not any("original" in parameter.lower() for parameter in names), name

@@ -11,7 +11,7 @@ from samples import picture
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files, images
 from jaxanon.io.files import output_names
-from jaxanon.io.images import encode, read_image
+from jaxanon.io.images import decode, encode, read_image
 from jaxanon.io.inputs import Folders
 
 

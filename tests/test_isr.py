@@ -21,6 +21,7 @@ from jaxanon.anonymizers.motions import (
 from jaxanon.anonymizers.super_resolution import enlarged, low_resolution, parse_size
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import read_image
+from jaxanon.pipeline.run import Run
 from jaxanon.regions.region import Region
 
 STILL = Motion()

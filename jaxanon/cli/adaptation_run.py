@@ -141,7 +141,8 @@ def shared_options(args: Namespace, settings: Settings) -> dict[str, Any]:
         name.partition("@")[2] for name in split_names(f"{args.sources},{args.targets or ''}")
     ]
     files_read += [args.regions] if args.regions not in ("whole", "faces") else []
-    files_read += [str(path) for path in (args.also, args.exempt) if path]
+    listed = {"also": args.also, "exempt": args.exempt}
+    files_read += [str(path) for path in listed.values() if path]
     search = {"threshold": args.threshold, "grow": args.grow}
     cap = vars(args).get("cap")
     save_anonymized = vars(args).get("save_anonymized")

@@ -19,6 +19,7 @@ from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.report import write_json

@@ -1,4 +1,4 @@
-"""Pictures for those who may see the originals: the contact sheet, the preview of what is private."""
+"""Pictures for those who may see the originals: contact sheets, previews of what is private."""
 
 from __future__ import annotations
 
