@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from jaxanon.metrics import difference
 
 from jaxanon.evaluation.transfer import StageShares, transfer
 from jaxanon.pipeline.record import Record
@@ -50,13 +49,3 @@ def test_repair_counts_only_what_was_lost():
     }
     assert shares(records[:1], "m")["repair"] is None
     assert shares([], "m")["adapted"] is None
-
-
-def test_difference():
-    a = np.full((4, 4, 3), 100, np.uint8)
-    b = a.copy()
-    b[0, 0, 0] = 90
-    assert difference(a, a) == (0, None)
-    linf, psnr = difference(b, a)
-    assert linf == 10
-    assert psnr == pytest.approx(10 * np.log10(255**2 / (100 / 48)), abs=0.01)

@@ -31,6 +31,7 @@ from jaxanon.anonymizers.motions import (
 )
 from jaxanon.anonymizers.strength import REFERENCE_SIDE
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.metrics import softmax
 from jaxanon.regions.region import Region
 
 if TYPE_CHECKING:
@@ -143,7 +144,6 @@ class InverseSuperResolution(Anonymizer):
         self, pool: list[Motion], sources: Ensemble, originals: Iterable[np.ndarray]
     ) -> list[Motion]:
         """Of the candidates, those that leave the sources least certain of the first images."""
-        from jaxanon.classifiers.ensemble import probabilities
         from jaxanon.runtime import workers
 
         log.info("choosing motions: %d of %d, by the first images", self.views, len(pool))
@@ -159,7 +159,7 @@ class InverseSuperResolution(Anonymizer):
         if not shown:
             return pool[: self.views]
         scores = [
-            probabilities(logits).reshape(-1, len(pool), logits.shape[-1]).swapaxes(0, 1)
+            softmax(logits).reshape(-1, len(pool), logits.shape[-1]).swapaxes(0, 1)
             for logits in sources.logits_from_views(shown)
         ]
         return [pool[place] for place in select(scores, self.views)]

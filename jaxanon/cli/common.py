@@ -5,19 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.weights.loading import load_classifier
-from jaxanon.display.progress import Progress
-from jaxanon.errors import ImageError, UsageError
-from jaxanon.io import files, images
-from jaxanon.runtime import workers
+from jaxanon.errors import UsageError
 
 
 def split_names(text: str | None) -> list[str]:
@@ -153,37 +149,3 @@ def load_all(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
         else classifier
         for name, classifier in zip(names, loaded, strict=True)
     ]
-
-
-Seen = TypeVar("Seen")
-
-
-def looked_at(
-    look: Callable[[files.InputFile], Seen | ImageError],
-    originals: Sequence[files.InputFile],
-    threads: ThreadPoolExecutor,
-    batch: int,
-    progress: Progress,
-    failed: list[str],
-) -> Iterator[Seen]:
-    """What `look` makes of each original, in threads and ahead of its use.
-
-    Args:
-        look: returns an error where there is nothing to be had.
-        originals: in the order of the results.
-        threads: where it runs.
-        batch: images that are asked about at once.
-        progress: told of every image, and of errors.
-        failed: gets a line for each error.
-    """
-
-    def cost(original: files.InputFile) -> int:
-        return images.count_pixels(original.path)
-
-    for seen in workers.ahead(look, originals, threads, 2 * batch, cost, workers.PIXELS_AT_ONCE):
-        if isinstance(seen, ImageError):
-            failed.append(str(seen))
-            progress.error(str(seen))
-        else:
-            yield seen
-        progress.advance()

@@ -14,10 +14,11 @@ import numpy as np
 
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.ensemble import Ensemble, Views, probabilities
+from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.io.images import count_pixels, encode
 from jaxanon.io.results import write_result
+from jaxanon.metrics import softmax
 from jaxanon.pipeline.cap import Cap, Reference
 from jaxanon.pipeline.item import Baseline, Failure, ImageState, Item, LoadedImage
 from jaxanon.runtime import workers
@@ -195,7 +196,7 @@ class Intake:
                     self.settings,
                     mask=image.mask,
                     views=image.anonymized_views[:count],
-                    soft_labels=[probabilities(logits) for logits in on_original[:count]]
+                    soft_labels=[softmax(logits) for logits in on_original[:count]]
                     if soft
                     else None,
                 )

@@ -39,7 +39,6 @@ from typing import Any
 
 import numpy as np
 from compare_with_timm import timm_model
-from jaxanon.pipeline.manifest import Journal, write_json
 from peer_process import Peer
 from PIL import Image
 
@@ -52,6 +51,8 @@ from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.images import decode
 from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.item import Item, load_whole
+from jaxanon.pipeline.journal import Journal
+from jaxanon.pipeline.report import write_json
 from jaxanon.pipeline.run import Run
 from jaxanon.runtime import memory
 

@@ -34,7 +34,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxanon.pipeline.manifest import Journal, write_json
 
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
@@ -47,6 +46,8 @@ from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline import run as run_module
 from jaxanon.pipeline.item import Item, Loaded, load_whole
+from jaxanon.pipeline.journal import Journal
+from jaxanon.pipeline.report import write_json
 from jaxanon.pipeline.run import Run
 from jaxanon.runtime import compilation, memory
 

@@ -31,7 +31,7 @@ from jaxanon.classifiers.random_weights import pixels
 from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.display.tables import table
 from jaxanon.evaluation import throughput as benchmark
-from jaxanon.pipeline.manifest import write_json
+from jaxanon.pipeline.report import write_json
 from jaxanon.runtime import memory
 from jaxanon.runtime.devices import mesh
 

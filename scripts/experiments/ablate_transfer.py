@@ -31,7 +31,6 @@ from typing import Any
 import numpy as np
 from ablation_plot import check_matplotlib, plot
 from ablation_report import BASE, bits, compared, line_of, show
-from jaxanon.pipeline.manifest import Journal, write_json
 
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import anonymize, make, whole_image_methods
@@ -43,6 +42,8 @@ from jaxanon.evaluation.changes import changes
 from jaxanon.io import files, images
 from jaxanon.io.packaged import demo_photos
 from jaxanon.pipeline.item import Item, Loaded
+from jaxanon.pipeline.journal import Journal
+from jaxanon.pipeline.report import write_json
 from jaxanon.pipeline.run import Run
 from jaxanon.regions.region import Region
 from jaxanon.runtime import compilation, memory

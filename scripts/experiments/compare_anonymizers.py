@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxanon.pipeline.manifest import write_json
 from PIL import Image, ImageFilter
 
 from jaxanon import cli
 from jaxanon.cli.demo import SOURCES, TARGET
 from jaxanon.io.packaged import demo_photos
+from jaxanon.pipeline.report import write_json
 
 SEEDS = {"photos": (0, 1), "faces": (0,)}
 FACES = 30

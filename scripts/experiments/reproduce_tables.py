@@ -21,8 +21,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jaxanon.pipeline.manifest import REPORT, Journal, write_json
-
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import make, whole_image_methods
 from jaxanon.classifiers import registry
@@ -35,6 +33,8 @@ from jaxanon.display.tables import percent, table
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
 from jaxanon.io import files
 from jaxanon.pipeline.item import Item, load_whole
+from jaxanon.pipeline.journal import Journal
+from jaxanon.pipeline.report import REPORT, write_json
 from jaxanon.pipeline.run import Run
 
 

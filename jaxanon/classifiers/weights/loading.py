@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from flax import nnx
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.config import Config, from_hub
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.registry import Entry, find
 from jaxanon.classifiers.weights import hub
 from jaxanon.classifiers.weights.cache import CachedParameters
@@ -96,6 +97,19 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     classifier = _port(entry, found)
     place.save(classifier.params, classifier.config.num_classes)
     return classifier
+
+
+def load_ensemble(names: Sequence[str]) -> Ensemble:
+    """Load several classifiers, to be asked together or adapted to.
+
+    Args:
+        names: as for `load_classifier`, at least one, all different.
+
+    Raises:
+        UsageError: for an unknown name, one that stands twice, or no name.
+        WeightsError: when there are no weights, or they do not fit.
+    """
+    return Ensemble([load_classifier(name) for name in names])
 
 
 def pull(name: str) -> None:
