@@ -11,7 +11,8 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io import files, images
+from jaxanon.io.images import decode
+from jaxanon.io.inputs import Folders
 
 LEAST = 16
 """Faces below which there is nothing to learn from."""
@@ -67,9 +68,9 @@ def load(folder: Path, size: int, on_error: Callable[[str], None]) -> Faces:
         UsageError: when fewer than `LEAST` can be read.
     """
     pictures = []
-    for source in files.find([folder]):
+    for image in Folders([folder]):
         try:
-            pictures.append(square(images.decode(source.path), size))
+            pictures.append(square(decode(image), size))
         except ImageError as error:
             on_error(str(error))
     if len(pictures) < LEAST:
