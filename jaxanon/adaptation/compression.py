@@ -30,7 +30,7 @@ TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.
 
 
 def jpeg(view: Array, key: Array, quality: float) -> Array:
-    """A view with the losses of JPEG at a random quality, from `quality` to 95 (or above, if it is).
+    """A view with the losses of JPEG at a random quality, from `quality` up to at least 95.
 
     The colour transform, the cosine transform of 8 by 8 blocks and the tables are those of the
     standard (ITU-T T.81, annex K; JFIF), the scaling with quality that of libjpeg; chrominance is

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field
 from numbers import Integral
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from jaxanon.errors import UsageError, unknown
 
-SettingValue = int | float | bool | str | None
-"""A value of an option; None, where a change is asked for, leaves it as it is."""
+Value = int | float | bool | str
+"""A value of an option."""
+SettingValue = Value | None
+"""A change of an option; None leaves it as it is."""
 Relation = tuple[str, bool, str]
 """Name of an option, whether its value goes with the others, and what it must be to do so."""
 
@@ -38,7 +40,8 @@ class Range:
     most: float | None = None
     above: bool = False
 
-    def __contains__(self, value: float) -> bool:
+    def allows(self, value: float) -> bool:
+        """Whether the number is in the range."""
         enough = value > self.least if self.above else value >= self.least
         return enough and (math.isfinite(value) if self.most is None else value <= self.most)
 
@@ -64,21 +67,21 @@ class Option:
     """
 
     name: str
-    default: int | float | bool | str
+    default: Value
     help: str
     data: bool
     range: Range | None
     choices: Callable[[], Iterable[str]] | None
     flag: bool
 
-    def check(self, value: int | float | bool | str) -> None:
+    def check(self, value: Value) -> None:
         """Raise UsageError, which says what it must be, for a value that cannot be."""
-        if self.choices and value not in self.choices():
+        if self.choices and str(value) not in self.choices():
             raise UsageError(unknown(self.name, str(value), self.choices()))
         whole = isinstance(value, Integral) and not isinstance(value, bool)
         if type(self.default) is int and not whole:
             raise UsageError(must_be(self.name, value, "a whole number"))
-        if self.range and value not in self.range:
+        if self.range and not self.range.allows(float(value)):
             raise UsageError(must_be(self.name, value, str(self.range)))
 
 
@@ -107,12 +110,14 @@ class Options:
     It checks itself when it is made, each option by itself first, then how they go together.
     """
 
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
     @classmethod
     def options(cls) -> dict[str, Option]:
         """The options of the group, by name."""
         return {
-            each.name: Option(each.name, each.default, **each.metadata[_KEY])
-            for each in fields(cls)  # type: ignore[arg-type]  # the classes below are dataclasses
+            name: Option(name, getattr(cls, name), **entry.metadata[_KEY])
+            for name, entry in cls.__dataclass_fields__.items()
         }
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One image to adapt, as its owner states it (`Job`) and as the compiled loop sees it (`Problem`)."""
+"""One image to adapt: as its owner states it (`Job`), as the compiled loop sees it (`Problem`)."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from jaxanon.errors import UsageError, unknown
 
 if TYPE_CHECKING:
     import numpy as np
+    from jax.typing import ArrayLike
 
 Goal = Literal["keep", "avoid", "reach"]
 Precision = Literal["float32", "bfloat16"]
@@ -75,7 +76,7 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         """The status of an image on which every source does what the goal asks for."""
         return STATUS[self.goal]
 
-    def reached(self, decisions: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    def reached(self, decisions: ArrayLike, wanted: ArrayLike) -> np.ndarray:
         """Where decisions on adapted images are what the goal asks for; bool, of their shape.
 
         Args:
@@ -83,7 +84,9 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
             wanted: int, of the same shape, or one that broadcasts: the decisions to keep, to avoid
                 or to reach.
         """
-        same: np.ndarray = decisions == wanted
+        import numpy as np  # as JAX, not before it is needed
+
+        same = np.equal(decisions, wanted)
         return ~same if self.goal == "avoid" else same
 
     def compiled(self) -> Settings:
@@ -141,7 +144,9 @@ def preset(name: str, **changes: SettingValue) -> Settings:
     for change in changes:
         if change not in known:
             raise UsageError(unknown_setting(change, known))
-    return with_changes(Settings(), PRESETS[name] | {k: v for k, v in changes.items() if v is not None})
+    return with_changes(
+        Settings(), PRESETS[name] | {k: v for k, v in changes.items() if v is not None}
+    )
 
 
 def unknown_setting(name: str, known: Mapping[str, object]) -> str:
