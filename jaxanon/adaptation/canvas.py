@@ -27,7 +27,7 @@ from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.preprocessing import crop_start, resampling_taps, resized
 
 CANVAS = 256
-"""Cells along one side."""
+"""Cells along one side of the grid."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,17 @@ class Canvas:
 
     @property
     def side(self) -> int:
-        """Side of the square, in pixels."""
+        """Side of the centred square, in pixels."""
         return min(self.height, self.width)
 
     @property
     def cells(self) -> int:
-        """Cells in use along one side."""
+        """Cells in use along one side of the square."""
         return min(self.side, self.size)
 
     @property
     def square(self) -> tuple[slice, slice]:
-        """The square's rows and columns in the image."""
+        """Rows and columns of the image that form the centred square."""
         top, left = (self.height - self.side) // 2, (self.width - self.side) // 2
         return slice(top, top + self.side), slice(left, left + self.side)
 
@@ -87,7 +87,15 @@ class Canvas:
         return self._padded(below), self._padded(above)
 
     def add(self, image: np.ndarray, levels: np.ndarray) -> np.ndarray:
-        """`image` plus a perturbation `(size, size, 3)` int16 in whole levels; a new array."""
+        """A copy of an image plus a perturbation.
+
+        Args:
+            image: `(H, W, 3)` uint8.
+            levels: `(size, size, 3)` int16, the perturbation of each cell in whole levels (1/255).
+
+        Raises:
+            ValueError: when a pixel would leave 0 to 255.
+        """
         cell = np.arange(self.side) * self.cells // self.side
         out = image.copy()
         changed = out[self.square].astype(np.int16) + levels[cell[:, None], cell[None]]
@@ -97,11 +105,18 @@ class Canvas:
         return out
 
     def matrices(self, config: Config) -> tuple[np.ndarray, np.ndarray]:
-        """`(rows, columns)`, each `(view size, canvas size)` float32: see the module's text."""
+        """How a classifier's view depends on the perturbation.
+
+        Returns:
+            `(rows, columns)`, each `(view size, canvas size)` float32: a perturbation `d` of one
+            channel changes the view by `rows @ d @ columns.T`.
+        """
         return _matrices(self, config)
 
-    def _reduce(self, how: np.ufunc, pixels: np.ndarray) -> np.ndarray:
-        return how.reduceat(how.reduceat(pixels, self.starts, axis=0), self.starts, axis=1)
+    def _reduce(self, reduction: np.ufunc, pixels: np.ndarray) -> np.ndarray:
+        """The pixels of the square `(side, side, n)`, reduced to one value per cell."""
+        rows = reduction.reduceat(pixels, self.starts, axis=0)
+        return reduction.reduceat(rows, self.starts, axis=1)
 
     def _padded(self, levels: np.ndarray) -> np.ndarray:
         out = np.zeros((self.size, self.size, 3), np.uint8)

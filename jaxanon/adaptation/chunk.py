@@ -1,6 +1,6 @@
-"""The compiled programs of the running batch: write into a slot, make steps, read from one.
+"""The compiled programs of the running batch: write into a slot, make steps, read from a slot.
 
-All arrays have one slot per entry of their first axis, divided among the devices.
+The first axis of all arrays counts slots, and is divided among the devices.
 """
 
 from __future__ import annotations
@@ -10,16 +10,22 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.sharding import Mesh
 
 from jaxanon.adaptation.objective import slopes
 from jaxanon.adaptation.problem import LAYOUT, Problem, blank
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.step import State, init, levels, plain, step
+from jaxanon.adaptation.step import State, from_levels, init, plain, step
 from jaxanon.classifiers.classifier import Network
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.runtime import devices
+
+Buffers = tuple[Problem, State]
+"""The problems and the states of all slots, stacked."""
+Entry = tuple[Problem, Array, Array]
+"""What goes into one slot: problem, perturbation to begin with (levels), index of the slot."""
 
 
 def chunk_of_steps(
@@ -30,15 +36,19 @@ def chunk_of_steps(
     problems: Problem,
     states: State,
 ) -> tuple[State, Array]:
-    """`length` masked steps over one device's slots: the new states, and which are done."""
+    """`length` gradient steps over one device's slots; finished images are left as they are.
 
-    def one(_: Any, states: State) -> State:
+    Returns:
+        The states afterwards, and `(slots,)` bool, which images are done.
+    """
+
+    def one_step(_: int | Array, states: State) -> State:
         still = jax.vmap(partial(plain, settings))(problems, states)
-        here = slopes(networks, settings, params, states.delta, problems, states.steps, still)
-        moved: State = jax.vmap(partial(step, settings))(problems, states, here)
+        slope = slopes(networks, settings, params, states.delta, problems, states.steps, still)
+        moved: State = jax.vmap(partial(step, settings))(problems, states, slope)
         return moved
 
-    states = one(0, states) if length == 1 else jax.lax.fori_loop(0, length, one, states)
+    states = one_step(0, states) if length == 1 else jax.lax.fori_loop(0, length, one_step, states)
     return states, jnp.copy(states.done)  # the state itself is given away with the next chunk
 
 
@@ -62,53 +72,74 @@ def advance(
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
-def put(settings: Settings, each: int, mesh: Mesh, slots: Any, new: Any) -> Any:
-    """Write (problem, start, index) into a slot; only the device that holds it changes anything."""
+def put(
+    settings: Settings, slots_per_device: int, mesh: Mesh, buffers: Buffers, entry: Entry
+) -> Buffers:
+    """Write an image into a slot; only the device that holds the slot changes anything.
 
-    def write(new: tuple[Problem, Array, Array], slots: Any) -> Any:
-        problem, start, index = new
-        here = index - each * jax.lax.axis_index(devices.AXIS)
-        here = jnp.where((here >= 0) & (here < each), here, each)  # beyond the end is dropped
-        fresh = (problem, init(settings, levels(start)))
-        return jax.tree.map(lambda all_, one: all_.at[here].set(one, mode="drop"), slots, fresh)
+    Args:
+        settings: options of the loop, as compiled.
+        slots_per_device: number of slots of each device.
+        mesh: the devices.
+        buffers: what the slots hold; given away (donated).
+        entry: the image and the index of its slot, among those of all devices.
+    """
 
-    return devices.on_each(write, mesh)(new, slots)
+    def write(entry: Entry, buffers: Buffers) -> Buffers:
+        problem, start, index = entry
+        local_index = index - slots_per_device * jax.lax.axis_index(devices.AXIS)
+        mine = (local_index >= 0) & (local_index < slots_per_device)
+        local_index = jnp.where(mine, local_index, slots_per_device)  # beyond the end is dropped
+        fresh = (problem, init(settings, from_levels(start)))
+        written: Buffers = jax.tree.map(
+            lambda slots, value: slots.at[local_index].set(value, mode="drop"), buffers, fresh
+        )
+        return written
+
+    result: Buffers = devices.on_each(write, mesh)(entry, buffers)
+    return result
 
 
 @partial(jax.jit, static_argnums=0)
 def take(mesh: Mesh, states: State, place: Array) -> tuple[Array, Array]:
     """The perturbation in whole levels, and the steps made, in slot `place` of every device.
 
-    One entry per device, each where it was: the caller reads the one that it means.
+    Returns:
+        `(devices, canvas, 3, canvas)` int16 and `(devices,)` int32; each entry stays on its device,
+        and the caller reads the one that it means.
     """
 
     def read(place: Array, states: State) -> tuple[Array, Array]:
-        change = jnp.rint(states.delta[place] * 255).astype(jnp.int16)
-        return change[None], states.steps[place][None]
+        levels = jnp.rint(states.delta[place] * 255).astype(jnp.int16)
+        return levels[None], states.steps[place][None]
 
     result: tuple[Array, Array] = devices.on_each(read, mesh)(place, states)
     return result
 
 
-def shapes(sources: Ensemble, settings: Settings, each: int) -> tuple[Problem, State]:
-    """Shapes, types and layout of the arrays of `each` slots per device."""
+def shapes(sources: Ensemble, settings: Settings, slots_per_device: int) -> Buffers:
+    """Shapes, types and layout of the arrays of so many slots per device, without values."""
     layout = devices.split(sources.mesh)
 
-    def stacked(leaf: Any) -> jax.ShapeDtypeStruct:
-        shape = (each * sources.mesh.size, *leaf.shape)
+    def stacked(leaf: Array | np.ndarray) -> jax.ShapeDtypeStruct:
+        shape = (slots_per_device * sources.mesh.size, *leaf.shape)
         return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=layout)
 
     empty = init(settings, jnp.zeros(LAYOUT, jnp.float32))
-    found: tuple[Problem, State] = jax.tree.map(stacked, (blank(sources, settings), empty))
-    return found
+    result: Buffers = jax.tree.map(stacked, (blank(sources, settings), empty))
+    return result
 
 
 def need(
-    sources: Ensemble, settings: Settings, length: int, params: tuple[Any, ...], each: int
+    sources: Ensemble,
+    settings: Settings,
+    length: int,
+    params: tuple[Any, ...],
+    slots_per_device: int,
 ) -> int:
-    """Bytes per device that `advance` takes with so many slots; compiles it."""
-    made = shapes(sources, settings, each)
+    """Bytes per device that `advance` takes with so many slots per device; compiles it."""
+    buffers = shapes(sources, settings, slots_per_device)
     program = advance.lower(
-        sources.networks, settings, length, sources.mesh, params, *made
+        sources.networks, settings, length, sources.mesh, params, *buffers
     ).compile()
     return devices.program_memory(program)

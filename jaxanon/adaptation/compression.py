@@ -1,13 +1,17 @@
-"""What JPEG does to a view, differentiable."""
+"""JPEG compression of what a classifier sees, as a differentiable random transform."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.fft
 from jax import Array
 
 SIDE = 8
+"""Side of the blocks that JPEG transforms, in pixels."""
+COSINES = scipy.fft.dct(np.eye(SIDE), axis=0, norm="ortho").astype(np.float32)
+"""The orthonormal cosine transform (DCT-II) of 8 values: row u holds the wave of frequency u."""
 LUMINANCE = np.array(
     [
         [16, 11, 10, 16, 24, 40, 51, 61],
@@ -26,7 +30,7 @@ TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.168736, -0.331264, 0.5], [0.5, -0.
 
 
 def jpeg(view: Array, key: Array, quality: float) -> Array:
-    """Rounded as JPEG rounds at a random quality, from `quality` up to 95 (or itself, if higher).
+    """A view with the losses of JPEG at a random quality, from `quality` up to at least 95.
 
     The colour transform, the cosine transform of 8 by 8 blocks and the tables are those of the
     standard (ITU-T T.81, annex K; JFIF), the scaling with quality that of libjpeg; chrominance is
@@ -36,9 +40,12 @@ def jpeg(view: Array, key: Array, quality: float) -> Array:
     copy.
 
     Args:
-        view: `(size, size, 3)` in [0, 1].
-        key: decides the quality.
-        quality: the lowest, 1 to 100.
+        view: `(size, size, 3)` of pixels in [0, 1].
+        key: random key that decides the quality.
+        quality: lowest quality that may be drawn, 1 to 100.
+
+    Returns:
+        `(size, size, 3)` of pixels, which rounding may bring slightly out of [0, 1].
     """
     size = view.shape[0]
     drawn = jax.random.uniform(key, minval=quality, maxval=max(quality, 95))
@@ -50,22 +57,11 @@ def jpeg(view: Array, key: Array, quality: float) -> Array:
     count = padded.shape[0] // SIDE
     blocks = ycc.reshape(count, SIDE, count, SIDE, 3)
     with jax.default_matmul_precision("float32"):
-        waves = jnp.einsum("ui,vj,aibjc->abcuv", _COSINES, _COSINES, blocks)
+        waves = jnp.einsum("ui,vj,aibjc->abcuv", COSINES, COSINES, blocks)
         scaled = waves / steps[None, None]
         rounded = scaled + jax.lax.stop_gradient(jnp.round(scaled) - scaled)
         back = jnp.einsum(
-            "ui,vj,abcuv->aibjc", _COSINES, _COSINES, rounded * steps[None, None]
+            "ui,vj,abcuv->aibjc", COSINES, COSINES, rounded * steps[None, None]
         ).reshape(padded.shape)
     rgb = (back + np.array([128.0, 0, 0])[None, None]) @ np.linalg.inv(TO_YCC).T / 255
     return rgb[:size, :size].astype(view.dtype)
-
-
-def _cosines() -> np.ndarray:
-    """The orthonormal cosine transform (DCT-II) of 8 values, a matrix."""
-    k, n = np.mgrid[:SIDE, :SIDE]
-    matrix = np.sqrt(2 / SIDE) * np.cos(np.pi * (2 * n + 1) * k / (2 * SIDE))
-    matrix[0] /= np.sqrt(2)
-    return np.asarray(matrix, np.float32)
-
-
-_COSINES = _cosines()

@@ -1,4 +1,4 @@
-"""A fixed set of generated pictures, for methods that mix others in.
+"""A fixed set of generated pictures, for the methods that mix other pictures into an image.
 
 What is mixed in must be nobody's: neither the original nor the neighbours in the batch, on which an
 image's result must not depend. Generated pictures are free of that, and need no download.
@@ -11,17 +11,25 @@ from functools import lru_cache
 import numpy as np
 
 COUNT = 8
+"""Number of pictures."""
 DISCS = 400
+"""Discs drawn in each picture, one over the other."""
 SEED = 0
 
 
 @lru_cache(maxsize=16)
 def dead_leaves_images(size: int) -> np.ndarray:
-    """`(COUNT, size, size, 3)` uint8: discs of random place, size and colour that hide one another.
+    """Pictures of discs of random place, size and colour that hide one another (dead leaves).
 
-    Such dead leaves share the edges, the occlusion and the spectrum of photographs; see Lee,
-    Mumford and Huang, "Occlusion Models for Natural Images", IJCV 2001. The radii have a density
-    of r to the power -3, between 2 % and 50 % of the side. The same pictures at every size.
+    They share the edges, the occlusion and the spectrum of photographs; see Lee, Mumford and Huang,
+    "Occlusion Models for Natural Images", IJCV 2001. The radii have a density of r to the power
+    -3, between 2 % and 50 % of the side. The same pictures at every size.
+
+    Args:
+        size: side of the pictures in pixels.
+
+    Returns:
+        `(COUNT, size, size, 3)` uint8, read-only.
     """
     generator = np.random.default_rng(SEED)
     y, x = (np.mgrid[:size, :size] + 0.5) / size

@@ -4,44 +4,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from jaxanon.adaptation.settings import Settings
 
 FLOAT_BITS = 32
 
 
+class Guarantee(TypedDict):
+    """The bound, as the report has it: in bits per image, and in words."""
+
+    bits: float
+    text: str
+
+
 def guarantee(
     settings: Settings, classes: Sequence[int], *, regions: bool, capped: bool = False
-) -> dict[str, Any]:
-    """A bound that follows from what the adaptation is told, whatever it does with that.
+) -> Guarantee:
+    """A bound on what an adapted image tells of its original, from what the adaptation is told.
 
     The adapted image is a function of the anonymized image, the seed, and of what the sources said
     of the original: their decisions; or, for the loss `soft`, all their probabilities. Where only
     a region of it may change, on that region too.
 
     Args:
-        settings: of the loop.
-        classes: of each source.
-        regions: whether only regions may change, which were found on the original.
-        capped: whether somebody who knows the original may stop the image between verifications.
+        settings: options of the loop that adapts.
+        classes: number of classes of each source.
+        regions: whether only regions of the image may change, which were found on the original.
+        capped: whether a judge who knows the original may stop the image between verifications.
 
     Returns:
-        `bits`, an upper bound per image on what the sources told, and `text`, the same in words.
+        `bits`, an upper bound per image on what the sources tell, and `text`, the same in words.
     """
-    if settings.loss == "soft":
+    if settings.needs_soft_labels:
         bits = float(FLOAT_BITS * sum(classes))
-        told = (
+        channel = (
             f"the sources' probabilities on it, {sum(classes)} numbers of {FLOAT_BITS} bits, which "
             "may tell far more than decisions do"
         )
     else:
         bits = sum(math.log2(count) for count in classes)
-        told = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
+        channel = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
     if capped:
         stops = settings.max_verifications + 1
         bits += math.log2(stops)
-        told += f", and through which of {stops} moments it was stopped at"
+        channel += f", and through which of {stops} moments it was stopped at"
     known = "the anonymized image" + (" and the region that may change" if regions else "")
-    text = f"beyond {known}, an adapted image depends on the original through {told}"
+    text = f"beyond {known}, an adapted image depends on the original through {channel}"
     return {"bits": round(bits, 2), "text": text}

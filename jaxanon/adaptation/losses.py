@@ -1,10 +1,23 @@
-"""How far a source is from its reference decision, and several sources together."""
+"""How far one source is from its reference decision: functions of its logits, to be made small.
+
+A new loss is a function of `(logits, decision, soft_label)` and a row of `LOSSES`. Its negative
+drives away from the decision (attacks).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jax import Array
+
+Loss = Callable[[Array, Array, Array], Array]
+"""`(logits, decision, soft_label) -> loss`, of one image and one source.
+
+`logits` is `(classes,)`; `decision` is the reference decision, an int scalar; `soft_label` holds
+the source's probabilities on the original, `(classes,)`, for the loss `soft` alone, else nothing.
+The loss is a float scalar."""
 
 
 def margin(logits: Array, decision: Array) -> Array:
@@ -13,30 +26,41 @@ def margin(logits: Array, decision: Array) -> Array:
     return logits[decision] - others.max()
 
 
-def loss(name: str, logits: Array, decision: Array, soft_label: Array) -> Array:
-    """One source's loss, to be made small; its negative drives away from the decision.
-
-    Args:
-        name: `cross_entropy`; `margin`, the negative margin (Carlini and Wagner, "Towards
-            Evaluating the Robustness of Neural Networks", S&P 2017); `logit`, the negative logit of
-            the decision (Zhao et al., "On Success and Simplicity: A Second Look at Transferable
-            Targeted Attacks", NeurIPS 2021); or `soft`, the cross-entropy to all probabilities on
-            the original (the first term of Hinton et al., "Distilling the Knowledge in a Neural
-            Network", 2015, at temperature 1).
-        logits: `(classes,)`.
-        decision: the reference decision.
-        soft_label: `(classes,)` probabilities on the original, for `soft`; else empty.
-    """
-    if name == "margin":
-        return -margin(logits, decision)
-    if name == "logit":
-        return -logits[decision]
-    if name == "soft":
-        return -(soft_label * jax.nn.log_softmax(logits)).sum()
+def cross_entropy(logits: Array, decision: Array, soft_label: Array) -> Array:
+    """Negative log-probability of the reference decision."""
     return -jax.nn.log_softmax(logits)[decision]
 
 
-def drawn_half(sources: int, key: Array) -> Array:
-    """Which sources count at this step, `(sources,)` bool: half of them, rounded up, at random."""
-    order = jax.random.permutation(key, sources)
-    return order < (sources + 1) // 2
+def negative_logit(logits: Array, decision: Array, soft_label: Array) -> Array:
+    """Negative logit of the reference decision.
+
+    Source: Zhao et al., "On Success and Simplicity: A Second Look at Transferable Targeted
+    Attacks", NeurIPS 2021.
+    """
+    return -logits[decision]
+
+
+def negative_margin(logits: Array, decision: Array, soft_label: Array) -> Array:
+    """Largest other logit minus that of the reference decision.
+
+    Source: Carlini and Wagner, "Towards Evaluating the Robustness of Neural Networks", S&P 2017.
+    """
+    return -margin(logits, decision)
+
+
+def soft_cross_entropy(logits: Array, decision: Array, soft_label: Array) -> Array:
+    """Cross-entropy to all probabilities on the original, which tell more than the decision.
+
+    Source: the first term of Hinton et al., "Distilling the Knowledge in a Neural Network", 2015,
+    at temperature 1.
+    """
+    return -(soft_label * jax.nn.log_softmax(logits)).sum()
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy": cross_entropy,
+    "logit": negative_logit,
+    "margin": negative_margin,
+    "soft": soft_cross_entropy,
+}
+"""Name of a loss in `Settings.loss` -> the loss."""

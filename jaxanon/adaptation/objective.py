@@ -11,24 +11,27 @@ from jax import Array
 
 from jaxanon.adaptation import transforms
 from jaxanon.adaptation.dead_leaves import dead_leaves_images
-from jaxanon.adaptation.losses import drawn_half, loss, margin
+from jaxanon.adaptation.ensemble_modes import ENSEMBLE_MODES
+from jaxanon.adaptation.losses import LOSSES, margin
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Network, unit
 from jaxanon.classifiers.layers.mixup import mixing
 
 NEIGHBOURHOOD = 1.5
-"""Reach of variance tuning, in bounds: what Wang and He found best."""
+"""Reach of variance tuning, as a multiple of the bound: what Wang and He found best (beta)."""
+NEIGHBOUR_KEYS = 1_000_000
+"""Added to the number of an evaluation nearby: its place is drawn apart from its transforms."""
 
 
 class Slope(NamedTuple):
-    """What a step needs to know of the place where an image stands.
+    """What a gradient step needs to know of the place where an image stands.
 
     Attributes:
-        gradient: of the loss by the perturbation, shaped like it.
-        margins: `(sources,)`, the smallest over the copies; negative where the goal is to avoid the
-            decisions and they are still made.
-        variance: mean gradient nearby, minus the one here; None without variance tuning.
+        gradient: gradient of the loss by the perturbation, `(canvas, 3, canvas)`.
+        margins: by how much each source prefers what the goal asks for, in logits, the smallest
+            over the copies; `(sources,)`. Negative where a source does not prefer it.
+        variance: mean gradient at places nearby, minus `gradient`; None without variance tuning.
     """
 
     gradient: Array
@@ -39,17 +42,20 @@ class Slope(NamedTuple):
 def transformed_views(
     sources: int, settings: Settings, delta: Array, problem: Problem, still: Array, key: Array
 ) -> tuple[Array, ...]:
-    """What each of the sources sees of one perturbed image, `(size, size, 3)` each.
+    """What each of the sources sees of one perturbed image, after random transforms.
 
     Args:
-        sources: their number.
-        settings: random changes and precision.
+        sources: number of sources.
+        settings: options of the loop: random transforms and precision.
         delta: `(canvas, 3, canvas)` perturbation.
         problem: the image.
-        still: whether to look at the image as it is; bool scalar.
-        key: determines the random changes.
+        still: whether to leave out the random transforms; bool scalar.
+        key: random key that determines the transforms.
+
+    Returns:
+        Per source `(size, size, 3)` of pixels, in the precision of the settings.
     """
-    seen = []
+    views = []
     for i in range(sources):
         with jax.default_matmul_precision("float32"):
             part = jnp.einsum("jck,lk->jcl", delta, problem.columns[i])
@@ -58,29 +64,38 @@ def transformed_views(
         if settings.transforms:
             changed = transforms.changed(settings.transforms, view, jax.random.fold_in(key, i))
             view = jnp.where(still, view, changed)
-        seen.append(view.astype(settings.precision))
-    return tuple(seen)
+        views.append(view.astype(settings.precision))
+    return tuple(views)
 
 
 def score(
     settings: Settings, logits: tuple[Array, ...], problem: Problem, still: Array, key: Array
 ) -> tuple[Array, Array]:
-    """Loss of one image over its sources, and the margins `(sources,)`.
+    """Loss of one image, summed over its sources, and their margins.
 
-    Where the image is seen as it is, sources that are convinced already no longer count.
+    Where the image is seen without random transforms, sources that are convinced already no longer
+    count.
+
+    Args:
+        settings: options of the loop: goal, loss and ensemble mode.
+        logits: per source `(classes,)`.
+        problem: the image.
+        still: whether the image is seen without random transforms; bool scalar.
+        key: random key of this evaluation.
+
+    Returns:
+        The loss, a float scalar, and `(sources,)` margins, see `Slope`.
     """
     sign = -1 if settings.goal == "avoid" else 1
     decisions = jnp.asarray(problem.decisions)
     margins = sign * jnp.stack([margin(s, d) for s, d in zip(logits, decisions, strict=True)])
     counts = (margins < problem.confidence) | ~still
-    if settings.ensemble_mode == "subset":
-        counts &= drawn_half(len(logits), key) | (still if settings.random else False)
-    if settings.ensemble_mode == "logits":
-        mean = jnp.stack(logits).mean(0)
-        logits = (mean,) * len(logits)
+    mode, loss = ENSEMBLE_MODES[settings.ensemble_mode], LOSSES[settings.loss]
+    all_count = still if settings.random else False
+    logits, counts = mode.combine(logits, counts, all_count, key)
     losses = jnp.stack(
         [
-            loss(settings.loss, scores, decision, jnp.asarray(soft_label))
+            loss(scores, decision, jnp.asarray(soft_label))
             for scores, decision, soft_label in zip(
                 logits, decisions, problem.soft_labels, strict=True
             )
@@ -105,26 +120,26 @@ def gradients(
     losses holds each image's own.
 
     Args:
-        networks: of the sources.
-        settings: loss, random transforms, precision.
-        params: the networks' parameters, in that precision.
-        deltas: `(slots, canvas, 3, canvas)`.
-        problems: stacked along the first axis, like `still` and `keys`.
-        still: which images are looked at as they are.
-        keys: of this evaluation; they determine all that is random in it.
+        networks: the sources' networks.
+        settings: options of the loop: loss, random transforms, precision.
+        params: the networks' parameters, in the precision of the settings.
+        deltas: `(slots, canvas, 3, canvas)` perturbations.
+        problems: the images, stacked along the first axis.
+        still: `(slots,)` bool, which images are looked at without random transforms.
+        keys: `(slots,)` random keys, which determine all that is random in this evaluation.
 
     Returns:
         Gradients, shaped like `deltas`, and margins `(slots, sources)`.
     """
-    chances = jnp.where(still, 0, settings.mixup) if settings.mixup else None
+    mixup_chances = jnp.where(still, 0, settings.mixup) if settings.mixup else None
 
     def total(deltas: Array) -> tuple[Array, Array]:
         look = partial(transformed_views, len(networks), settings)
-        seen = jax.vmap(look)(deltas, problems, still, keys)
+        views = jax.vmap(look)(deltas, problems, still, keys)
         for_mixing = jax.vmap(jax.random.fold_in, (0, None))  # views take 0 to len(networks)
         logits = tuple(
-            _logits(network, arrays, view, for_mixing(keys, len(networks) + i), chances)
-            for i, (network, arrays, view) in enumerate(zip(networks, params, seen, strict=True))
+            _logits(network, arrays, view, for_mixing(keys, len(networks) + i), mixup_chances)
+            for i, (network, arrays, view) in enumerate(zip(networks, params, views, strict=True))
         )
         losses, margins = jax.vmap(partial(score, settings))(logits, problems, still, keys)
         return losses.sum(), margins
@@ -135,15 +150,24 @@ def gradients(
 
 
 def _logits(
-    network: Network, params: Any, view: Array, keys: Array, chances: Array | None
+    network: Network, params: Any, views: Array, keys: Array, chances: Array | None
 ) -> Array:
-    """The source's logits, its features mixed with clean ones with these chances."""
+    """One source's logits `(slots, classes)` float32, its features mixed with those of pictures.
+
+    Args:
+        network: the source's network.
+        params: the network's parameters.
+        views: `(slots, size, size, 3)`, what the source sees of each image.
+        keys: `(slots,)` random keys of the mixing.
+        chances: `(slots,)`, probability with which each layer's output is mixed; None for no
+            mixing.
+    """
     if chances is None:
-        return network.apply(params, view).astype(jnp.float32)
-    pictures = unit(jnp.asarray(dead_leaves_images(view.shape[1]))).astype(view.dtype)
-    both = jnp.concatenate([view, pictures])
+        return network.apply(params, views).astype(jnp.float32)
+    pictures = unit(jnp.asarray(dead_leaves_images(views.shape[1]))).astype(views.dtype)
+    images_and_pictures = jnp.concatenate([views, pictures])
     with mixing(chances, keys, len(pictures)):
-        return network.apply(params, both).astype(jnp.float32)[: len(view)]
+        return network.apply(params, images_and_pictures).astype(jnp.float32)[: len(views)]
 
 
 def slopes(
@@ -157,29 +181,40 @@ def slopes(
 ) -> Slope:
     """All gradients that one step takes, put together, for a batch of images.
 
-    `steps`, made so far, choose what is random in it; the other arguments are those of `gradients`.
-
     Averaging over copies is Xie et al.'s and Wang et al.'s way of taking an expectation over
     random transforms. Variance tuning: Wang and He, "Enhancing the Transferability of Adversarial
     Attacks through Variance Tuning", CVPR 2021.
+
+    Args:
+        networks: the sources' networks.
+        settings: options of the loop.
+        params: the networks' parameters, in the precision of the settings.
+        deltas: `(slots, canvas, 3, canvas)` perturbations.
+        problems: the images, stacked along the first axis.
+        steps: `(slots,)` int, gradient steps made so far: they choose what is random in this one.
+        still: `(slots,)` bool, which images are looked at without random transforms.
     """
-    own = jax.vmap(lambda seed, steps: jax.random.fold_in(jax.random.key(seed), steps))(
+    image_keys = jax.vmap(lambda seed, steps: jax.random.fold_in(jax.random.key(seed), steps))(
         problems.seed, steps
     )
 
-    def at(deltas: Array, which: int) -> tuple[Array, Array]:
-        keys = jax.vmap(jax.random.fold_in, (0, None))(own, which)
+    def keys_of(number: int) -> Array:
+        return jax.vmap(jax.random.fold_in, (0, None))(image_keys, number)
+
+    def gradients_at(deltas: Array, evaluation: int) -> tuple[Array, Array]:
+        keys = keys_of(evaluation)
         return gradients(networks, settings, params, deltas, problems, still, keys)
 
-    copies = [at(deltas, which) for which in range(settings.num_copies)]
+    copies = [gradients_at(deltas, copy) for copy in range(settings.num_copies)]
     gradient = jnp.stack([gradient for gradient, _ in copies]).mean(0)
     margins = jnp.stack([margins for _, margins in copies]).min(0)
     if not settings.num_neighbors:
         return Slope(gradient, margins, None)
     nearby = jnp.zeros_like(gradient)
-    for which in range(settings.num_copies, settings.gradients):
-        keys = jax.vmap(jax.random.fold_in, (0, None))(own, which + 1_000_000)
+    for evaluation in range(settings.num_copies, settings.gradients):
+        keys = keys_of(evaluation + NEIGHBOUR_KEYS)
         reach = NEIGHBOURHOOD * jnp.maximum(problems.below, problems.above).max((1, 2, 3)) / 255
-        step = jax.vmap(partial(jax.random.uniform, shape=deltas.shape[1:], minval=-1.0))(keys)
-        nearby += at(deltas + reach[:, None, None, None] * step, which)[0] / settings.num_neighbors
+        offset = jax.vmap(partial(jax.random.uniform, shape=deltas.shape[1:], minval=-1.0))(keys)
+        neighbours = deltas + reach[:, None, None, None] * offset
+        nearby += gradients_at(neighbours, evaluation)[0] / settings.num_neighbors
     return Slope(gradient, margins, nearby - gradient)

@@ -1,11 +1,11 @@
-"""One image to adapt, as its owner states it (`Job`) and as the compiled loop sees it."""
+"""One image to adapt: as its owner states it (`Job`), as the compiled loop sees it (`Problem`)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from jax.typing import ArrayLike
@@ -17,32 +17,39 @@ from jaxanon.errors import UsageError
 from jaxanon.runtime.seeds import content_seed
 
 UNCONDITIONAL = 6
-"""Of the final steps, one in so many is unconditional."""
+"""Of the final steps, one in so many is made whatever the sources decided before."""
 LAYOUT = (CANVAS, 3, CANVAS)
-"""Of arrays on the canvas, on the device: rows, channels, columns."""
+"""Shape of arrays on the canvas, on the device: rows, channels, columns."""
+
+K = TypeVar("K", bound=Hashable)
+"""What names an image for the caller; it comes back with the adapted image."""
 
 
 class Problem(NamedTuple):
-    """What the loop knows of one image. Shapes depend on the classifiers alone; `M` sources.
+    """What the loop knows of one image, for `M` sources. Shapes depend on the sources alone.
 
     Pixels and bounds are bytes, since this is what travels to the device for each image. On the
     device the canvas is laid out as rows, channels, columns: so both of its products with the
     matrices are plain ones.
 
     Attributes:
-        views: M arrays `(size, size, 3)` uint8, of the image without perturbation.
-        rows, columns: M matrices each, `(size, canvas)`; see `jaxanon.adaptation.canvas`.
-        below, above: `(canvas, 3, canvas)` uint8, how far each cell can move, in levels.
-        decisions: `(M,)` int32.
+        views: what each source sees of the image without perturbation; M arrays
+            `(size, size, 3)` uint8.
+        rows, columns: how each source's view depends on the perturbation, M matrices
+            `(size, canvas)` float32 each; see `jaxanon.adaptation.canvas`.
+        below, above: how far each cell can be darkened and brightened, in levels (1/255);
+            `(canvas, 3, canvas)` uint8 each.
+        decisions: the decision that each source is to keep, avoid or reach; `(M,)` int32.
         soft_labels: M arrays `(classes,)` float32, the sources' probabilities on the original,
             where the loss asks for them; else empty.
-        confidence: logit distance at which a source counts as convinced; scalar.
-        patience: random transforms in a row that must convince; int32 scalar.
-        steps: most steps from here on; int32 scalar.
-        final_steps: of these, the last so many look at the image without random transforms, unless
+        confidence: logit distance at which a source counts as convinced; float32 scalar.
+        patience: random transforms in a row that must convince all sources; int32 scalar.
+        steps: most gradient steps until the next verification; int32 scalar.
+        final_steps: the last so many steps look at the image without random transforms, unless
             that convinces the sources when they begin; int32 scalar.
-        unconditional_steps: of these, the last so many do so in any case; int32 scalar.
-        seed: of this image's random transforms; uint32 scalar.
+        unconditional_steps: the last so many steps look at the image without random transforms in
+            any case; int32 scalar.
+        seed: seed of this image's random transforms; uint32 scalar.
     """
 
     views: tuple[ArrayLike, ...]
@@ -61,17 +68,17 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(Generic[K]):
     """An image to adapt.
 
     Attributes:
-        key: names the image for the caller.
-        pixels: anonymized, `(H, W, 3)` uint8.
-        canvas: the grid on which its perturbation lives.
-        problem: the same as the loop sees it.
+        key: names the image for the caller, who finds it in what is made of it.
+        pixels: the anonymized image, `(H, W, 3)` uint8.
+        canvas: the grid on which the perturbation of the image lives.
+        problem: the image as the compiled loop sees it.
     """
 
-    key: Hashable
+    key: K
     pixels: np.ndarray
     canvas: Canvas
     problem: Problem
@@ -83,7 +90,7 @@ class Job:
 
 
 def prepare(
-    key: Hashable,
+    key: K,
     pixels: np.ndarray,
     decisions: np.ndarray,
     sources: Ensemble,
@@ -92,15 +99,15 @@ def prepare(
     mask: np.ndarray | None = None,
     views: Views | None = None,
     soft_labels: Sequence[np.ndarray] | None = None,
-) -> Job:
-    """State an image in arrays, on the host.
+) -> Job[K]:
+    """State an image in arrays, on the host, for the loop.
 
     Args:
-        key: names it for the caller.
-        pixels: anonymized, `(H, W, 3)` uint8.
-        decisions: `(sources,)` int, each source's reference decision.
+        key: names the image for the caller.
+        pixels: the anonymized image, `(H, W, 3)` uint8.
+        decisions: `(sources,)` int, the decision that each source is to keep, avoid or reach.
         sources: the classifiers to convince.
-        settings: bound, confidence, steps and seed.
+        settings: options of the loop.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         views: what the sources see of `pixels`, if that is known already.
         soft_labels: per source `(classes,)`, its probabilities on the original, for the loss
@@ -109,7 +116,7 @@ def prepare(
     Raises:
         UsageError: when the loss is `soft` and there are no soft labels.
     """
-    if settings.loss == "soft" and soft_labels is None:
+    if settings.needs_soft_labels and soft_labels is None:
         raise UsageError("the loss soft needs the sources' probabilities on the originals")
     canvas = Canvas(pixels.shape[0], pixels.shape[1])
     matrices = [canvas.matrices(classifier.config) for classifier in sources.classifiers]
@@ -125,7 +132,7 @@ def prepare(
         decisions=np.asarray(decisions, np.int32),
         soft_labels=tuple(
             np.asarray(
-                soft_labels[i] if soft_labels and settings.loss == "soft" else (), np.float32
+                soft_labels[i] if soft_labels and settings.needs_soft_labels else (), np.float32
             )
             for i in range(len(matrices))
         ),
@@ -140,26 +147,25 @@ def prepare(
 
 
 def final_steps_of(settings: Settings, steps: int) -> tuple[np.int32, np.int32]:
-    """How many of so many steps are final ones, and how many of these unconditional."""
+    """How many of `steps` steps are final ones, and how many of these unconditional; int32."""
     final = round(settings.final_fraction * steps)
     return np.int32(final), np.int32(math.ceil(final / UNCONDITIONAL))
 
 
 def blank(sources: Ensemble, settings: Settings) -> Problem:
     """A problem of zeros, for a slot that holds no image."""
-    soft = settings.loss == "soft"
     sizes = [classifier.config.input_size for classifier in sources.classifiers]
     matrices = tuple(np.zeros((size, CANVAS), np.float32) for size in sizes)
-    room = np.zeros(LAYOUT, np.uint8)
+    no_room = np.zeros(LAYOUT, np.uint8)
     return Problem(
         views=tuple(np.zeros((size, size, 3), np.uint8) for size in sizes),
         rows=matrices,
         columns=matrices,
-        below=room,
-        above=room,
+        below=no_room,
+        above=no_room,
         decisions=np.zeros(len(sizes), np.int32),
         soft_labels=tuple(
-            np.zeros(classifier.config.num_classes if soft else 0, np.float32)
+            np.zeros(classifier.config.num_classes if settings.needs_soft_labels else 0, np.float32)
             for classifier in sources.classifiers
         ),
         confidence=np.float32(0),

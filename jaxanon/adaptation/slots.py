@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Generic
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,9 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxanon.adaptation import chunk
-from jaxanon.adaptation.problem import LAYOUT, Job, Problem
+from jaxanon.adaptation.attempt import Attempt, Finished
+from jaxanon.adaptation.ensemble_modes import ENSEMBLE_MODES
+from jaxanon.adaptation.problem import LAYOUT, K, Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State
 from jaxanon.classifiers.ensemble import Ensemble
@@ -28,48 +30,12 @@ from jaxanon.errors import DeviceMemoryError, UsageError
 from jaxanon.runtime import devices
 
 RESERVE = 0.9
-"""Share of the free memory that the program may take."""
+"""Share of the device's free memory that the compiled program may take."""
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, eq=False)
-class Attempt:
-    """An image with what is asked of it this time.
-
-    Attributes:
-        job: the image.
-        problem: with the confidence to reach and the steps left.
-        start: perturbation to begin with, `(canvas, 3, canvas)` int16 levels; None is no change.
-        steps: made in earlier attempts.
-        retries: times that it has been put back.
-        checks: verifications of its saved file so far.
-    """
-
-    job: Job
-    problem: Problem
-    start: np.ndarray | None = None
-    steps: int = 0
-    retries: int = 0
-    checks: int = 0
-
-
-@dataclass(frozen=True)
-class Finished:
-    """An attempt that came out; its arrays may still be on their way from the device, if not here.
-
-    Attributes:
-        attempt: what went in.
-        levels: `(1, canvas, 3, canvas)` int16.
-        steps: `(1,)` int32.
-    """
-
-    attempt: Attempt
-    levels: Array | np.ndarray
-    steps: Array | np.ndarray
-
-
 def wanted_slots(slots: int | None, mesh: Mesh) -> int:
-    """Images per device: the number given, or what suits the kind of device.
+    """Images adapted at once on each device: the number given, or what suits the kind of device.
 
     Raises:
         UsageError: when it is below 1.
@@ -79,17 +45,17 @@ def wanted_slots(slots: int | None, mesh: Mesh) -> int:
     return slots or devices.at_once(mesh)
 
 
-class Slots:
+class Slots(Generic[K]):
     """A batch of images under adaptation, on all devices of the sources.
 
     Args:
         sources: the classifiers whose gradients are followed.
         settings: options of the loop.
-        slots: images per device; by default what the kind of device likes. Either is halved until
+        slots: images per device; by default what suits the kind of device. Either is halved until
             the compiled program fits into the memory.
-        length: steps per call of the compiled program; by default 1 where images stop as soon as
-            they are done (masked steps are wasted) and on CPUs (XLA runs convolutions inside a
-            compiled loop on one core there), else 4.
+        length: gradient steps per call of the compiled program; by default 1 where images stop as
+            soon as they are done (masked steps are wasted) and on CPUs (XLA runs convolutions
+            inside a compiled loop on one core there), else 4.
         lag: chunks handed to the device before the flags of the first are read, less one. By
             default 0 on CPUs, where host and device are the same cores and a late flag is a wasted
             step, else 1: the device never waits for the host.
@@ -106,17 +72,18 @@ class Slots:
         length: int | None = None,
         lag: int | None = None,
     ) -> None:
-        kind = sources.mesh.devices.flat[0].platform
+        platform = sources.mesh.devices.flat[0].platform
         wanted = wanted_slots(slots, sources.mesh)
+        mode = settings.ensemble_mode
         classes = {classifier.config.num_classes for classifier in sources.classifiers}
-        if settings.ensemble_mode == "logits" and len(classes) > 1:
+        if ENSEMBLE_MODES[mode].equal_classes and len(classes) > 1:
             raise UsageError(
-                f"ensemble_mode=logits needs sources of equal classes, not of {sorted(classes)}; "
+                f"ensemble_mode={mode} needs sources of equal classes, not of {sorted(classes)}; "
                 "use ensemble_mode=losses"
             )
         if length is None:
-            length = 4 if kind != "cpu" and settings.spends_all else 1
-        self.lag = int(kind != "cpu") if lag is None else lag
+            length = 4 if platform != "cpu" and settings.spends_all else 1
+        self.lag = int(platform != "cpu") if lag is None else lag
         self.sources, self.settings, self.length = sources, settings, length
         self._compiled = settings.compiled()
         self._problems: Problem
@@ -133,35 +100,37 @@ class Slots:
 
     @property
     def total(self) -> int:
-        """Images at once, on all devices."""
+        """Number of slots, on all devices."""
         return len(self._held)
 
     @property
     def free(self) -> int:
-        """Slots that hold no image."""
+        """Number of slots that hold no image."""
         return self._held.count(None)
 
     @property
     def busy(self) -> int:
-        """Slots that hold one."""
+        """Number of slots that hold an image."""
         return self.total - self.free
 
-    def put(self, attempt: Attempt) -> None:
-        """Start an attempt in a free slot, of the device with most of them."""
+    def put(self, attempt: Attempt[K]) -> None:
+        """Start an attempt in a free slot, on the device that has most of them."""
         index = min(
             (index for index, held in enumerate(self._held) if held is None),
-            key=lambda index: (index % self._each, index),
+            key=lambda index: (index % self._slots_per_device, index),
         )
         start = attempt.start
         if start is None:
             start = np.zeros(LAYOUT, np.int16)
         mesh = self.sources.mesh
-        new = jax.device_put((attempt.problem, start, np.int32(index)), devices.shared(mesh))
-        slots = (self._problems, self._states)
-        self._problems, self._states = chunk.put(self._compiled, self._each, mesh, slots, new)
+        entry = jax.device_put((attempt.problem, start, np.int32(index)), devices.shared(mesh))
+        buffers = (self._problems, self._states)
+        self._problems, self._states = chunk.put(
+            self._compiled, self._slots_per_device, mesh, buffers, entry
+        )
         self._held[index] = attempt
 
-    def advance(self) -> list[Finished]:
+    def advance(self) -> list[Finished[K]]:
         """Hand a chunk to the device, and take out what an earlier one (`lag`) has finished."""
         if self.busy:
             self._launch()
@@ -183,14 +152,16 @@ class Slots:
             self._held[index] = None
         return finished
 
-    def _take(self, index: int, attempt: Attempt) -> Finished:
-        device, place = divmod(index, self._each)
+    def _take(self, index: int, attempt: Attempt[K]) -> Finished[K]:
+        """Ask the device for the result in a slot; the arrays may arrive later."""
+        device, local_index = divmod(index, self._slots_per_device)
         mesh = self.sources.mesh
-        at = jax.device_put(np.int32(place), devices.shared(mesh))
-        change, steps = chunk.take(mesh, self._states, at)
-        return Finished(attempt, devices.shard(change, device), devices.shard(steps, device))
+        place = jax.device_put(np.int32(local_index), devices.shared(mesh))
+        levels, steps = chunk.take(mesh, self._states, place)
+        return Finished(attempt, devices.shard(levels, device), devices.shard(steps, device))
 
     def _launch(self) -> None:
+        """Hand a chunk of steps to the device."""
         self.sources.meter.chunk(self.busy, self.total)
         self.sources.meter.begin()
         try:
@@ -209,7 +180,7 @@ class Slots:
         done.copy_to_host_async()
         self._flights.append((done, tuple(self._held)))
 
-    def halve(self) -> list[Attempt]:
+    def halve(self) -> list[Attempt[K]]:
         """Begin anew with half of the slots; returns the attempts that were under way.
 
         Raises:
@@ -218,40 +189,46 @@ class Slots:
         under_way = [attempt for attempt in self._held if attempt is not None]
         for _ in self._flights:
             self.sources.meter.end()
-        if self._each == 1:
+        if self._slots_per_device == 1:
             raise DeviceMemoryError(
                 "the device's memory does not hold one image; take fewer sources, or --devices of "
                 "more memory"
             )
-        log.warning("out of memory with %d slots; going on with half of them", self._each)
+        slots = self._slots_per_device
+        log.warning("out of memory with %d slots; going on with half of them", slots)
         del self._problems, self._states
-        self._arrange(self._each // 2)
+        self._arrange(slots // 2)
         return under_way
 
     def _arrange(self, wanted: int) -> None:
         """Empty slots, as many of the wanted ones as fit; compiles the program for them."""
         mesh = self.sources.mesh
-        room = devices.free_memory(mesh)
-        weights = sum(leaf.nbytes for leaf in jax.tree.leaves(self._params))  # there already
-        each, need = wanted, self._need(wanted)
-        while room is not None and each > 1 and need - weights > RESERVE * room:
-            each //= 2
-            halved = (need - weights) // 2 + weights
-            # Compiled again only where it may fit: that takes long.
-            fits = halved - weights <= RESERVE * room
-            need = self._need(each) if fits or each == 1 else halved
-        if each < wanted:
-            text = "%d slots per device instead of %d: they take %.1f of %.1f GB that are free"
-            log.warning(text, each, wanted, (need - weights) / 1e9, (room or 0) / 1e9)
-        self.memory = need
-        self._each = each
-        self._held: list[Attempt | None] = [None] * (each * mesh.size)
-        self._flights: deque[tuple[Array, Sequence[Attempt | None]]] = deque()
-        empty: tuple[Problem, State] = jax.tree.map(
+        slots, self.memory = self._that_fit(wanted)
+        self._slots_per_device = slots
+        self._held: list[Attempt[K] | None] = [None] * (slots * mesh.size)
+        self._flights: deque[tuple[Array, Sequence[Attempt[K] | None]]] = deque()
+        empty: chunk.Buffers = jax.tree.map(
             lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), devices.split(mesh)),
-            chunk.shapes(self.sources, self._compiled, each),
+            chunk.shapes(self.sources, self._compiled, slots),
         )
         self._problems, self._states = empty
 
-    def _need(self, each: int) -> int:
-        return chunk.need(self.sources, self._compiled, self.length, self._params, each)
+    def _that_fit(self, wanted: int) -> tuple[int, int]:
+        """How many of the wanted slots per device fit, and the bytes that each device needs."""
+        room = devices.free_memory(self.sources.mesh)
+        weights = sum(leaf.nbytes for leaf in jax.tree.leaves(self._params))  # there already
+        slots, need = wanted, self._need(wanted)
+        while room is not None and slots > 1 and need - weights > RESERVE * room:
+            slots //= 2
+            halved = (need - weights) // 2 + weights
+            # Compiled again only where it may fit: that takes long.
+            fits = halved - weights <= RESERVE * room
+            need = self._need(slots) if fits or slots == 1 else halved
+        if slots < wanted:
+            text = "%d slots per device instead of %d: they take %.1f of %.1f GB that are free"
+            log.warning(text, slots, wanted, (need - weights) / 1e9, (room or 0) / 1e9)
+        return slots, need
+
+    def _need(self, slots: int) -> int:
+        """Bytes that each device needs for so many slots; compiles the program."""
+        return chunk.need(self.sources, self._compiled, self.length, self._params, slots)

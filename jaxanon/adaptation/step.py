@@ -18,16 +18,18 @@ from jaxanon.adaptation.settings import Settings
 
 
 class State(NamedTuple):
-    """Where one image stands.
+    """Where one image stands between two gradient steps.
 
     Attributes:
-        delta: `(canvas, 3, canvas)` perturbation, in units of one.
-        optimizer: optax's state.
-        variance: the last step's, see `Slope`; None without variance tuning.
+        delta: `(canvas, 3, canvas)` perturbation; 1 is the range of a pixel.
+        optimizer: optax's state of the update rule.
+        variance: how the last step's gradients nearby differed from its own, see `Slope`; None
+            without variance tuning.
         streak: steps in a row in which all sources were convinced; int32 scalar.
-        settled: the image as it is convinced the sources when the final steps began; bool scalar.
-        steps: made so far; int32 scalar.
-        done: no further step is wanted; bool scalar.
+        settled: whether the image without random transforms convinced the sources when the final
+            steps began; bool scalar.
+        steps: gradient steps made so far; int32 scalar.
+        done: whether no further step is wanted; bool scalar.
     """
 
     delta: Array
@@ -40,10 +42,14 @@ class State(NamedTuple):
 
 
 def smooth(gradient: Array, deviation: float) -> Array:
-    """A gradient `(canvas, 3, canvas)` smoothed by a Gaussian, of `deviation` cells.
+    """A gradient smoothed by a Gaussian, each channel by itself.
 
     Source: Dong et al., "Evading Defenses to Transferable Adversarial Examples by
     Translation-Invariant Attacks", CVPR 2019 (TI).
+
+    Args:
+        gradient: `(canvas, 3, canvas)`.
+        deviation: standard deviation of the Gaussian, in cells of the canvas.
     """
     size = gradient.shape[0]
     distance = np.arange(size)[:, None] - np.arange(size)[None]
@@ -55,7 +61,7 @@ def smooth(gradient: Array, deviation: float) -> Array:
 
 
 def proportional() -> optax.GradientTransformation:
-    """Divide by the mean size of the entries that are not zero, and cut off what is above two.
+    """Divide gradients by the mean size of their entries that are not zero; clip to two.
 
     Pixels that matter little to the sources stay nearly as they are, where a sign would move them
     as far as all others.
@@ -69,7 +75,9 @@ def proportional() -> optax.GradientTransformation:
 
 
 def update_rule(settings: Settings) -> optax.GradientTransformation:
-    """Smooth, normalise, accumulate, sign (or what `rule` says), scale.
+    """The update rule of the settings: smooth, normalise, accumulate, take the sign, scale.
+
+    With the rule `proportional`, `proportional` stands in place of the sign.
 
     Source: Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018 (MI-FGSM); with
     momentum 0 it is the basic iterative method of Kurakin et al., 2016. The norm is Euclidean.
@@ -90,7 +98,7 @@ def update_rule(settings: Settings) -> optax.GradientTransformation:
 
 
 def init(settings: Settings, delta: Array) -> State:
-    """The state before the first step."""
+    """The state of an image before its first step, at the perturbation `(canvas, 3, canvas)`."""
     return State(
         delta=delta,
         optimizer=update_rule(settings).init(delta),
@@ -102,18 +110,18 @@ def init(settings: Settings, delta: Array) -> State:
     )
 
 
-def levels(room: ArrayLike) -> Array:
-    """Whole levels as pixel values, in units of one."""
-    return jnp.asarray(room, jnp.float32) / 255
+def from_levels(levels: ArrayLike) -> Array:
+    """Whole levels (1/255) as float32 pixel values, where 1 is the range of a pixel."""
+    return jnp.asarray(levels, jnp.float32) / 255
 
 
 def steps_left(problem: Problem, state: State) -> Array:
-    """How many may still be made; int32 scalar."""
+    """How many gradient steps an image may still make; int32 scalar."""
     return jnp.asarray(problem.steps) - state.steps
 
 
 def plain(settings: Settings, problem: Problem, state: State) -> Array:
-    """Whether the next step looks at the image without random changes; bool scalar."""
+    """Whether an image's next step looks at the image without random changes; bool scalar."""
     if not settings.random:
         return jnp.asarray(True)
     left = steps_left(problem, state)
@@ -121,7 +129,7 @@ def plain(settings: Settings, problem: Problem, state: State) -> Array:
 
 
 def forgetting(settings: Settings, state: State, when: Array) -> State:
-    """The state with momentum and variance as at the start, where asked for; scalar bool."""
+    """The state, with momentum and variance as at the start where `when`, a bool scalar, holds."""
     fresh = init(settings, state.delta)
     optimizer, variance = jax.tree.map(
         partial(jnp.where, when),
@@ -132,7 +140,7 @@ def forgetting(settings: Settings, state: State, when: Array) -> State:
 
 
 def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> State:
-    """Stop at the present perturbation, or move by one gradient step.
+    """An image's state after it stopped at its present perturbation, or made one gradient step.
 
     The forward pass that gave the gradient also tells whether to stop, so an image that arrives
     already convinced is left as it is. A state that is done passes unchanged.
@@ -157,7 +165,7 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     gradient = slope.gradient if begun.variance is None else slope.gradient + begun.variance
     free = jnp.maximum(problem.below, problem.above) > 0
     updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), begun.optimizer)
-    lower, upper = levels(problem.below) * -1, levels(problem.above)
+    lower, upper = from_levels(problem.below) * -1, from_levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper
     )

@@ -1,7 +1,7 @@
 """From jobs to adapted images: keeps the slots full, checks what comes out, puts failures back.
 
 The device never waits for the host if it can be helped: images are prepared in one thread and
-checked in another, while this one keeps the slots filled.
+checked in another, while the caller's thread keeps the slots filled.
 """
 
 from __future__ import annotations
@@ -9,168 +9,150 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, Generic
 
 import jax
 import numpy as np
 
-from jaxanon.adaptation.problem import LAYOUT, Job, final_steps_of
-from jaxanon.adaptation.slots import Attempt, Finished, Slots
+from jaxanon.adaptation.attempt import Adapted, Attempt, Finished, next_attempt
+from jaxanon.adaptation.problem import LAYOUT, Job, K
+from jaxanon.adaptation.slots import Slots
 from jaxanon.runtime import devices
 
-
-@dataclass(frozen=True, eq=False)
-class Adapted:
-    """An image that came out of the loop.
-
-    Attributes:
-        job: what went in.
-        levels: the perturbation on the canvas, `(canvas, 3, canvas)` int16.
-        steps: gradient steps made, over all attempts.
-        retries: times it had been put back, as it failed its check.
-        spent: whether it made all steps of its attempt.
-        checks: that it had before.
-    """
-
-    job: Job
-    levels: np.ndarray
-    steps: int
-    retries: int
-    spent: bool = False
-    checks: int = 0
-
-    @cached_property
-    def image(self) -> np.ndarray:
-        """The adapted image, `(H, W, 3)` uint8."""
-        return self.job.canvas.add(self.job.pixels, self.levels.swapaxes(1, 2))
+Check = Callable[[Sequence[Adapted[K]]], Sequence[bool]]
+"""Says of each image that came out of the loop whether it needs no further attempt."""
 
 
-Check = Callable[[Sequence[Adapted]], Sequence[bool]]
-
-
-def stream(batches: Iterable[Sequence[Job]], slots: Slots, check: Check) -> Iterator[Adapted]:
+def stream(
+    batches: Iterable[Sequence[Job[K]]], slots: Slots[K], check: Check[K]
+) -> Iterator[Adapted[K]]:
     """Adapt images as their turn comes; yields each once, in the order of completion.
 
     Args:
-        batches: of jobs; drawn, in a thread of its own, while fewer wait than there are slots.
+        batches: jobs, some at a time; drawn, in a thread of its own, while fewer images wait than
+            there are slots.
         slots: the running batch, empty.
-        check: told what came out of the loop, up to the ensemble's batch at once; answers, per
-            image, whether it is fine. Runs in a thread of its own. What is not fine goes back,
-            from where it stands, with a larger `confidence`, `settings.max_retries` times and while
-            steps are left; after that it is yielded as it is.
+        check: asked about images that came out of the loop, up to the ensemble's batch at once;
+            answers, per image, whether it needs no further attempt. Runs in a thread of its own.
+            What it refuses goes back, from where it stands, with a larger `confidence`,
+            `settings.max_retries` times and while steps are left; after that it is yielded as it
+            is.
     """
-    source = iter(batches)
-    threads = ThreadPoolExecutor(2, thread_name_prefix="jaxanon")
-    incoming: Future[Sequence[Job] | None] | None = threads.submit(next, source, None)
-    checking: Future[list[tuple[Adapted, bool]]] | None = None
-    ready: deque[Attempt] = deque()
-    unchecked: deque[Finished] = deque()
-    crowd = 2 * slots.sources.batch  # what passes by the slots must not pile up before the check
-    try:
-        while True:
-            room = len(ready) < slots.total and len(unchecked) < crowd
-            if incoming and incoming.done() and room:
-                jobs = incoming.result()
-                incoming = None if jobs is None else threads.submit(next, source, None)
-                ready.extend(Attempt(job, job.problem) for job in jobs or () if not job.fixed)
-                unchecked.extend(_untouched(job) for job in jobs or () if job.fixed)
-            if checking and checking.done():
-                for item, fine in checking.result():
-                    again = None if fine else _again(item, slots)
-                    if again is None:
-                        yield item
-                    else:
-                        ready.appendleft(again)
-                checking = None
-            unchecked.extend(_advance(slots, ready))
-            starving = slots.free and not ready
-            if (
-                checking is None
-                and unchecked
-                and (len(unchecked) >= slots.sources.batch or starving)
-            ):
-                part = [
-                    unchecked.popleft() for _ in range(min(len(unchecked), slots.sources.batch))
-                ]
-                checking = threads.submit(_checked, part, check)
-            if not slots.busy and not ready:
-                drawn = incoming if len(unchecked) < crowd else None
-                pending: list[Future[Any]] = [f for f in (drawn, checking) if f]
-                if not pending:
+    yield from Scheduler(batches, slots, check).run()
+
+
+class Scheduler(Generic[K]):
+    """Where every image of a stream is: to be drawn, ready, in a slot, unchecked or being checked.
+
+    Args:
+        batches: jobs, see `stream`.
+        slots: the running batch, see `stream`.
+        check: asked about images that came out of the loop, see `stream`.
+    """
+
+    def __init__(
+        self, batches: Iterable[Sequence[Job[K]]], slots: Slots[K], check: Check[K]
+    ) -> None:
+        self._batches, self._slots, self._check = iter(batches), slots, check
+        self._ready: deque[Attempt[K]] = deque()
+        self._unchecked: deque[Finished[K]] = deque()
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="jaxanon")
+        self._incoming: Future[Sequence[Job[K]] | None] | None = self._ask_for_jobs()
+        self._checking: Future[list[tuple[Adapted[K], bool]]] | None = None
+
+    def run(self) -> Iterator[Adapted[K]]:
+        """Adapt all images; yields each once, in the order of completion."""
+        try:
+            while True:
+                self._draw()
+                yield from self._collect_checks()
+                self._advance()
+                self._submit_check()
+                if not self._slots.busy and not self._ready and not self._wait():
                     return
-                wait(pending, return_when=FIRST_COMPLETED)
-    finally:
-        threads.shutdown(wait=True, cancel_futures=True)
-        if hasattr(source, "close"):
-            source.close()
+        finally:
+            self._threads.shutdown(wait=True, cancel_futures=True)
+            if hasattr(self._batches, "close"):
+                self._batches.close()
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether so many wait for a check that those which need no slot must not join them."""
+        return len(self._unchecked) >= 2 * self._slots.sources.batch
+
+    def _ask_for_jobs(self) -> Future[Sequence[Job[K]] | None]:
+        return self._threads.submit(next, self._batches, None)
+
+    def _draw(self) -> None:
+        """Take over the jobs that have been drawn, if there is room, and ask for more."""
+        room = len(self._ready) < self._slots.total and not self._crowded
+        if not (self._incoming and self._incoming.done() and room):
+            return
+        jobs = self._incoming.result()
+        self._incoming = None if jobs is None else self._ask_for_jobs()
+        for job in jobs or ():
+            if job.fixed:
+                self._unchecked.append(_untouched(job))
+            else:
+                self._ready.append(Attempt(job, job.problem))
+
+    def _collect_checks(self) -> Iterator[Adapted[K]]:
+        """Yield the images that need no further attempt, or get none; put the others back."""
+        if not (self._checking and self._checking.done()):
+            return
+        for adapted, fine in self._checking.result():
+            attempt = None if fine else next_attempt(adapted, self._slots.settings)
+            if attempt is None:
+                yield adapted
+            else:
+                self._ready.appendleft(attempt)
+        self._checking = None
+
+    def _advance(self) -> None:
+        """Fill the slots and let them run; with half of them once memory runs out."""
+        slots, ready = self._slots, self._ready
+        try:
+            while slots.free and ready:
+                slots.put(ready[0])
+                ready.popleft()
+            if not slots.free:
+                slots.sources.meter.steady()
+            self._unchecked.extend(slots.advance())
+        except jax.errors.JaxRuntimeError as error:
+            if not devices.out_of_memory(error):
+                raise
+            ready.extendleft(reversed(slots.halve()))
+
+    def _submit_check(self) -> None:
+        """Have a batch checked, or fewer images where nothing else is left for the device."""
+        batch = self._slots.sources.batch
+        starving = self._slots.free and not self._ready
+        enough = len(self._unchecked) >= batch or (self._unchecked and starving)
+        if self._checking is None and enough:
+            count = min(len(self._unchecked), batch)
+            part = [self._unchecked.popleft() for _ in range(count)]
+            self._checking = self._threads.submit(_checked, part, self._check)
+
+    def _wait(self) -> bool:
+        """Wait for new jobs or for a check; returns whether there was anything to wait for."""
+        drawn = None if self._crowded else self._incoming
+        pending: list[Future[Any]] = [f for f in (drawn, self._checking) if f]
+        if pending:
+            wait(pending, return_when=FIRST_COMPLETED)
+        return bool(pending)
 
 
-def _untouched(job: Job) -> Finished:
-    """What needs no slot, as it would come out of one."""
-    return Finished(
-        Attempt(job, job.problem), np.zeros((1, *LAYOUT), np.int16), np.zeros(1, np.int32)
-    )
+def _untouched(job: Job[K]) -> Finished[K]:
+    """An image that needs no slot, as it would come out of one."""
+    levels, steps = np.zeros((1, *LAYOUT), np.int16), np.zeros(1, np.int32)
+    return Finished(Attempt(job, job.problem), levels, steps)
 
 
-def _advance(slots: Slots, ready: deque[Attempt]) -> list[Finished]:
-    """Fill the slots and let them run; with half of them once memory runs out."""
-    try:
-        while slots.free and ready:
-            slots.put(ready[0])
-            ready.popleft()
-        if not slots.free:
-            slots.sources.meter.steady()
-        return slots.advance()
-    except jax.errors.JaxRuntimeError as error:
-        if not devices.out_of_memory(error):
-            raise
-        ready.extendleft(reversed(slots.halve()))
-        return []
-
-
-def _checked(part: Sequence[Finished], check: Check) -> list[tuple[Adapted, bool]]:
+def _checked(part: Sequence[Finished[K]], check: Check[K]) -> list[tuple[Adapted[K], bool]]:
     """Fetch what the device made, and have it checked."""
-    made = jax.device_get([(item.levels, item.steps) for item in part])
+    arrays = jax.device_get([(finished.levels, finished.steps) for finished in part])
     adapted = [
-        Adapted(
-            item.attempt.job,
-            levels,
-            int(steps) + item.attempt.steps,
-            item.attempt.retries,
-            spent=int(steps) >= int(np.asarray(item.attempt.problem.steps)),
-            checks=item.attempt.checks,
-        )
-        for item, ((levels,), (steps,)) in zip(part, made, strict=True)
+        Adapted(finished.attempt, levels, int(steps))
+        for finished, ((levels,), (steps,)) in zip(part, arrays, strict=True)
     ]
     return list(zip(adapted, check(adapted), strict=True))
-
-
-def _again(item: Adapted, slots: Slots) -> Attempt | None:
-    """A further attempt for what failed its check; None where retries or steps are spent.
-
-    Where there are final steps, it consists of them: random transforms would lead away again. What
-    has merely come to the end of `verify_every` steps goes on with as many more.
-    """
-    settings = slots.settings
-    left = settings.steps - item.steps
-    onwards = bool(settings.verify_every) and (item.spent or settings.spends_all)
-    if item.job.fixed or left <= 0 or (item.retries >= settings.max_retries and not onwards):
-        return None
-    if item.checks + 1 >= settings.max_verifications:
-        return None  # as many as the guarantee counts on
-    left = settings.steps_to_verification(left)
-    retries, seed = item.retries + 1, item.retries + 1  # other transforms
-    final = unconditional = np.int32(left if settings.final_fraction else 0)
-    if onwards:
-        retries, seed = item.retries, item.steps << 8
-        final, unconditional = final_steps_of(settings, left)
-    problem = item.job.problem._replace(
-        confidence=np.float32(settings.confidence + settings.confidence_step * retries),
-        steps=np.int32(left),
-        seed=np.asarray(item.job.problem.seed, np.uint32) ^ np.uint32(seed),
-        final_steps=final,
-        unconditional_steps=unconditional,
-    )
-    return Attempt(item.job, problem, item.levels, item.steps, retries, item.checks + 1)

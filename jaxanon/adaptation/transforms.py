@@ -1,8 +1,9 @@
-"""Random changes of a view, drawn anew for each gradient step: what makes an image transfer.
+"""Random transforms of a view, drawn anew for each gradient step: what makes an image transfer.
 
 Each is a pure function `(view, key, strength) -> view`, `(size, size, 3)` of pixels in [0, 1]. They
 are named and put in a row by a text such as `resize:0.2,flip:0.5`; an expectation over what may
 happen to a published image (`flip`, `shift`, `rotate`, `jpeg`, `noise`) is written the same way.
+A new transform is a function and a row of `TRANSFORMS`.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from jaxanon.errors import UsageError, unknown
 
 
 class Transform(NamedTuple):
-    """A change, and what its strength may be.
+    """A random transform of a view, and what its strength may be.
 
     Attributes:
-        change: `(view, key, strength) -> view`.
-        strength: when none is given.
-        least, most: what it may be.
-        whole: whether it is a whole number.
+        change: the transform itself, `(view, key, strength) -> view`.
+        strength: the strength where the text names none.
+        least, most: smallest and largest strength allowed.
+        whole: whether the strength must be a whole number.
     """
 
     change: Callable[[Array, Array, float], Array]
@@ -38,18 +39,18 @@ class Transform(NamedTuple):
 
 
 def colour(view: Array, key: Array, strength: float) -> Array:
-    """Contrast changed by a factor of up to `exp(strength)`, brightness by up to `strength`."""
+    """The view, its contrast changed by up to `exp(strength)`, its brightness by `strength`."""
     contrast, brightness = jax.random.uniform(key, (2,), minval=-strength, maxval=strength)
     return jnp.asarray(view * jnp.exp(contrast) + brightness)
 
 
 def noise(view: Array, key: Array, strength: float) -> Array:
-    """Gaussian noise of this standard deviation added."""
+    """The view plus Gaussian noise of this standard deviation."""
     return view + strength * jax.random.normal(key, view.shape)
 
 
 def scale(view: Array, key: Array, copies: float) -> Array:
-    """The view divided by 1, 2, 4, ..., one of so many.
+    """The view, darkened: divided by one of the first so many powers of two (1, 2, 4, ...).
 
     Source: Lin et al., "Nesterov Accelerated Gradient and Scale Invariance for Adversarial
     Attacks", ICLR 2020 (SI). There all copies are averaged at every step, at as many times the
@@ -59,7 +60,7 @@ def scale(view: Array, key: Array, copies: float) -> Array:
 
 
 def mix(view: Array, key: Array, weight: float) -> Array:
-    """A generated picture added, with this weight.
+    """The view plus a generated picture times this weight.
 
     Source: Wang et al., "Admix: Enhancing the Transferability of Adversarial Attacks", ICCV 2021,
     with pictures of `dead_leaves_images` in place of neighbours in the batch. There the sum is
@@ -71,7 +72,9 @@ def mix(view: Array, key: Array, weight: float) -> Array:
 
 
 def local(view: Array, key: Array, blocks: float) -> Array:
-    """One cell of a grid of so many by so many alone, the rest grey; the whole one time in ten.
+    """One cell of the view alone, the rest grey; in one case of ten the whole view.
+
+    The cells are those of a grid of `blocks` by `blocks`.
 
     Source: Zeng et al., "Everywhere Attack: Attacking Locally and Globally to Boost Targeted
     Transferability", AAAI 2025: each region is to convince on its own. There nine cells of four
@@ -101,35 +104,42 @@ TRANSFORMS = {
     "noise": Transform(noise, 0.02, 0, 1),
     "jpeg": Transform(jpeg, 75, 1, 100, whole=True),
 }
+"""Name of a transform in `Settings.transforms` -> the transform."""
 
 
 def parse(text: str) -> tuple[tuple[str, float], ...]:
-    """Names and strengths of `name:strength,name,...`; nothing for an empty text.
+    """Names and strengths of the transforms in `name:strength,name,...`; none for an empty text.
 
     Raises:
-        UsageError: for a name that is none, or a strength that cannot be.
+        UsageError: for a name that is no transform's, or a strength out of its range.
     """
-    found = []
+    parsed = []
     for part in filter(None, text.split(",")):
-        name, _, given = part.strip().partition(":")
+        name, _, number = part.strip().partition(":")
         if name not in TRANSFORMS:
             raise UsageError(f"transforms={text}: {unknown('transform', name, TRANSFORMS)}")
         transform = TRANSFORMS[name]
         kind = "a whole number, " if transform.whole else ""
         wanted = f"{kind}{transform.least:g} to {transform.most:g}"
         try:
-            strength = float(given) if given else transform.strength
+            strength = float(number) if number else transform.strength
         except ValueError:
             raise UsageError(f"the strength of transform {part!r} must be {wanted}") from None
         whole = strength == int(strength) if abs(strength) <= transform.most else False
         if not transform.least <= strength <= transform.most or (transform.whole and not whole):
             raise UsageError(f"the strength of transform {part!r} must be {wanted}")
-        found.append((name, strength))
-    return tuple(found)
+        parsed.append((name, strength))
+    return tuple(parsed)
 
 
 def changed(text: str, view: Array, key: Array) -> Array:
-    """The view after all changes named in the text, one after the other."""
+    """A view after all transforms that the text names, one after the other.
+
+    Args:
+        text: names and strengths, such as `resize:0.2,flip`.
+        view: `(size, size, 3)` of pixels in [0, 1].
+        key: random key that determines all of them.
+    """
     for i, (name, strength) in enumerate(parse(text)):
         view = TRANSFORMS[name].change(view, jax.random.fold_in(key, i), strength)
     return view

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.stream import Adapted
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.io.images import decode, encode
@@ -125,7 +125,7 @@ class Verification:
     def _unchanged(self, adapted: Adapted[ImageState], cap: Cap) -> tuple[Record, bytes] | None:
         """Record and bytes of the anonymized image, saved as it is; None where it fails."""
         state = adapted.job.key
-        unchanged = Adapted(adapted.job, np.zeros_like(adapted.levels), 0, 0)
+        unchanged = Adapted.unchanged(adapted.job)
         file = self._save(unchanged)
         if file is None:
             return None

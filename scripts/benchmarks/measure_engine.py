@@ -35,9 +35,10 @@ from typing import Any
 
 import numpy as np
 
-from jaxanon.adaptation.problem import prepare
+from jaxanon.adaptation.attempt import Attempt, Finished
+from jaxanon.adaptation.problem import K, prepare
 from jaxanon.adaptation.settings import preset
-from jaxanon.adaptation.slots import Attempt, Finished, Slots
+from jaxanon.adaptation.slots import Slots
 from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.random_weights import random_classifier
@@ -64,7 +65,7 @@ STUDY = (
 )
 
 
-class WithoutRefill(Slots):
+class WithoutRefill(Slots[K]):
     """Slots that, once running, take images only when all are empty."""
 
     _running = False
@@ -77,7 +78,7 @@ class WithoutRefill(Slots):
     def free(self) -> int:
         return 0 if self._running else self.total - self.busy
 
-    def advance(self) -> list[Finished]:
+    def advance(self) -> list[Finished[K]]:
         """As the others do."""
         self._running = True
         finished = super().advance()

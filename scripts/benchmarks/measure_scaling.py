@@ -22,9 +22,10 @@ import jax
 import numpy as np
 from measure_engine import LITE
 
+from jaxanon.adaptation.attempt import Attempt
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
-from jaxanon.adaptation.slots import Attempt, Slots
+from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.random_weights import pixels
@@ -40,11 +41,11 @@ CASES += [(sources, 4, 1) for sources in (1, 2)] + [(3, 8, 2)]
 SIDE = 256
 
 
-def full(classifiers: list[Classifier], slots: int, devices: int) -> Slots:
+def full(classifiers: list[Classifier], slots: int, devices: int) -> Slots[int]:
     """Slots full of images that never end."""
     sources = Ensemble(classifiers, mesh=mesh(devices))
     endless = preset("fast", confidence=float("inf"), steps=100_000)
-    made = Slots(sources, endless, slots // devices, length=1)
+    made = Slots[int](sources, endless, slots // devices, length=1)
     image = (255 * pixels((1, SIDE, SIDE, 3))[0]).astype(np.uint8)
     job = prepare(0, image, np.arange(len(classifiers)), sources, endless)
     while made.free:
