@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jaxanon.io.inputs import InputFile
-from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.io.results import FilePlace
 from jaxanon.pipeline.item import Item, LoadedImage
-from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.whole import bare_run
 
 
 def item(name: str, output: Path, load: Callable[[], LoadedImage]) -> Item:
@@ -19,5 +19,4 @@ def item(name: str, output: Path, load: Callable[[], LoadedImage]) -> Item:
 
 def quiet_run(folder, items, sources, targets, settings, **options) -> Run:
     """A run whose journal lies in the folder."""
-    journal = Journal(OutputFolder(folder).lines(JOURNAL), {})
-    return Run(items, sources, targets, settings, journal, RunOptions(quiet=True, **options))
+    return bare_run(folder, items, sources, targets, settings, RunOptions(quiet=True, **options))

@@ -20,11 +20,9 @@ from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.packaged import demo_photos
-from jaxanon.io.results import OutputFolder
-from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.report import write_json
-from jaxanon.pipeline.run import Run, RunOptions
-from jaxanon.pipeline.whole import whole_items
+from jaxanon.pipeline.run import RunOptions
+from jaxanon.pipeline.whole import bare_run, whole_items
 from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
 
@@ -123,9 +121,8 @@ def _end_to_end(
     with tempfile.TemporaryDirectory(prefix="jaxanon-bench-") as folder:
         out = Path(folder)
         items = whole_items(paths, out, make("blur"))
-        journal = Journal(OutputFolder(out).lines(JOURNAL), {})
         options = RunOptions(mesh=devices, quiet=True)
-        run = Run(items, classifiers, [], preset("fast"), journal, options)
+        run = bare_run(out, items, classifiers, [], preset("fast"), options)
         begin = time.perf_counter()
         report = run.execute()
     summary = report["summary"]

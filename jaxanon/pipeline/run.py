@@ -129,7 +129,7 @@ class Run:
         report = summarise(records, self.roles, origins, self.journal.options, totals)
         return {**report, **self._guarantee(), "timing": self.meter.report()}
 
-    def compile(self) -> Slots:
+    def compile(self) -> Slots[ImageState]:
         """Compile all programs of the run side by side; returns the empty slots."""
         begin = time.perf_counter()
         count = len(self.ensemble.classifiers)
@@ -138,14 +138,14 @@ class Run:
         )
         with self.meter.stage("compile"), gc_paused(), ThreadPoolExecutor(1) as beside:
             forwards = beside.submit(self.ensemble.compile)
-            slots = Slots(self.sources, self.settings, self.slots)
+            slots: Slots[ImageState] = Slots(self.sources, self.settings, self.slots)
             forwards.result()
         text = "compiled in %.0f s; %d images at once, %.1f GB on each of %d devices"
         seconds = time.perf_counter() - begin
         log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)
         return slots
 
-    def _adapt(self, todo: Sequence[Item], slots: Slots) -> None:
+    def _adapt(self, todo: Sequence[Item], slots: Slots[ImageState]) -> None:
         """Take the images through all stages."""
         threads = workers.pool()
         self.meter.start()

@@ -1,4 +1,4 @@
-"""Items for photos that are private as a whole: what demo, benchmarks and experiments run on."""
+"""Short ways to a run, for benchmarks and experiments: whole photos, nothing on record."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
+from jaxanon.classifiers.classifier import Classifier
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputFile, InputImage
-from jaxanon.io.results import FilePlace
+from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
+from jaxanon.pipeline.journal import JOURNAL, Journal
+from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.regions.region import Region
 
 
@@ -43,3 +47,25 @@ def load_whole(image: InputImage, anonymizer: Anonymizer) -> LoadedImage:
     """
     original = decode(image)
     return LoadedImage(original, anonymizer(original, Region()).pixels, None)
+
+
+def bare_run(
+    folder: Path,
+    items: Sequence[Item],
+    sources: Sequence[Classifier],
+    targets: Sequence[Classifier],
+    settings: Settings,
+    options: RunOptions | None = None,
+) -> Run:
+    """A run whose journal lies in a folder and records no options.
+
+    Args:
+        folder: for the journal.
+        items: the images.
+        sources: classifiers to adapt to.
+        targets: classifiers to evaluate only.
+        settings: options of the loop.
+        options: how to go about it; by default quietly.
+    """
+    journal = Journal(OutputFolder(folder).lines(JOURNAL), {})
+    return Run(items, sources, targets, settings, journal, options or RunOptions(quiet=True))
