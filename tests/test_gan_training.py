@@ -15,11 +15,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jaxanon.anonymizers import anonymize
 from jaxanon.anonymizers.gan import checkpoint, curves
 from jaxanon.anonymizers.gan.filler import Filler
 from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.cli import main
 from jaxanon.errors import UsageError
+from jaxanon.regions.region import Region
+from jaxanon.runtime.seeds import content_seed
 
 FEW = ["--size", "16", "--batch", "4", "--every", "2", "--devices", "1"]
 TWO_DEVICES = {
@@ -332,6 +335,17 @@ def test_diagonal_neighbours_are_one_part(filler):
     assert len(calls) == 1
 
 
+def test_it_is_called_from_python_as_an_anonymizer(trained, filler, scene):
+    image, mask = scene
+    out = anonymize(image, "gan", gan=trained, region=Region(mask))
+    around = np.where(mask[..., None], 0, image).astype(np.uint8)
+    np.testing.assert_array_equal(out, filler.fill(image, mask, int(content_seed(around, 0))))
+    with pytest.raises(UsageError, match="give a region with a mask"):
+        anonymize(image, "gan", gan=trained)
+    with pytest.raises(UsageError, match="--method gan needs --gan DIR"):
+        anonymize(image, "gan")
+
+
 def test_photos_that_differ_where_they_are_private_get_the_same_fill(
     trained, tmp_path, tinies, tiny_main
 ):
@@ -358,5 +372,8 @@ def test_photos_that_differ_where_they_are_private_get_the_same_fill(
     outside[15:41, 20:50] = False
     np.testing.assert_array_equal(hidden[outside], shown[outside])
     shutil.rmtree(trained / "samples")  # nothing that the fill depends on
+    report = json.loads((tmp_path / "two-out" / "report.json").read_text())["settings"]
+    assert (report["method"], report["strength"], report["gan"]) == ("gan", None, str(trained))
+    assert len(report["gan_state"]) == 2
     again = [str(w) for w in ("anonymize", tmp_path / "two", *to, *words, "--resume")]
     assert tiny_main(again) == 0

@@ -35,8 +35,9 @@ def make(name: str, seed: int = 0, **options: object) -> Anonymizer:
         raise UsageError(unknown("method", name, ANONYMIZERS))
     kind = ANONYMIZERS[name]
     chosen = {option: value for option, value in options.items() if value is not None}
-    for option in chosen.keys() - kind.Options.help_texts().keys():
-        raise UsageError(_stranger(kind, option, chosen[option]))
+    for option, value in chosen.items():
+        if option not in kind.Options.help_texts():
+            raise UsageError(_stranger(kind, option, value))
     return kind(kind.Options(**chosen), seed)
 
 
