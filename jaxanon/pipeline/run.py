@@ -138,12 +138,16 @@ class Run:
         )
         with self.meter.stage("compile"), gc_paused(), ThreadPoolExecutor(1) as beside:
             forwards = beside.submit(self.ensemble.compile)
-            slots: Slots[ImageState] = Slots(self.sources, self.settings, self.slots)
+            slots = self.make_slots()
             forwards.result()
         text = "compiled in %.0f s; %d images at once, %.1f GB on each of %d devices"
         seconds = time.perf_counter() - begin
         log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)
         return slots
+
+    def make_slots(self) -> Slots[ImageState]:
+        """The running batch of this run, empty; compiles its program."""
+        return Slots(self.sources, self.settings, self.slots)
 
     def _adapt(self, todo: Sequence[Item], slots: Slots[ImageState]) -> None:
         """Take the images through all stages."""

@@ -33,7 +33,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,17 +42,16 @@ from peer_process import Peer
 from PIL import Image
 
 from jaxanon.adaptation.settings import preset
+from jaxanon.anonymizers import make
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.classifiers.weights.port import port
 from jaxanon.evaluation import throughput as benchmark
-from jaxanon.io.images import decode
+from jaxanon.io.images import read_image
 from jaxanon.io.packaged import demo_photos
-from jaxanon.pipeline.item import Item, load_whole
-from jaxanon.pipeline.journal import Journal
 from jaxanon.pipeline.report import write_json
-from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.whole import bare_run, whole_items
 from jaxanon.runtime import memory
 
 LITE = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
@@ -134,7 +132,7 @@ def square(paths: Sequence[Path], folder: Path) -> list[Path]:
     """The photos' centres at `SIDE` by `SIDE` pixels, as PNG files."""
     out = []
     for i, path in enumerate(paths):
-        image = Image.fromarray(decode(path))
+        image = Image.fromarray(read_image(path))
         short = min(image.size)
         left, top = (image.width - short) // 2, (image.height - short) // 2
         box = (left, top, left + short, top + short)
@@ -159,11 +157,8 @@ def end_to_end_rows(
 
         def ours() -> dict[str, Any]:
             to = out / f"ours{next(count)}"
-            items = [
-                Item(path, to / path.name, partial(load_whole, path, "blur")) for path in files
-            ]
-            run = Run(items, classifiers, [], settings, "png", {}, Journal(to, {}), quiet=True)
-            report = run.execute({})
+            items = whole_items(files, to, make("blur"))
+            report = bare_run(to, items, classifiers, [], settings).execute()
             images = report["images"]
             return {
                 "kept": sum(image["status"] == "kept" for image in images),

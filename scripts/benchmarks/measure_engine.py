@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,19 @@ from jaxanon.adaptation.attempt import Attempt, Finished
 from jaxanon.adaptation.problem import K, prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
-from jaxanon.anonymizers import anonymize
+from jaxanon.anonymizers import anonymize, make
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.random_weights import random_classifier
 from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.io.inputs import InputFile
 from jaxanon.io.packaged import demo_photos
+from jaxanon.io.results import FilePlace
 from jaxanon.pipeline import run as run_module
-from jaxanon.pipeline.item import Item, Loaded, load_whole
-from jaxanon.pipeline.journal import Journal
+from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.report import write_json
-from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.run import RunOptions
+from jaxanon.pipeline.whole import bare_run, load_whole
 from jaxanon.runtime import compilation, memory
 
 LITE = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
@@ -86,6 +89,12 @@ class WithoutRefill(Slots[K]):
         return finished
 
 
+def numbered(number: int, folder: Path, load: Callable[[], LoadedImage]) -> Item:
+    """An image of a run that is called by its number."""
+    name = Path(str(number))
+    return Item(InputFile(name, name), FilePlace(folder / f"{number}.png"), load)
+
+
 def resident_mb() -> float:
     """Memory of this process now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -95,7 +104,7 @@ def resident_mb() -> float:
 def refill(args: argparse.Namespace) -> dict[str, Any]:
     """Images per second with and without refill."""
     classifiers = [load_classifier(name) for name in LITE]
-    cases = [(path, *how) for path, _ in demo_photos() for how in (EASY, HARD)]
+    cases = [(path, method, x) for path, _ in demo_photos() for method, x in (EASY, HARD)]
     order = np.random.default_rng(0).permutation(len(cases))
     cases = [cases[i] for i in order]
     figures: dict[str, list[dict[str, Any]]] = {"with": [], "without": []}
@@ -105,14 +114,14 @@ def refill(args: argparse.Namespace) -> dict[str, Any]:
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder)
                 items = [
-                    Item(Path(f"{i}"), out / f"{i}.png", partial(load_whole, *case))
-                    for i, case in enumerate(cases)
+                    numbered(
+                        i, out, partial(load_whole, InputFile(path, path), make(method, strength=x))
+                    )
+                    for i, (path, method, x) in enumerate(cases)
                 ]
-                run = Run(
-                    items, classifiers, [], preset("fast"), "png", {}, Journal(out, {}),
-                    slots=args.slots, quiet=True,
-                )  # fmt: skip
-                report = run.execute({})
+                options = RunOptions(slots=args.slots, quiet=True)
+                run = bare_run(out, items, classifiers, [], preset("fast"), options)
+                report = run.execute()
             steps = [image["steps"] for image in report["images"]]
             made.append(
                 {
@@ -151,7 +160,7 @@ def start_once(slots: int) -> dict[str, Any]:
     classifiers = [random_classifier(registry.find(name)) for name in STUDY]
     before = resident_mb()
     begin = time.perf_counter()
-    run = Run([], classifiers, [], preset("fast"), "png", {}, Journal(Path(), {}), slots=slots)
+    run = bare_run(Path(), [], classifiers, [], preset("fast"), RunOptions(slots=slots))
     made = run.compile()
     ready = time.perf_counter() - begin
     job = prepare(0, np.full((256, 256, 3), 127, np.uint8), np.arange(7), run.sources, run.settings)
@@ -189,22 +198,19 @@ def flat(args: argparse.Namespace) -> dict[str, Any]:
     generator = np.random.default_rng(0)
     marks: list[dict[str, float]] = []
 
-    def load(count: int) -> Loaded:
+    def load(count: int) -> LoadedImage:
         if count % 100 == 0:
             marks.append({"images": count, "resident_mb": resident_mb()})
             print(marks[-1], flush=True)
         pixels = generator.integers(0, 256, (args.side, args.side, 3), np.uint8)
-        return Loaded(pixels, anonymize(pixels, "blur", strength=6.0), None)
+        return LoadedImage(pixels, anonymize(pixels, "blur", strength=6.0), None)
 
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        items = [Item(Path(f"{i}"), out / f"{i}.png", partial(load, i)) for i in range(args.images)]
+        items = [numbered(i, out, partial(load, i)) for i in range(args.images)]
         settings = preset("fast", steps=2, max_retries=0)
-        run = Run(
-            items, classifiers, [], settings, "png", {}, Journal(out, {}), slots=args.slots,
-            quiet=True,
-        )  # fmt: skip
-        report = run.execute({})
+        options = RunOptions(slots=args.slots, quiet=True)
+        report = bare_run(out, items, classifiers, [], settings, options).execute()
     marks.append({"images": args.images, "resident_mb": resident_mb()})
     return {
         "sources": STUDY,

@@ -21,7 +21,7 @@ from jaxanon.anonymizers import anonymize
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.preprocessing import crop_start, look, resized
-from jaxanon.io.images import decode, encode
+from jaxanon.io.images import encode, read_image
 
 FIXED = 10
 """Steps of the loop that does not look: foolbox's default for the basic iterative method."""
@@ -205,7 +205,7 @@ def batches(
     """Files, their anonymized images and the reference decisions; the anonymized are judged too."""
     for start in range(0, len(paths), judge.batch):
         part = list(paths[start : start + judge.batch])
-        originals = list(threads.map(decode, part))
+        originals = list(threads.map(read_image, part))
         anonymized = list(threads.map(blurred, originals))
         wanted = judge.decide(originals)
         judge.decide(anonymized)
@@ -266,7 +266,7 @@ def saved_well(
     def save(i: int) -> np.ndarray:
         place = out / f"{part[i].stem}.png"
         place.write_bytes(encode(made[i], "png"))
-        return decode(place)
+        return read_image(place)
 
     decided = judge.decide(list(threads.map(save, todo)))
     right = (decided == wanted[:, todo]).all(0)

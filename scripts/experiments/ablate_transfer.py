@@ -39,12 +39,13 @@ from jaxanon.cli.common import check_side_files, load_all, split_names
 from jaxanon.cli.options import DEFAULT_SOURCES
 from jaxanon.errors import ImageError, JaxanonError, UsageError
 from jaxanon.evaluation.changes import changes
-from jaxanon.io import files, images
+from jaxanon.io.images import read_image
+from jaxanon.io.inputs import Folders, InputFile
 from jaxanon.io.packaged import demo_photos
-from jaxanon.pipeline.item import Item, Loaded
-from jaxanon.pipeline.journal import Journal
+from jaxanon.io.results import FilePlace
+from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.report import write_json
-from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.whole import bare_run
 from jaxanon.regions.region import Region
 from jaxanon.runtime import compilation, memory
 
@@ -140,11 +141,11 @@ def half_of_the_middle(height: int, width: int) -> Region:
     return Region(core, core)
 
 
-def load(path: Path, method: str, strength: float | None, *, half: bool) -> Loaded:
+def load(path: Path, method: str, strength: float | None, *, half: bool) -> LoadedImage:
     """A photo and what the anonymizer leaves of it."""
-    original = images.decode(path)
+    original = read_image(path)
     region = half_of_the_middle(*original.shape[:2]) if half else Region()
-    return Loaded(
+    return LoadedImage(
         original, anonymize(original, method, region=region, strength=strength), region.mask
     )
 
@@ -163,15 +164,19 @@ def adapt(
     after each of `CHANGES`.
     """
     read = partial(load, method=args.method, strength=args.strength, half=args.half)
-    items = [Item(path, folder / f"{i}.png", partial(read, path)) for i, path in enumerate(paths)]
-    run = Run(items, sources, targets, settings, "png", {}, Journal(folder, {}), quiet=True)
-    records = run.execute({})["images"]
+    places = [folder / f"{i}.png" for i in range(len(paths))]
+    items = [
+        Item(InputFile(path, path), FilePlace(place), partial(read, path))
+        for path, place in zip(paths, places, strict=True)
+    ]
+    run = bare_run(folder, items, sources, targets, settings)
+    records = run.execute()["images"]
     failed = [record["error"] for record in records if record["status"] == "failed"]
     if failed:
         raise ImageError("\n".join(failed))
-    names = run.everyone.names
+    names = run.ensemble.names
     reference = {name: _decisions(records, name, "reference") for name in names}
-    saved = [images.decode(item.output) for item in items]
+    saved = [read_image(place) for place in places]
     wanted = np.stack([reference[name] for name in run.sources.names])
     return {
         "sources": run.sources.names,
@@ -202,7 +207,7 @@ def photos_of(args: argparse.Namespace) -> list[Path]:
         UsageError: if there are none.
     """
     paths = [] if args.only else [path for path, _ in demo_photos()]
-    given = [source.path for source in files.find(args.photos)] if args.photos else []
+    given = [file.path for file in Folders(args.photos)] if args.photos else []
     paths += [path for path in given if (guess_type(path.name)[0] or "").startswith("image/")]
     if not paths:
         raise UsageError("no photos: --only leaves those under --photos alone")

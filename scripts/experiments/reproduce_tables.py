@@ -31,11 +31,14 @@ from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.cli.common import announce, keep_apart
 from jaxanon.display.tables import percent, table
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
-from jaxanon.io import files
-from jaxanon.pipeline.item import Item, load_whole
-from jaxanon.pipeline.journal import Journal
+from jaxanon.io.files import output_names
+from jaxanon.io.inputs import Folders
+from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.pipeline.item import Item
+from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.report import REPORT, write_json
 from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.whole import load_whole
 
 
 class Row(NamedTuple):
@@ -162,27 +165,21 @@ def adapt(
     targets: list[Classifier],
 ) -> dict[str, Any]:
     """Anonymize, adapt, save, verify; the run's report."""
-    recorded = make(args.method, strength=args.strength).recorded()
-    found = files.find(args.photos)
-    names = files.output_names(found, "png")
+    anonymizer = make(args.method, strength=args.strength)
+    photos = list(Folders(args.photos))
+    names = output_names([photo.relative for photo in photos], "png")
     items = [
-        Item(
-            source.path,
-            folder / name,
-            partial(load_whole, source.path, args.method, args.strength),
-            overwrite=True,
-        )
-        for source, name in zip(found, names, strict=True)
+        Item(photo, FilePlace(folder / name, True), partial(load_whole, photo, anonymizer))
+        for photo, name in zip(photos, names, strict=True)
     ]
     options = {
         "photos": [str(path) for path in args.photos],
-        **recorded,
+        **anonymizer.recorded(),
         "preset": args.preset,
         **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
     }
-    journal = Journal(folder, options)
-    run = Run(items, sources, targets, settings, "png", options, journal)
-    report = run.execute({})
+    journal = Journal(OutputFolder(folder).lines(JOURNAL), options)
+    report = Run(items, sources, targets, settings, journal).execute()
     write_json(folder / REPORT, report)
     return report
 
@@ -233,7 +230,7 @@ def reproduce(args: argparse.Namespace) -> int:
     keep_apart(args.output, args.photos)
     if args.output.exists() and any(args.output.iterdir()):
         raise UsageError(f"{args.output} exists and is not empty; choose another with -o")
-    files.find(args.photos)
+    Folders(args.photos)
     settings = preset(args.preset, eps=args.eps, steps=args.steps, seed=args.seed)
     announce()
     tables = [TABLES[key] for key in sorted(chosen)]
