@@ -90,51 +90,7 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
             that differs from the architecture's own.
     """
     try:
-        data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        cfg: dict[str, Any] = {**data, **data.get("pretrained_cfg", {})}
-        size = cfg.get("input_size", [3, table.input_size, table.input_size])
-        if not isinstance(size, list) or size != [3, int(size[-1]), int(size[-1])]:
-            raise ValueError(f"input_size {size} is not [3, side, side]")
-        labels, tag = _labels(data.get("label_names", cfg.get("label_names"))), cfg.get("tag")
-        if tag and not re.fullmatch(r"[\w.-]+", str(tag)):
-            raise ValueError(f"tag {str(tag)!r} is no name")
-        if data.get("global_pool", pool) != pool:
-            raise ValueError(f"global_pool is {data['global_pool']!r}, ours is {pool!r}")
-        usual = {"in_chans": 3, "global_pool": pool}
-        other = {
-            key: value
-            for key, value in data.get("model_args", {}).items()
-            if key not in HARMLESS and usual.get(key) != value
-        }
-        if other:
-            raise ValueError(f"model_args change the network: {other}")
-        architecture = data.get("architecture")
-        stated = data.get("num_classes", cfg.get("num_classes"))
-        num_classes = None if stated is None else int(stated)
-        config = replace(
-            table,
-            input_size=int(size[1]),
-            crop_pct=float(cfg.get("crop_pct", table.crop_pct)),
-            interpolation=str(cfg.get("interpolation", table.interpolation)),
-            mean=_triple(cfg.get("mean", table.mean)),
-            std=_triple(cfg.get("std", table.std)),
-            num_classes=table.num_classes if num_classes is None else num_classes,
-            licence=str(cfg.get("license", table.licence)),
-            labels=labels,
-        )
-        if config.interpolation not in INTERPOLATIONS:
-            raise ValueError(f"interpolation {config.interpolation!r} is not in {INTERPOLATIONS}")
-        if cfg.get("crop_mode", "center") != "center":
-            raise ValueError(f"crop_mode {cfg['crop_mode']!r} is not 'center'")
-        if not (0.1 <= config.crop_pct <= 1 and 8 <= config.input_size <= 2048):
-            raise ValueError(
-                f"crop_pct is {config.crop_pct}, input_size {config.input_size}; they must be in "
-                "[0.1, 1] and [8, 2048]"
-            )
-        if not (all(map(isfinite, config.mean)) and all(0 < s < inf for s in config.std)):
-            raise ValueError("mean must be finite and std positive")
-        if not 1 <= config.num_classes <= 1_000_000:
-            raise ValueError(f"num_classes is {config.num_classes}")
+        return _read(table, json.loads(path.read_text(encoding="utf-8")), pool)
     except (
         OSError,
         ValueError,
@@ -145,8 +101,66 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
         RecursionError,
     ) as error:
         raise WeightsError(f"{path}: not a usable classifier configuration: {error}") from error
+
+
+def _read(table: Config, data: dict[str, Any], pool: str) -> Stated:
+    """What the contents of a `config.json` say; whatever is wrong with them raises."""
+    cfg: dict[str, Any] = {**data, **data.get("pretrained_cfg", {})}
+    size = cfg.get("input_size", [3, table.input_size, table.input_size])
+    if not isinstance(size, list) or size != [3, int(size[-1]), int(size[-1])]:
+        raise ValueError(f"input_size {size} is not [3, side, side]")
+    labels, tag = _labels(data.get("label_names", cfg.get("label_names"))), cfg.get("tag")
+    if tag and not re.fullmatch(r"[\w.-]+", str(tag)):
+        raise ValueError(f"tag {str(tag)!r} is no name")
+    _refuse_other_networks(data, pool)
+    stated = data.get("num_classes", cfg.get("num_classes"))
+    num_classes = None if stated is None else int(stated)
+    config = replace(
+        table,
+        input_size=int(size[1]),
+        crop_pct=float(cfg.get("crop_pct", table.crop_pct)),
+        interpolation=str(cfg.get("interpolation", table.interpolation)),
+        mean=_triple(cfg.get("mean", table.mean)),
+        std=_triple(cfg.get("std", table.std)),
+        num_classes=table.num_classes if num_classes is None else num_classes,
+        licence=str(cfg.get("license", table.licence)),
+        labels=labels,
+    )
+    if cfg.get("crop_mode", "center") != "center":
+        raise ValueError(f"crop_mode {cfg['crop_mode']!r} is not 'center'")
+    _refuse_out_of_range(config)
+    architecture = data.get("architecture")
     named = None if architecture is None else str(architecture)
     return Stated(config, named, str(tag) if tag else None, num_classes)
+
+
+def _refuse_other_networks(data: dict[str, Any], pool: str) -> None:
+    """Raise ValueError where a `config.json` describes a network other than the family's."""
+    if data.get("global_pool", pool) != pool:
+        raise ValueError(f"global_pool is {data['global_pool']!r}, ours is {pool!r}")
+    usual = {"in_chans": 3, "global_pool": pool}
+    other = {
+        key: value
+        for key, value in data.get("model_args", {}).items()
+        if key not in HARMLESS and usual.get(key) != value
+    }
+    if other:
+        raise ValueError(f"model_args change the network: {other}")
+
+
+def _refuse_out_of_range(config: Config) -> None:
+    """Raise ValueError where a value of a configuration cannot be."""
+    if config.interpolation not in INTERPOLATIONS:
+        raise ValueError(f"interpolation {config.interpolation!r} is not in {INTERPOLATIONS}")
+    if not (0.1 <= config.crop_pct <= 1 and 8 <= config.input_size <= 2048):
+        raise ValueError(
+            f"crop_pct is {config.crop_pct}, input_size {config.input_size}; they must be in "
+            "[0.1, 1] and [8, 2048]"
+        )
+    if not (all(map(isfinite, config.mean)) and all(0 < s < inf for s in config.std)):
+        raise ValueError("mean must be finite and std positive")
+    if not 1 <= config.num_classes <= 1_000_000:
+        raise ValueError(f"num_classes is {config.num_classes}")
 
 
 def _labels(names: Any) -> tuple[str, ...] | None:

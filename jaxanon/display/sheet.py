@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.display.labels import label
+from jaxanon.metrics import softmax
 from jaxanon.regions.region import Region
 
 TILE, GAP, LINE, TOP = 256, 14, 17, 2
@@ -32,15 +34,15 @@ def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
         ensemble: classifiers whose top classes stand under each picture, in green where the first
             is the one that the classifier finds on the original, else in red.
     """
-    said = [ensemble.logits(images) for images in zip(*rows, strict=True)]
-    font, head = ImageFont.load_default(12), ImageFont.load_default(15)
+    by_column = [ensemble.logits(images) for images in zip(*rows, strict=True)]
+    heading_font = ImageFont.load_default(15)
     words = len(ensemble.names) * (TOP + 1) * LINE
     strips = [[_small(picture) for picture in _pictures(*row)] for row in rows]
     heights = [max(small.size[1] for small in strip) + words + 2 * GAP for strip in strips]
     canvas = Image.new("RGB", (GAP + 4 * (TILE + GAP), 2 * GAP + LINE + sum(heights)), "white")
     draw = ImageDraw.Draw(canvas)
     for column, heading in enumerate(HEADINGS):
-        draw.text((GAP + column * (TILE + GAP), GAP), heading, INK, head)
+        draw.text((GAP + column * (TILE + GAP), GAP), heading, INK, heading_font)
     y = 2 * GAP + LINE
     for r, (strip, height) in enumerate(zip(strips, heights, strict=True)):
         for column, small in enumerate(strip):
@@ -48,7 +50,10 @@ def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
             canvas.paste(small, (x, y))
             if column < 3:
                 below = y + height - words - 2 * GAP + 4
-                _words(draw, font, x, below, ensemble, said, column, r)
+                shown, original = (
+                    [logits[r] for logits in by_column[which]] for which in (column, 0)
+                )
+                _write_decisions(draw, (x, below), ensemble.classifiers, shown, original)
         y += height
     out = io.BytesIO()
     canvas.save(out, "png", optimize=True)
@@ -103,26 +108,30 @@ def _small(picture: np.ndarray) -> Image.Image:
     return image
 
 
-def _words(
+def _write_decisions(
     draw: ImageDraw.ImageDraw,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
-    x: int,
-    y: int,
-    ensemble: Ensemble,
-    said: Sequence[Sequence[np.ndarray]],
-    column: int,
-    row: int,
+    place: tuple[int, int],
+    classifiers: Sequence[Classifier],
+    logits: Sequence[np.ndarray],
+    original_logits: Sequence[np.ndarray],
 ) -> None:
-    """Each classifier's name and its top classes with their probabilities."""
-    for c, classifier in enumerate(ensemble.classifiers):
-        scores = said[column][c][row].astype(np.float64)
-        odds = np.exp(scores - scores.max())
-        odds /= odds.sum()
+    """Write each classifier's name and its top classes with their probabilities.
+
+    Args:
+        draw: the canvas.
+        place: of the first line, in pixels from the left and the top.
+        classifiers: in order.
+        logits: per classifier `(classes,)`, on the picture.
+        original_logits: per classifier `(classes,)`, on the original.
+    """
+    font = ImageFont.load_default(12)
+    x, y = place
+    for classifier, scores, reference in zip(classifiers, logits, original_logits, strict=True):
         draw.text((x, y), classifier.name, FAINT, font)
         y += LINE
-        reference = said[0][c][row].argmax()
-        for rank, decision in enumerate(np.argsort(-scores)[:TOP]):
-            colour = FAINT if rank else GOOD if decision == reference else BAD
-            text = f"{odds[decision]:.0%} {label(classifier.config, int(decision))}"
+        probabilities = softmax(scores.astype(np.float64))
+        for rank, decision in enumerate(np.argsort(-scores.astype(np.float64))[:TOP]):
+            colour = FAINT if rank else GOOD if decision == reference.argmax() else BAD
+            text = f"{probabilities[decision]:.0%} {label(classifier.config, int(decision))}"
             draw.text((x + 8, y), text[:40], colour, font)
             y += LINE
