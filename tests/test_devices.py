@@ -35,10 +35,10 @@ import jax
 import numpy as np
 from samples import picture, tiny
 from jaxanon.adaptation.settings import preset
-from jaxanon.devices import mesh
-from jaxanon.manifest import Journal
-from jaxanon.items import Item, Loaded
-from jaxanon.run import Run
+from jaxanon.pipeline.item import Item, Loaded
+from jaxanon.pipeline.manifest import Journal
+from jaxanon.pipeline.run import Run
+from jaxanon.runtime.devices import mesh
 
 assert jax.device_count() == 8
 out, count = Path(sys.argv[1]), int(sys.argv[2])
@@ -75,12 +75,13 @@ def test_pmap_of_the_chunk_gives_the_same_result(tmp_path):
 import jax, numpy as np
 from functools import partial
 from samples import picture, tiny
-from jaxanon import devices
+from jaxanon.runtime import devices
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.chunk import chunk_of_steps
-from jaxanon.adaptation.slots import Attempt, Slots
-from jaxanon.ensemble import Ensemble
+from jaxanon.adaptation.attempt import Attempt
+from jaxanon.adaptation.slots import Slots
+from jaxanon.classifiers.ensemble import Ensemble
 
 ensemble = Ensemble([tiny("a", 1), tiny("b", 2, size=40)], mesh=devices.mesh(4))
 settings = preset("fast", eps=24)
@@ -181,11 +182,11 @@ def test_a_finished_image_is_read_where_it_is(tmp_path):
     program = """
 import jax, numpy as np
 from samples import tiny
-from jaxanon import devices
+from jaxanon.runtime import devices
 from jaxanon.adaptation import chunk
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
-from jaxanon.ensemble import Ensemble
+from jaxanon.classifiers.ensemble import Ensemble
 slots = Slots(Ensemble([tiny("a", 1)], mesh=devices.mesh(4)), preset("fast"), slots=2)
 at = jax.device_put(np.int32(1), devices.shared(slots.sources.mesh))
 text = chunk.take.lower(slots.sources.mesh, slots._states, at).compile().as_text()
@@ -388,7 +389,7 @@ def test_bfloat16_gradients_reach_the_goal_too(sources, pictures):
     import jaxanon
 
     wishes = np.stack([(sources.decide(pictures)[0] + 1) % 10, sources.decide(pictures)[1]])
-    result = jaxanon.adapt(pictures, wishes, sources, eps=24, precision="bfloat16")
+    result = jaxanon.adapt(pictures, wishes, sources, preset("fast", eps=24, precision="bfloat16"))
     assert result.status == ["kept"] * len(pictures)
     np.testing.assert_array_equal(sources.decide(result.images), wishes)
     with pytest.raises(UsageError, match="near matches: bfloat16"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers.methods import MOTIONS, Method, method
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.weights.checkpoint import CONFIG
@@ -26,11 +26,12 @@ from jaxanon.cli.common import (
     split_names,
     write_sheet,
 )
+from jaxanon.cli.loop_options import settings_from
 from jaxanon.display import tables
-from jaxanon.errors import ImageError, UsageError, printable, unknown
+from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io import files, images
 from jaxanon.io.pairs import Partners, check_orientation, decode_together
-from jaxanon.pipeline.cap import VERIFY_EVERY, Cap
+from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import Item, Loaded
 from jaxanon.pipeline.manifest import JOURNAL, REPORT, Journal, fingerprint, write_json
 from jaxanon.pipeline.run import Run
@@ -41,7 +42,7 @@ from jaxanon.runtime.devices import mesh
 def anonymize(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon anonymize`."""
     compilation.enable_compilation_cache()
-    settings = _settings(args, "keep")
+    settings = settings_from(args, "keep")
     how = method(args, settings.seed)
     sources = files.find(args.src)
     region_of = region_finder(args, sources)
@@ -65,7 +66,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
     if a == b or a in b.parents or b in a.parents:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = files.find([args.originals])
-    settings = _settings(args, "keep")
+    settings = settings_from(args, "keep")
     region_of = region_finder(args, originals)
     partners = Partners(args.anonymized, originals)
     strangers = partners.strangers(originals)
@@ -105,7 +106,7 @@ def attack(args: Namespace, load: Loader = load_all) -> int:
         region = region_of(source, original)
         return Loaded(original, original, region.mask, region.boxes)
 
-    settings = _settings(args, "avoid" if args.target_class is None else "reach")
+    settings = settings_from(args, "avoid" if args.target_class is None else "reach")
     options = {"command": "attack", "target_class": args.target_class}
     return _adapt_all(args, load, settings, sources, load_image, options, args.src, region_of)
 
@@ -208,42 +209,6 @@ def _adapt_all(
 def _asides(args: Namespace) -> list[Path | None]:
     """Folders besides the output that hold what may be published."""
     return [args.save_anonymized, getattr(args, "save_views", None)]
-
-
-def _settings(args: Namespace, goal: str) -> Settings:
-    """The preset, with what the command line changes of it.
-
-    Raises:
-        UsageError: for an unknown name, a value that is none of its kind, or one given twice.
-    """
-    kinds = {f.name: type(f.default) for f in fields(Settings) if f.name != "goal"}
-    given = {}
-    for text in args.set:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--set {text}: give NAME=VALUE")
-        if name not in kinds:
-            raise UsageError(f"--set {text}: {unknown('setting', name, kinds)}")
-        given[name] = _value(name, kinds[name], value)
-    named = ("eps", "steps", "seed", "loss", "precision")
-    options = {name: getattr(args, name) for name in named if getattr(args, name) is not None}
-    if args.cap is not None:
-        steps = options.get("steps", given.get("steps", VERIFY_EVERY))
-        given.setdefault("verify_every", min(VERIFY_EVERY, steps))
-    elif args.judge:
-        raise UsageError("--judge goes with --cap")
-    for name in options.keys() & given.keys():
-        raise UsageError(f"--set {name}={given[name]} and --{name} {options[name]}: give one")
-    return preset(args.preset, **given, **options, goal=goal)
-
-
-def _value(name: str, kind: type, text: str) -> Any:
-    """A setting's value from the command line."""
-    try:
-        return {"true": True, "false": False}[text] if kind is bool else kind(text)
-    except (KeyError, ValueError):
-        wanted = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-        raise UsageError(f"--set {name}={text}: {name} must be {wanted}") from None
 
 
 def _options(args: Namespace, settings: Settings) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Intake:
         self.everyone, self.sources, self.settings = everyone, sources, settings
         self.target_class, self.cap, self.known, self.fail = target_class, cap, known, fail
 
-    def jobs(self, items: Sequence[Item], threads: ThreadPoolExecutor) -> Iterator[list[Job]]:
+    def jobs(self, items: Sequence[Item], threads: ThreadPoolExecutor) -> Iterator[list[Job[Item]]]:
         """The jobs, batch by batch, without those images that cannot be read."""
         batch = self.everyone.batch
         seen = workers.ahead(
@@ -110,7 +110,7 @@ class Intake:
         kept = None if loaded.boxes is None else len(loaded.boxes), memory
         return _Seen(item, *kept, loaded.anonymized, loaded.mask, original, anonymized)
 
-    def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job]:
+    def _decide(self, batch: Sequence[_Seen], threads: ThreadPoolExecutor) -> list[Job[Item]]:
         """Ask every classifier about originals and anonymized images, and state the jobs."""
         scores = self.everyone.logits_from_views([seen.original for seen in batch])
         after = self.everyone.logits_from_views([seen.anonymized for seen in batch])
@@ -133,7 +133,7 @@ class Intake:
 
     def _prepare(
         self, seen: _Seen, reference: np.ndarray, scores: Sequence[np.ndarray]
-    ) -> Job | None:
+    ) -> Job[Item] | None:
         """State a job, from what the sources made of the original: no more of that than is asked.
 
         Args:

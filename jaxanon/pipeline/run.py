@@ -145,7 +145,7 @@ class Run:
             )
         }
 
-    def compile(self) -> Slots:
+    def compile(self) -> Slots[Item]:
         """Compile all programs of the run side by side; returns the empty slots."""
         begin = time.perf_counter()
         count = len(self.everyone.classifiers)
@@ -154,7 +154,7 @@ class Run:
         )
         with self.meter.stage("compile"), gc_paused(), ThreadPoolExecutor(1) as beside:
             forwards = beside.submit(self.everyone.compile)
-            slots = Slots(self.sources, self.settings, self.slots)
+            slots = Slots[Item](self.sources, self.settings, self.slots)
             forwards.result()
         text = "compiled in %.0f s; %d images at once, %.1f GB on each of %d devices"
         seconds = time.perf_counter() - begin

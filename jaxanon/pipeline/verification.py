@@ -9,8 +9,8 @@ from typing import cast
 
 import numpy as np
 
+from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.stream import Adapted
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.io.files import write_part
@@ -87,7 +87,7 @@ class Verification:
         for kept in (self.known, self._verified, self._accepted):
             kept.pop(key, None)
 
-    def check(self, threads: ThreadPoolExecutor, adapted: Sequence[Adapted]) -> list[bool]:
+    def check(self, threads: ThreadPoolExecutor, adapted: Sequence[Adapted[Item]]) -> list[bool]:
         """Which images need no further attempt; all are saved beside their final places."""
         blobs = list(threads.map(self._encode, adapted))
         saved = list(threads.map(self._save, adapted, blobs))
@@ -100,7 +100,7 @@ class Verification:
             settled[i] = self._settle(adapted[i], record, cast(bytes, blobs[i]))
         return settled
 
-    def _settle(self, adapted: Adapted, record: Record, blob: bytes) -> bool:
+    def _settle(self, adapted: Adapted[Item], record: Record, blob: bytes) -> bool:
         """Note what an image has become, or go back to what it was; whether it is to stay so."""
         key = record.key
         reached = record.status == self.settings.success
@@ -114,13 +114,13 @@ class Verification:
         goes_on = self.settings.verify_every and self.settings.spends_all
         return bool(reached and not goes_on)
 
-    def _go_back(self, adapted: Adapted, over: Record) -> None:
+    def _go_back(self, adapted: Adapted[Item], over: Record) -> None:
         """Put back what the cap allowed last: an earlier file, or the anonymized image."""
         item, key = item_of(adapted), over.key
         assert self.cap is not None
         assert over.score is not None
         if key not in self._accepted:
-            blank = Adapted(adapted.job, np.zeros_like(adapted.levels), 0, 0)
+            blank = Adapted.unchanged(adapted.job)
             blob = self._encode(blank)
             saved = blob and self._save(blank, blob)
             if not saved:
@@ -151,7 +151,9 @@ class Verification:
             return None
         return record
 
-    def _record(self, adapted: Adapted, saved: _Saved, scores: Sequence[np.ndarray]) -> Record:
+    def _record(
+        self, adapted: Adapted[Item], saved: _Saved, scores: Sequence[np.ndarray]
+    ) -> Record:
         """What a saved file is like; `scores` are every classifier's logits on it."""
         item = item_of(adapted)
         known = self.known[item.key]
@@ -181,7 +183,7 @@ class Verification:
             partner=str(item.partner) if item.partner else None,
         )
 
-    def _encode(self, adapted: Adapted) -> bytes | None:
+    def _encode(self, adapted: Adapted[Item]) -> bytes | None:
         try:
             with self.everyone.meter.stage("encode and write"):
                 return encode(adapted.image, self.form)
@@ -189,7 +191,7 @@ class Verification:
             self.fail(item_of(adapted), error)
             return None
 
-    def _save(self, adapted: Adapted, blob: bytes | None) -> _Saved | None:
+    def _save(self, adapted: Adapted[Item], blob: bytes | None) -> _Saved | None:
         """Write an image beside its place, and look at what was written; None if that failed."""
         if blob is None:
             return None
@@ -206,6 +208,6 @@ class Verification:
             return _Saved(pixels, self.everyone.look(pixels))
 
 
-def item_of(adapted: Adapted) -> Item:
+def item_of(adapted: Adapted[Item]) -> Item:
     """The item that an image of the loop is of."""
-    return cast(Item, adapted.job.key)
+    return adapted.job.key
