@@ -1,11 +1,14 @@
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from samples import picture
 
 import jaxanon
 from jaxanon.adaptation.losses import margin
+from jaxanon.adaptation.option_groups import RandomTransforms, Stopping, UpdateRule
 from jaxanon.adaptation.problem import prepare
-from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.adaptation.settings import FORMER_NAMES, Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
@@ -33,7 +36,7 @@ def jobs_of(images, wishes, sources, settings):
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "margin"])
 def test_sources_decide_as_wished_within_the_bound(sources, pictures, wishes, loss):
-    result = jaxanon.adapt(pictures, wishes, sources, eps=24, loss=loss)
+    result = jaxanon.adapt(pictures, wishes, sources, preset("fast", eps=24, loss=loss))
     assert result.status == ["kept"] * len(pictures)
     np.testing.assert_array_equal(sources.decide(result.images), wishes)
     np.testing.assert_array_equal(result.decisions, wishes)
@@ -45,7 +48,7 @@ def test_sources_decide_as_wished_within_the_bound(sources, pictures, wishes, lo
 
 
 def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):
-    result = jaxanon.adapt(pictures, wishes, sources, eps=1, steps=2, max_retries=2)
+    result = jaxanon.adapt(pictures, wishes, sources, Settings(eps=1, steps=2, max_retries=2))
     made = sources.decide(result.images)
     assert "partly" in result.status
     for i, status in enumerate(result.status):
@@ -55,7 +58,7 @@ def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):
 
 def test_an_image_that_is_right_already_is_left_alone(sources, pictures):
     made = sources.decide(pictures)
-    result = jaxanon.adapt(pictures, made, sources, confidence=0.0)
+    result = jaxanon.adapt(pictures, made, sources, Settings(confidence=0.0))
     for image, before, steps in zip(result.images, pictures, result.steps, strict=True):
         np.testing.assert_array_equal(image, before)
         assert steps == 0
@@ -66,7 +69,7 @@ def test_nothing_moves_outside_the_mask(sources, pictures, wishes):
     for mask in masks:
         mask[mask.shape[0] // 4 :, : mask.shape[1] // 2] = True
     masks[0][:] = False
-    result = jaxanon.adapt(pictures, wishes, sources, masks=masks, eps=40, steps=10)
+    result = jaxanon.adapt(pictures, wishes, sources, Settings(eps=40, steps=10), masks=masks)
     for image, before, mask in zip(result.images, pictures, masks, strict=True):
         np.testing.assert_array_equal(image[~mask], before[~mask])
     assert (result.images[1] != pictures[1]).any()
@@ -106,13 +109,18 @@ def test_where_nothing_may_change_no_step_is_made(sources, pictures, wishes, mon
 
 def test_arguments_are_checked(sources, pictures, wishes):
     for bad, text in (
-        ({"preset": "fats"}, "unknown preset 'fats'; near matches: fast"),
+        ({"name": "fats"}, "unknown preset 'fats'; near matches: fast"),
         ({"eps": 0}, "eps is 0"),
         ({"eps": 2.5}, "eps is 2.5"),
         ({"steps": 0}, "steps is 0"),
         ({"loss": "margins"}, "near matches: margin"),
-        ({"slots": 0}, "slots is 0"),
         ({"epsilon": 3}, "unknown setting 'epsilon'; near matches: .*eps"),
+        ({"views": "flip"}, "views is called transforms now"),
+    ):
+        with pytest.raises(UsageError, match=text):
+            preset(**{"name": "fast"} | bad)
+    for bad, text in (
+        ({"slots": 0}, "slots is 0"),
         ({"masks": [None]}, "1 masks for 6 images"),
         ({"masks": [np.ones((2, 2), bool)] * 6}, "mask 0 is bool"),
     ):
@@ -262,6 +270,31 @@ def test_ensembles_refuse_nonsense(tinies):
         Ensemble(tinies).decide([np.zeros((9, 9), np.uint8)])
     with pytest.raises(ValueError, match=r"expected \(batch, 32, 32, 3\)"):
         tinies[0].logits(np.zeros((1, 16, 16, 3), np.float32))
+
+
+def test_every_option_says_what_it_does_and_every_former_name_has_one_now():
+    options = Settings.options()
+    assert all(len(option.help) > 20 for option in options.values())
+    assert set(FORMER_NAMES.values()) <= set(options)
+    assert not set(FORMER_NAMES) & set(options)
+    for name in ("margin_step", "portion"):
+        with pytest.raises(UsageError, match=f"{name} is called {FORMER_NAMES[name]} now"):
+            preset("fast", **{name: 1})
+
+
+def test_groups_of_options_check_themselves():
+    assert UpdateRule(step_size=2.0).momentum == 1
+    assert set(asdict(RandomTransforms())) == {"transforms", "mixup", "num_copies", "seed"}
+    for group, option, text in (
+        (UpdateRule, {"step_size": 0}, "step_size is 0; it must be above 0, at most 255"),
+        (UpdateRule, {"nesterov": True, "momentum": 0.0}, "used with a momentum above 0"),
+        (RandomTransforms, {"transforms": "flop"}, "near matches: flip"),
+        (Stopping, {"confidence_step": float("inf")}, "confidence_step is inf; it must be above 0"),
+        (Stopping, {"confidence": float("nan")}, "confidence is nan; it must be 0 or more"),
+        (Stopping, {"verify_every": 101}, "verify_every is 101; it must be 0 to the number of"),
+    ):
+        with pytest.raises(UsageError, match=text):
+            group(**option)
 
 
 def test_presets():

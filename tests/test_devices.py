@@ -77,7 +77,8 @@ from jaxanon.runtime import devices
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.chunk import chunk_of_steps
-from jaxanon.adaptation.slots import Attempt, Slots
+from jaxanon.adaptation.attempt import Attempt
+from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers.ensemble import Ensemble
 
 ensemble = Ensemble([tiny("a", 1), tiny("b", 2, size=40)], mesh=devices.mesh(4))
@@ -386,7 +387,7 @@ def test_bfloat16_gradients_reach_the_goal_too(sources, pictures):
     import jaxanon
 
     wishes = np.stack([(sources.decide(pictures)[0] + 1) % 10, sources.decide(pictures)[1]])
-    result = jaxanon.adapt(pictures, wishes, sources, eps=24, precision="bfloat16")
+    result = jaxanon.adapt(pictures, wishes, sources, preset("fast", eps=24, precision="bfloat16"))
     assert result.status == ["kept"] * len(pictures)
     np.testing.assert_array_equal(sources.decide(result.images), wishes)
     with pytest.raises(UsageError, match="near matches: bfloat16"):

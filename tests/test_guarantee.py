@@ -148,19 +148,19 @@ def test_different_originals_give_equal_bytes(tmp_path, tinies):
     assert all((x != y).any() for x, y in zip(changed, anonymized, strict=True))
 
 
-@pytest.mark.parametrize("preset", ["fast", "transfer"])
-def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, preset):
+@pytest.mark.parametrize("name", ["fast", "transfer"])
+def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, name):
     sources = Ensemble(tinies)
     images = [*pictures, *(picture(60 + i, 70, 50) for i in range(5))]
     decisions = np.stack([(np.arange(len(images)) * 3 + i) % 7 for i in range(3)])
-    options = {"preset": preset, "steps": 12, "max_retries": 1}
-    whole = jaxanon.adapt(images, decisions, sources, **options)
+    settings = preset(name, steps=12, max_retries=1)
+    whole = jaxanon.adapt(images, decisions, sources, settings)
     order = np.random.default_rng(1).permutation(len(images))
-    shuffled = jaxanon.adapt([images[i] for i in order], decisions[:, order], sources, **options)
+    shuffled = jaxanon.adapt([images[i] for i in order], decisions[:, order], sources, settings)
     for place, i in enumerate(order):
         np.testing.assert_array_equal(shuffled.images[place], whole.images[i])
         assert shuffled.steps[place] == whole.steps[i]
-    few = jaxanon.adapt(images[3:5], decisions[:, 3:5], sources, slots=3, **options)
+    few = jaxanon.adapt(images[3:5], decisions[:, 3:5], sources, settings, slots=3)
     np.testing.assert_array_equal(few.images[0], whole.images[3])
     np.testing.assert_array_equal(few.images[1], whole.images[4])
 

@@ -11,10 +11,11 @@ from flax import nnx
 
 import jaxanon
 from jaxanon.adaptation import objective
-from jaxanon.adaptation.losses import drawn_half, loss
+from jaxanon.adaptation.ensemble_modes import drawn_half
+from jaxanon.adaptation.losses import LOSSES
 from jaxanon.adaptation.objective import gradients, slopes
 from jaxanon.adaptation.problem import prepare
-from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.step import init, plain, smooth, step, update_rule
 from jaxanon.adaptation.transforms import TRANSFORMS
 from jaxanon.classifiers.ensemble import Ensemble
@@ -64,7 +65,7 @@ def here(sources, small, wishes, settings, steps=0, still=False):
 
 
 def images_of(sources, small, wishes, **changes):
-    return np.stack(jaxanon.adapt(small, wishes, sources, **LONG | changes).images)
+    return np.stack(jaxanon.adapt(small, wishes, sources, Settings(**LONG | changes)).images)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_left_out_it_is_missed(sources, small, wishes, plain_images, option):
     made = images_of(sources, small, wishes, **option)
     assert (made != plain_images).any()
     assert np.abs(made.astype(int) - np.stack(small)).max() <= 16
-    alone = jaxanon.adapt(small[2:3], wishes[:, 2:3], sources, **LONG | option).images[0]
+    alone = jaxanon.adapt(small[2:3], wishes[:, 2:3], sources, Settings(**LONG | option)).images[0]
     np.testing.assert_array_equal(alone, made[2], "it depends on the image alone")
 
 
@@ -192,12 +193,15 @@ def test_losses_by_hand():
     logits = jnp.array([1.0, 3.0, 2.0])
     p = np.exp([1, 3, 2]) / np.exp([1, 3, 2]).sum()
     soft_label = jnp.array([0.2, 0.5, 0.3])
-    assert loss("cross_entropy", logits, 2, soft_label) == pytest.approx(-np.log(p[2]))
-    assert loss("logit", logits, 2, soft_label) == -2
-    assert loss("margin", logits, 2, soft_label) == 1
-    assert loss("soft", logits, 2, soft_label) == pytest.approx(
-        -(np.asarray(soft_label) * np.log(p)).sum()
-    )
+    by_hand = {
+        "cross_entropy": -np.log(p[2]),
+        "logit": -2,
+        "margin": 1,
+        "soft": -(np.asarray(soft_label) * np.log(p)).sum(),
+    }
+    assert by_hand.keys() == LOSSES.keys()
+    for name, value in by_hand.items():
+        assert LOSSES[name](logits, 2, soft_label) == pytest.approx(value), name
 
 
 def test_soft_targets_bring_the_probabilities_back(sources, small):
@@ -205,8 +209,8 @@ def test_soft_targets_bring_the_probabilities_back(sources, small):
     wishes, logits = sources.decide(small), sources.logits(small)
     soft_labels = [np.exp(s) / np.exp(s).sum(1, keepdims=True) for s in logits]
     grey = [np.full_like(image, 128) for image in small]
-    changes = LONG | {"steps": 40, "eps": 60, "loss": "soft"}
-    made = jaxanon.adapt(grey, wishes, sources, soft_labels=soft_labels, **changes).images
+    settings = Settings(**LONG | {"steps": 40, "eps": 60, "loss": "soft"})
+    made = jaxanon.adapt(grey, wishes, sources, settings, soft_labels=soft_labels).images
 
     def distance(images):
         found = sources.logits(images)
@@ -215,11 +219,9 @@ def test_soft_targets_bring_the_probabilities_back(sources, small):
 
     assert distance(made) < 0.7 * distance(grey)
     with pytest.raises(UsageError, match="soft needs the sources' probabilities"):
-        jaxanon.adapt(grey, wishes, sources, loss="soft")
+        jaxanon.adapt(grey, wishes, sources, settings)
     with pytest.raises(UsageError, match=r"soft_labels of tiny_a have shape \(4, 9\)"):
-        jaxanon.adapt(
-            grey, wishes, sources, loss="soft", soft_labels=[b[:, :9] for b in soft_labels]
-        )
+        jaxanon.adapt(grey, wishes, sources, settings, soft_labels=[b[:, :9] for b in soft_labels])
 
 
 def test_half_of_the_sources_are_drawn_evenly():
@@ -274,7 +276,7 @@ def test_each_step_draws_another_half(sources, small, wishes):
 def test_mean_logits_need_equal_classes(tinies, small):
     wishes = np.zeros((2, len(small)), int)
     with pytest.raises(UsageError, match="ensemble_mode=logits needs sources of equal classes"):
-        jaxanon.adapt(small, wishes, Ensemble(tinies[:2]), ensemble_mode="logits")
+        jaxanon.adapt(small, wishes, Ensemble(tinies[:2]), Settings(ensemble_mode="logits"))
 
 
 def test_features_are_mixed_with_those_of_pictures_alone(rng):
@@ -311,9 +313,9 @@ def test_features_are_mixed_with_those_of_pictures_alone(rng):
 
 def test_windows_are_mixed_with_pictures_alone(rng):
     """A layer of Swin sees all windows in one row; those of a neighbour stay out."""
-    from jaxanon.classifiers.families.swin import Block
+    from jaxanon.classifiers.families.swin import SwinBlock
 
-    block = Block(32, 14, shifted=True)
+    block = SwinBlock(32, 14, shifted=True)
     state = nnx.state(block)
     nnx.update(block, jax.tree.map(lambda a: jnp.asarray(rng.normal(size=a.shape), a.dtype), state))
     batch = jnp.asarray(rng.normal(size=(5, 14, 14, 32)), jnp.float32)  # 3 images, 2 pictures
@@ -405,29 +407,31 @@ def test_images_that_convince_as_they_are_end_with_the_first_final_step(
     sources, small, final_fraction
 ):
     right = sources.decide(small)
-    result = jaxanon.adapt(
-        small, right, sources, transforms="resize:1", steps=10,
-        final_fraction=final_fraction, patience=99, confidence=0.0, eps=1,
+    settings = Settings(
+        transforms="resize:1", steps=10, final_fraction=final_fraction, patience=99,
+        confidence=0.0, eps=1,
     )  # fmt: skip
+    result = jaxanon.adapt(small, right, sources, settings)
     assert result.steps == [10 - math.ceil(10 * final_fraction / 6)] * len(small)
 
 
-@pytest.mark.parametrize("preset", ["fast", "transfer"])
-def test_an_attack_is_the_loop_the_other_way_round(sources, small, preset):
+@pytest.mark.parametrize("name", ["fast", "transfer"])
+def test_an_attack_is_the_loop_the_other_way_round(sources, small, name):
     before = sources.decide(small)
-    result = jaxanon.attack(small, sources, eps=60, preset=preset)
+    result = jaxanon.attack(small, sources, preset(name, eps=60))
     assert result.status == ["fooled"] * len(small)
     assert (sources.decide(result.images) != before).all()
     assert np.abs(np.stack(result.images).astype(int) - np.stack(small)).max() <= 60
 
 
 def test_a_targeted_attack_reaches_its_class(sources, small):
-    result = jaxanon.attack(small, sources, target_class=4, eps=40)
+    result = jaxanon.attack(small, sources, Settings(eps=40), target_class=4)
     assert result.status == ["reached"] * len(small)
     assert (sources.decide(result.images) == 4).all()
     each = np.arange(len(small)) + 3
     np.testing.assert_array_equal(
-        jaxanon.attack(small, sources, target_class=each, eps=40).decisions, np.stack([each, each])
+        jaxanon.attack(small, sources, Settings(eps=40), target_class=each).decisions,
+        np.stack([each, each]),
     )
 
 
@@ -437,14 +441,22 @@ def test_attacks_refuse_what_makes_no_sense(sources, small):
             {"target_class": [1, 2]},
             r"target_class has shape \(2,\); give one class, or",
         ),
-        ({"target_class": 4, "loss": "soft"}, "loss is soft; it must be another for an attack"),
-        ({"loss": "soft"}, "loss is soft"),
-        ({"goal": "keep"}, "goal is no option"),
+        (
+            {"target_class": 4, "settings": Settings(loss="soft")},
+            "loss is soft; it must be another for an attack",
+        ),
+        ({"settings": Settings(loss="soft")}, "loss is soft"),
     ):
         with pytest.raises(UsageError, match=text):
             jaxanon.attack(small, sources, **options)
-    with pytest.raises(UsageError, match="goal is no option"):
-        jaxanon.adapt(small, sources.decide(small), sources, goal="avoid")
+
+
+def test_the_goal_is_that_of_the_function(sources, small):
+    before = sources.decide(small)
+    kept = jaxanon.adapt(small, before, sources, Settings(goal="avoid", confidence=0.0))
+    assert kept.status == ["kept"] * len(small)
+    fooled = jaxanon.attack(small, sources, Settings(eps=60, goal="keep"))
+    assert fooled.status == ["fooled"] * len(small)
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TypedDict
 
 from jaxanon.adaptation.settings import Settings
 
 FLOAT_BITS = 32
 
 
-class Guarantee(TypedDict):
-    """The bound, as the report has it: in bits per image, and in words."""
-
-    bits: float
-    text: str
-
-
 def guarantee(
     settings: Settings, classes: Sequence[int], *, regions: bool, capped: bool = False
-) -> Guarantee:
+) -> dict[str, float | str]:
     """A bound on what an adapted image tells of its original, from what the adaptation is told.
 
     The adapted image is a function of the anonymized image, the seed, and of what the sources said

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from jaxanon.cli.region_flags import add_region_flags
+from jaxanon.cli.loop_options import add_loop_flags
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
@@ -27,22 +28,8 @@ def hardware(command: argparse.ArgumentParser) -> None:
 
 
 def loop(command: argparse.ArgumentParser) -> None:
-    """What all commands share that run the loop."""
+    """Classifiers, regions, devices, and all options of the loop: for commands that run it."""
     add = command.add_argument
-    hardware(command)
-    add(
-        "--slots",
-        type=int,
-        metavar="N",
-        help="images adapted at once on each device (default: what suits it and its memory)",
-    )
-    add(
-        "--precision",
-        metavar="NAME",
-        help="float32 or bfloat16, of the gradients; decisions are always float32 "
-        "(default: float32)",
-    )
-    add_region_flags(command)
     add(
         "--sources",
         default=DEFAULT_SOURCES,
@@ -51,35 +38,15 @@ def loop(command: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     add("--targets", metavar="C,D", help="classifiers to evaluate only")
-    add("--eps", type=int, metavar="N", help="largest change of a pixel, in 1/255 (default: 16)")
+    add_region_flags(command)
+    add_loop_flags(command)
+    hardware(command)
     add(
-        "--steps",
+        "--slots",
         type=int,
         metavar="N",
-        help="most gradient steps per image (default: 100)",
+        help="images adapted at once on each device (default: what suits it and its memory)",
     )
-    add(
-        "--preset",
-        default="fast",
-        metavar="NAME",
-        help="fast: stop as soon as the sources are convinced; transfer: spend more steps so "
-        "that other classifiers understand the image too (default: fast)",
-    )
-    add(
-        "--loss",
-        metavar="NAME",
-        help="cross_entropy, logit, margin, or soft: the distance to all probabilities on the "
-        "original, which reveals more of it than decisions do (default: cross_entropy)",
-    )
-    add(
-        "--set",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="any other option of the loop, see docs/transfer.md; repeat for more "
-        "(example: --set transforms=resize:0.2,flip --set patience=3)",
-    )
-    add("--seed", type=int, metavar="N", help="seed of all random choices (default: 0)")
     add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
     add(
@@ -101,7 +68,7 @@ def save_anonymized(command: argparse.ArgumentParser) -> None:
 
 
 def cap(command: argparse.ArgumentParser) -> None:
-    """Of the joint loop, which needs an image that hides something."""
+    """Where the loop must stop an image that leads back to its original, and who judges that."""
     command.add_argument(
         "--cap",
         type=float,

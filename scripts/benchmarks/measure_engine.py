@@ -163,7 +163,9 @@ def start_once(slots: int) -> dict[str, Any]:
     run = bare_run(Path(), [], classifiers, [], preset("fast"), RunOptions(slots=slots))
     made = run.compile()
     ready = time.perf_counter() - begin
-    job = prepare(0, np.full((256, 256, 3), 127, np.uint8), np.arange(7), run.sources, run.settings)
+    pixels = np.full((256, 256, 3), 127, np.uint8)
+    item = Item(Path("grey"), Path("grey.png"), lambda: Loaded(pixels, pixels, None))
+    job = prepare(item, pixels, np.arange(7), run.sources, run.settings)
     made.put(Attempt(job, job.problem))
     made.advance()
     begin = time.perf_counter()
