@@ -9,11 +9,11 @@ from PIL import Image
 from samples import picture
 from test_images import bad_files
 
+from jaxanon.adaptation.problem import Job
 from jaxanon.anonymizers.gaussian import gaussian_blur
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.io.images import read_image
-from jaxanon.pipeline import intake
 
 
 def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_path, capsys):
@@ -228,18 +228,18 @@ def test_soft_targets_say_what_they_reveal(zoo, photos_dir, tmp_path, capsys):
 
 def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp_path, monkeypatch):
     """Those of the sources alone, and of nothing else."""
-    told = {}
+    given = {}
+    real = Job.with_soft_labels
 
-    def listen(key, pixels, decisions, sources, settings, **more):
-        told[key.input] = more["soft_labels"]
-        return prepare(key, pixels, decisions, sources, settings, **more)
+    def listen(job, soft_labels):
+        given[job.key.item.input.name] = soft_labels
+        return real(job, soft_labels)
 
-    prepare = intake.prepare
-    monkeypatch.setattr(intake, "prepare", listen)
+    monkeypatch.setattr(Job, "with_soft_labels", listen)
     anonymize(zoo, photos_dir, tmp_path / "out", "--loss", "soft", "--steps", 3, "--quiet")
     sources = Ensemble([load_classifier(name) for name in zoo[:2]])
-    assert told
-    for path, soft_labels in told.items():
+    assert given
+    for path, soft_labels in given.items():
         for logits, soft_label in zip(sources.logits([read_image(path)]), soft_labels, strict=True):
             powers = np.exp(logits[0].astype(float))
             np.testing.assert_allclose(soft_label, powers / powers.sum(), rtol=1e-4)

@@ -44,14 +44,7 @@ def small():
 
 def stacked(sources, small, wishes, settings):
     """Problems and perturbations of all pictures, as the compiled program has them."""
-    soft_labels = sources.logits(small)
-    jobs = [
-        prepare(
-            i, image, wishes[:, i], sources, settings,
-            soft_labels=[np.exp(b[i]) / np.exp(b[i]).sum() for b in soft_labels],
-        )
-        for i, image in enumerate(small)
-    ]  # fmt: skip
+    jobs = [prepare(i, image, wishes[:, i], sources, settings) for i, image in enumerate(small)]
     problems = jax.tree.map(lambda *leaves: jnp.stack(leaves), *[job.problem for job in jobs])
     return problems, jnp.zeros(problems.below.shape, jnp.float32)
 

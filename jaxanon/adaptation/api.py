@@ -106,17 +106,14 @@ class _Inputs:
             yield [self._job(i, settings) for i in indices[start : start + self.ensemble.batch]]
 
     def _job(self, i: int, settings: Settings) -> Job[int]:
-        return prepare(
-            i,
-            self.images[i],
-            self.decisions[:, i],
-            self.ensemble,
-            settings,
-            mask=None if self.masks is None else self.masks[i],
-            soft_labels=None
-            if self.soft_labels is None
-            else [rows[i] for rows in self.soft_labels],
-        )
+        mask = None if self.masks is None else self.masks[i]
+        image, decisions = self.images[i], self.decisions[:, i]
+        job = prepare(i, image, decisions, self.ensemble, settings, mask=mask)
+        if not settings.needs_soft_labels:
+            return job
+        if self.soft_labels is None:
+            raise UsageError("the loss soft needs the sources' probabilities on the originals")
+        return job.with_soft_labels([rows[i] for rows in self.soft_labels])
 
 
 def adapt(

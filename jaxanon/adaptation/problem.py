@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -13,7 +13,6 @@ from jax.typing import ArrayLike
 from jaxanon.adaptation.canvas import CANVAS, Canvas
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble, Views
-from jaxanon.errors import UsageError
 from jaxanon.runtime.seeds import content_seed
 
 UNCONDITIONAL = 6
@@ -88,6 +87,15 @@ class Job(Generic[K]):
         """Whether no pixel may change: where nothing is private, no step is worth making."""
         return not (np.any(self.problem.below) or np.any(self.problem.above))
 
+    def with_soft_labels(self, soft_labels: Sequence[np.ndarray]) -> Job[K]:
+        """This image for the loss `soft`, which is given more of the original than decisions.
+
+        Args:
+            soft_labels: per source `(classes,)`, its probabilities on the original.
+        """
+        labels = tuple(np.asarray(label, np.float32) for label in soft_labels)
+        return replace(self, problem=self.problem._replace(soft_labels=labels))
+
 
 def prepare(
     key: K,
@@ -98,7 +106,6 @@ def prepare(
     *,
     mask: np.ndarray | None = None,
     views: Views | None = None,
-    soft_labels: Sequence[np.ndarray] | None = None,
 ) -> Job[K]:
     """State an image in arrays, on the host, for the loop.
 
@@ -110,14 +117,7 @@ def prepare(
         settings: options of the loop.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         views: what the sources see of `pixels`, if that is known already.
-        soft_labels: per source `(classes,)`, its probabilities on the original, for the loss
-            `soft`.
-
-    Raises:
-        UsageError: when the loss is `soft` and there are no soft labels.
     """
-    if settings.needs_soft_labels and soft_labels is None:
-        raise UsageError("the loss soft needs the sources' probabilities on the originals")
     canvas = Canvas(pixels.shape[0], pixels.shape[1])
     matrices = [canvas.matrices(classifier.config) for classifier in sources.classifiers]
     below, above = canvas.bounds(pixels, mask, settings.eps)
@@ -130,12 +130,7 @@ def prepare(
         below=below.swapaxes(1, 2),
         above=above.swapaxes(1, 2),
         decisions=np.asarray(decisions, np.int32),
-        soft_labels=tuple(
-            np.asarray(
-                soft_labels[i] if soft_labels and settings.needs_soft_labels else (), np.float32
-            )
-            for i in range(len(matrices))
-        ),
+        soft_labels=(np.zeros(0, np.float32),) * len(matrices),
         confidence=np.float32(settings.confidence),
         patience=np.int32(min(settings.patience, 2**31 - 1)),
         steps=np.int32(steps),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from jaxanon.cli.region_flags import add_region_flags
 from jaxanon.cli.loop_options import add_loop_flags
+from jaxanon.cli.region_flags import add_region_flags
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 

@@ -185,10 +185,9 @@ class Intake:
             wanted = np.array([logits.argmax() for logits in on_original[:count]])
         else:
             wanted = np.full(count, self.target_class)
-        soft = self.settings.loss == "soft"
         try:
             with self.meter.stage("prepare for the loop"):
-                return prepare(
+                job = prepare(
                     ImageState(item, baseline),
                     image.anonymized,
                     wanted,
@@ -196,12 +195,12 @@ class Intake:
                     self.settings,
                     mask=image.mask,
                     views=image.anonymized_views[:count],
-                    soft_labels=[softmax(logits) for logits in on_original[:count]]
-                    if soft
-                    else None,
                 )
         except MemoryError as error:
             return Failure.from_error(item, error)
+        if not self.settings.needs_soft_labels:
+            return job
+        return job.with_soft_labels([softmax(logits) for logits in on_original[:count]])
 
     def _baseline(
         self,

@@ -47,11 +47,11 @@ from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.inputs import InputFile
 from jaxanon.io.packaged import demo_photos
-from jaxanon.io.results import FilePlace
-from jaxanon.pipeline import run as run_module
-from jaxanon.pipeline.item import Item, LoadedImage
+from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.pipeline.item import Baseline, ImageState, Item, LoadedImage
+from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.report import write_json
-from jaxanon.pipeline.run import RunOptions
+from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.pipeline.whole import bare_run, load_whole
 from jaxanon.runtime import compilation, memory
 
@@ -68,7 +68,7 @@ STUDY = (
 )
 
 
-class WithoutRefill(Slots[K]):
+class SlotsWithoutRefill(Slots[K]):
     """Slots that, once running, take images only when all are empty."""
 
     _running = False
@@ -87,6 +87,13 @@ class WithoutRefill(Slots[K]):
         finished = super().advance()
         self._running = self.busy > 0
         return finished
+
+
+class RunWithoutRefill(Run):
+    """A run whose slots are filled anew only when all images in them are done."""
+
+    def make_slots(self) -> Slots[ImageState]:
+        return SlotsWithoutRefill(self.sources, self.settings, self.slots)
 
 
 def numbered(number: int, folder: Path, load: Callable[[], LoadedImage]) -> Item:
@@ -110,7 +117,6 @@ def refill(args: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, list[dict[str, Any]]] = {"with": [], "without": []}
     for round_ in range(args.rounds + 1):
         for kind, made in figures.items():
-            setattr(run_module, "Slots", Slots if kind == "with" else WithoutRefill)  # noqa: B010
             with tempfile.TemporaryDirectory() as folder:
                 out = Path(folder)
                 items = [
@@ -120,7 +126,9 @@ def refill(args: argparse.Namespace) -> dict[str, Any]:
                     for i, (path, method, x) in enumerate(cases)
                 ]
                 options = RunOptions(slots=args.slots, quiet=True)
-                run = bare_run(out, items, classifiers, [], preset("fast"), options)
+                kind_of_run = Run if kind == "with" else RunWithoutRefill
+                journal = Journal(OutputFolder(out).lines(JOURNAL), {})
+                run = kind_of_run(items, classifiers, [], preset("fast"), journal, options)
                 report = run.execute()
             steps = [image["steps"] for image in report["images"]]
             made.append(
@@ -164,8 +172,9 @@ def start_once(slots: int) -> dict[str, Any]:
     made = run.compile()
     ready = time.perf_counter() - begin
     pixels = np.full((256, 256, 3), 127, np.uint8)
-    item = Item(Path("grey"), Path("grey.png"), lambda: Loaded(pixels, pixels, None))
-    job = prepare(item, pixels, np.arange(7), run.sources, run.settings)
+    item = numbered(0, Path(), lambda: LoadedImage(pixels, pixels, None))
+    state = ImageState(item, Baseline({}))
+    job = prepare(state, pixels, np.arange(7), run.sources, run.settings)
     made.put(Attempt(job, job.problem))
     made.advance()
     begin = time.perf_counter()
