@@ -6,6 +6,8 @@ import pytest
 from command_line import NAMES, jaxanon
 
 from jaxanon import cli, list_classifiers
+from jaxanon.adaptation.losses import LOSSES
+from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers import registry
 
 
@@ -15,6 +17,26 @@ def test_every_command_shows_an_example(command, capsys):
         jaxanon(command, "--help")
     assert stop.value.code == 0
     assert f"example: jaxanon {command}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["anonymize", "adapt", "attack"])
+def test_flags_of_the_loop_show_what_their_settings_may_be(command, capsys):
+    """Default, range and choices are the settings' own; completion is offered the choices."""
+    top = cli.parser()
+    (commands,) = (a.choices for a in top._actions if a.dest == "command")
+    flags = {action.dest: action for action in commands[command]._actions}
+    assert list(flags["loss"].choices) == list(LOSSES)
+    assert list(flags["precision"].choices) == ["float32", "bfloat16"]
+    assert list(flags["preset"].choices) == ["fast", "transfer"]
+    with pytest.raises(SystemExit):
+        jaxanon(command, "--help")
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, option in Settings.options().items():
+        assert (name in flags) == option.flag
+        if option.flag:
+            assert f"{option.help}; " in shown
+            assert f"(default: {option.default})" in shown
+            assert option.range is None or f"; {option.range} (default" in shown
 
 
 def test_import_and_help_are_light():

@@ -41,6 +41,6 @@ def guarantee(
         stops = settings.max_verifications + 1
         bits += math.log2(stops)
         channel += f", and through which of {stops} moments it was stopped at"
-    known = "the anonymized image" + (" and the region that may change" if regions else "")
-    text = f"beyond {known}, an adapted image depends on the original through {channel}"
+    baseline = "the anonymized image" + (" and the region that may change" if regions else "")
+    text = f"beyond {baseline}, an adapted image depends on the original through {channel}"
     return {"bits": round(bits, 2), "text": text}

@@ -140,10 +140,10 @@ def preset(name: str, **changes: SettingValue) -> Settings:
     """
     if name not in PRESETS:
         raise UsageError(unknown("preset", name, PRESETS))
-    known = Settings.options()
+    options = Settings.options()
     for change in changes:
-        if change not in known:
-            raise UsageError(unknown_setting(change, known))
+        if change not in options:
+            raise UsageError(unknown_setting(change, options))
     return with_changes(
         Settings(), PRESETS[name] | {k: v for k, v in changes.items() if v is not None}
     )
