@@ -22,18 +22,18 @@ class Network:
     """The static part of a classifier, compared by value: what a compiled program depends on.
 
     Attributes:
-        config: preprocessing.
-        graph: the model without its arrays.
+        config: preprocessing and provenance.
+        graph: nnx's graph of the model, without its arrays.
     """
 
     config: Config
     graph: Any
 
     def apply(self, params: Any, pixels: Array) -> Array:
-        """Pure forward pass, to be traced inside a larger program.
+        """Compute logits; a pure function, to be traced inside a larger program.
 
         Args:
-            params: the parameters; an argument of the compiled program, not a constant inside it.
+            params: the model's parameters; an argument of the compiled program, not a constant.
             pixels: `(batch, size, size, 3)` float in [0, 1], not normalised.
 
         Returns:
@@ -53,8 +53,8 @@ class Classifier:
 
     Attributes:
         name: `architecture.tag`, as in timm.
-        network: its static part.
-        params: its arrays, a pytree.
+        network: the model without its arrays, and its configuration.
+        params: the model's arrays, a pytree.
     """
 
     name: str
@@ -63,25 +63,28 @@ class Classifier:
 
     @classmethod
     def from_model(cls, name: str, config: Config, model: nnx.Module) -> Classifier:
-        """Take a filled model apart once, so that every call is a plain function of arrays."""
+        """A classifier from a model with its weights filled in.
+
+        The model is taken apart once, so that every call is a plain function of arrays.
+        """
         graph, params = nnx.split(model)
         return cls(name, Network(config, graph), nnx.to_pure_dict(params))
 
     @property
     def config(self) -> Config:
-        """Input size, crop, interpolation, mean, std, classes, licence."""
+        """Preprocessing and provenance of the weights."""
         return self.network.config
 
     @property
     def parameters(self) -> int:
-        """Number of parameters, batch norm folded."""
+        """Number of parameters, batch norms folded into the layers before them."""
         return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(self.params))
 
     def logits(self, pixels: Array | np.ndarray) -> Array:
-        """Compiled forward pass: `(batch, size, size, 3)` in [0, 1] -> `(batch, classes)`.
+        """Logits of views: `(batch, size, size, 3)` in [0, 1] -> `(batch, classes)`; compiled.
 
         Raises:
-            ValueError: when the shape is not the classifier's.
+            ValueError: when the views are not of the classifier's input size.
         """
         size = self.config.input_size
         if pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
@@ -97,13 +100,16 @@ class Classifier:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def forward(network: Network, devices: Mesh, params: Any, pixels: Array) -> Array:
-    """`network.apply`, compiled once per network, devices and batch size.
+    """Logits of a batch divided among devices; compiled once per network, devices and batch size.
 
     Args:
-        network: the classifier's static part.
-        devices: among which the batch is divided.
-        params: its arrays.
+        network: the model without its arrays.
+        devices: mesh of the devices, whose number must divide the batch.
+        params: the model's arrays.
         pixels: `(batch, size, size, 3)`, float32 in [0, 1] or uint8.
+
+    Returns:
+        `(batch, classes)` float32.
     """
 
     def logits(params: Any, pixels: Array) -> Array:
@@ -114,5 +120,5 @@ def forward(network: Network, devices: Mesh, params: Any, pixels: Array) -> Arra
 
 
 def unit(pixels: Array) -> Array:
-    """Pixels in [0, 1], float32, of pixels that may be whole levels."""
+    """Pixels as float32 in [0, 1]; those of type uint8 are divided by 255."""
     return pixels.astype(jnp.float32) / 255 if pixels.dtype == jnp.uint8 else pixels

@@ -1,4 +1,4 @@
-"""What a classifier's weights expect of an image, and where they come from."""
+"""Configuration of a classifier: its preprocessing, and where its weights come from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from jaxanon.errors import WeightsError
 
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos")
+"""Names of the filters that a resize may have."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,12 @@ class Config:
         input_size: side of the square view, in pixels.
         crop_pct: share of the resized image's short side that the centre crop keeps.
         interpolation: Pillow's filter for the resize, by name.
-        mean: per channel, subtracted from pixels in [0, 1].
-        std: per channel, divided by afterwards.
+        mean: mean per channel, subtracted from pixels in [0, 1].
+        std: standard deviation per channel, by which they are divided afterwards.
         num_classes: number of classes of the head.
-        licence: SPDX identifier, lower case.
-        origin: where the weights are published.
-        labels: names of the classes, where the weights bring their own.
+        licence: SPDX identifier of the weights' licence, lower case.
+        origin: address or path that the weights are from.
+        labels: names of the classes by number, where the weights bring their own.
     """
 
     input_size: int
@@ -42,7 +43,7 @@ class Config:
 
     @property
     def resize(self) -> int:
-        """Short side of the image after the resize, before the crop (timm's rounding: down)."""
+        """Short side of the image after the resize and before the crop, in pixels, rounded down."""
         return int(self.input_size / self.crop_pct)
 
     @property
@@ -58,13 +59,13 @@ class Config:
 
 @dataclass(frozen=True)
 class Stated:
-    """What a `config.json` says.
+    """What a `config.json` says of the weights beside it.
 
     Attributes:
-        config: preprocessing and provenance.
-        architecture: of the weights, or None.
-        tag: of the weights, or None.
-        num_classes: number of classes, or None.
+        config: preprocessing and provenance; the table's where the file says nothing.
+        architecture: timm's name of the architecture, or None where the file has none.
+        tag: timm's name of the training run, or None where the file has none.
+        num_classes: number of classes, or None where the file has none.
     """
 
     config: Config
@@ -74,15 +75,15 @@ class Stated:
 
 
 HARMLESS = {"num_classes", "img_size", "drop_rate", "drop_path_rate", "pretrained"}
-"""Arguments of a timm model that do not change the network for inference, or that we read."""
+"""Arguments of a timm model that do not change the network for inference, or are read here."""
 
 
 def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
-    """`table` overridden by the `config.json` of a hub-layout folder.
+    """The configuration that a `config.json` of the hub states.
 
     Args:
-        table: what holds where the file says nothing.
-        path: the file, in timm's form or flat.
+        table: the configuration that holds where the file says nothing.
+        path: the `config.json`, in timm's form or flat.
         pool: timm's name of the pooling that the architecture has here.
 
     Raises:
@@ -164,7 +165,7 @@ def _refuse_out_of_range(config: Config) -> None:
 
 
 def _labels(names: Any) -> tuple[str, ...] | None:
-    """Names by class: a list, or a mapping from class numbers, as timm allows both."""
+    """Names of the classes by number, from a list or a mapping of numbers: timm allows both."""
     if not names:
         return None
     if isinstance(names, dict):

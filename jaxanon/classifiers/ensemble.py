@@ -1,4 +1,4 @@
-"""Several classifiers asked together; the one home of the compiled forward passes."""
+"""Several classifiers that decide on images together, by compiled forward passes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 NONE = "an ensemble needs at least one classifier"
 
 Views = tuple[np.ndarray, ...]
-"""What each classifier sees of one image, `(size, size, 3)` uint8."""
+"""The views of one image, one per classifier: `(size, size, 3)` uint8."""
 
 
 def check_images(images: Sequence[np.ndarray]) -> None:
@@ -42,8 +42,8 @@ class Ensemble:
     Args:
         classifiers: at least one, with distinct names.
         batch: images per compiled forward pass and device; by default what suits the device.
-        mesh: the devices to compute on, see `jaxanon.devices.mesh`; all by default.
-        meter: told when the device works.
+        mesh: the devices to compute on, see `jaxanon.runtime.devices.mesh`; all by default.
+        meter: counts the time in which the device has work.
 
     Raises:
         UsageError: when the list is empty or a name stands twice.
@@ -57,11 +57,11 @@ class Ensemble:
         meter: Meter | None = None,
     ) -> None:
         names = [classifier.name for classifier in classifiers]
-        twice = {name for name in names if names.count(name) > 1}
+        duplicates = {name for name in names if names.count(name) > 1}
         if not names:
             raise UsageError(NONE)
-        if twice:
-            raise UsageError(f"classifiers named twice: {', '.join(sorted(twice))}")
+        if duplicates:
+            raise UsageError(f"classifiers named twice: {', '.join(sorted(duplicates))}")
         if batch is not None and batch < 1:
             raise UsageError(f"batch must be at least 1, not {batch}")
         self.mesh = devices.mesh() if mesh is None else mesh
@@ -83,7 +83,7 @@ class Ensemble:
         """The first `count` classifiers alone; their arrays on the devices are shared.
 
         Raises:
-            UsageError: when that is none.
+            UsageError: when `count` is 0.
         """
         if not count:
             raise UsageError(NONE)
@@ -93,11 +93,14 @@ class Ensemble:
         return part
 
     def look(self, image: np.ndarray) -> Views:
-        """Each classifier's view of an image `(H, W, 3)` uint8: the host's part of deciding."""
+        """Each classifier's view of an image `(H, W, 3)` uint8; computed on the host."""
         return tuple(look(image, classifier.config) for classifier in self.classifiers)
 
     def logits(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Per classifier `(images, classes)` float32, for uint8 `(H, W, 3)` images of any sizes.
+        """Logits of images, one array `(images, classes)` float32 per classifier.
+
+        Args:
+            images: `(H, W, 3)` uint8 each, of any sizes.
 
         Raises:
             UsageError: when an image is not uint8 of shape `(H, W, 3)`.
@@ -108,15 +111,15 @@ class Ensemble:
         return self.logits_from_views([self.look(image) for image in images])
 
     def decide(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Decisions (top-1 classes), `(classifiers, images)` int, for images as in `logits`."""
+        """Decisions (top-1 classes) on uint8 images `(H, W, 3)`: `(classifiers, images)` int."""
         return _top(self.logits(images))
 
     def decide_from_views(self, views: Sequence[Views]) -> np.ndarray:
-        """The same for images already looked at."""
+        """Decisions (top-1 classes) on views that `look` gave: `(classifiers, images)` int."""
         return _top(self.logits_from_views(views))
 
     def logits_from_views(self, views: Sequence[Views]) -> list[np.ndarray]:
-        """`logits` of images already looked at."""
+        """Logits of views that `look` gave: `(images, classes)` float32 per classifier."""
         out = [
             np.zeros((len(views), classifier.config.num_classes), np.float32)
             for classifier in self.classifiers
@@ -141,7 +144,7 @@ class Ensemble:
         return out
 
     def _fewer(self, batch: int) -> int:
-        """Half as many images at once, from now on."""
+        """Halve the batch, from now on; returns the new one."""
         if batch == self.mesh.size:
             raise DeviceMemoryError(
                 "the device's memory does not hold one image; take fewer classifiers"
@@ -160,7 +163,7 @@ class Ensemble:
         return result
 
     def compile(self) -> None:
-        """Compile all forward passes ahead of their use, side by side."""
+        """Compile the forward passes of all classifiers ahead of their use, in parallel."""
         with ThreadPoolExecutor() as threads:
             list(threads.map(self._compile, range(len(self.classifiers))))
 

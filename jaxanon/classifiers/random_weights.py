@@ -19,7 +19,7 @@ from jaxanon.classifiers.registry import Entry
 from jaxanon.classifiers.weights.port import expected, port
 
 RANDOM = "random-weights"
-"""The tag of classifiers that have them."""
+"""The tag of classifiers with random weights."""
 
 GAIN = 1.5
 """Variance that a layer's weights multiply the signal's with: at He's 2 deep networks are chaotic
@@ -27,7 +27,13 @@ in float32, at 1 the signal dies out."""
 
 
 def noise(shape: tuple[int, ...], seed: int, key: str) -> np.ndarray:
-    """Uniform float32 numbers of mean 0 and variance 1."""
+    """Uniform float32 numbers of mean 0 and variance 1.
+
+    Args:
+        shape: shape of the result.
+        seed: non-negative integer; another seed gives other numbers.
+        key: name of the array; another name gives other numbers.
+    """
     count = int(np.prod(shape))
     bits = np.random.PCG64([seed, zlib.crc32(key.encode())]).random_raw((count + 1) // 2)
     uniform = bits.astype("<u8").view("<u4")[:count].astype(np.float32)
@@ -37,11 +43,11 @@ def noise(shape: tuple[int, ...], seed: int, key: str) -> np.ndarray:
 
 
 def draw(shapes: Keys, seed: int = 0) -> dict[str, np.ndarray]:
-    """A state dict with these keys and shapes; statistics of batch norms are random too.
+    """A random state dict; statistics of batch norms are random too.
 
     Args:
-        shapes: as `port.expected` gives them, or those of a state dict of timm.
-        seed: another seed is another network.
+        shapes: key -> shape, as `port.expected` gives them.
+        seed: non-negative integer; another seed is another network.
     """
     state = {}
     for key, shape in shapes.items():
@@ -60,22 +66,22 @@ def draw(shapes: Keys, seed: int = 0) -> dict[str, np.ndarray]:
 
 
 def pixels(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    """Random pixels in [0, 1], float32."""
+    """Random pixels in [0, 1], float32, of a shape such as `(batch, size, size, 3)`."""
     return np.float32(0.5) + noise(shape, seed, "pixels") * np.float32(12**-0.5)
 
 
 def digest(shapes: Keys) -> str:
-    """What tells two layouts of a state dict apart: a hash of its sorted keys and shapes."""
+    """A hash of a state dict's sorted keys and shapes: 16 hexadecimal digits."""
     lines = "\n".join(f"{key} {tuple(shape)}" for key, shape in sorted(shapes.items()))
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def random_classifier(entry: Entry, size: int | None = None) -> Classifier:
-    """An architecture with random weights, and a name that says so.
+    """A classifier with random weights, and a name that says so.
 
     Args:
-        entry: the row of its architecture.
-        size: side of its input in pixels, by default the table's.
+        entry: the registry's row of the architecture.
+        size: side of the input in pixels; the table's by default.
     """
     size = size or entry.config.input_size
     model = entry.build(entry.config.num_classes, size)

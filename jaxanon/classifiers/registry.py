@@ -1,4 +1,4 @@
-"""The table of classifiers, and how a name finds its row."""
+"""The table of all classifiers, and finding a row by its name."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Entry:
     """One loadable classifier.
 
     Attributes:
-        architecture: as in timm.
-        family: what builds it.
-        weights: its default weights, or those of the tag that was asked for.
-        default: whether they are the default.
+        architecture: timm's name of the network.
+        family: the family that builds the architecture.
+        weights: the architecture's default weights, or those of another tag.
+        default: whether the weights are the default ones.
     """
 
     architecture: str
@@ -42,26 +42,26 @@ class Entry:
 
     @property
     def config(self) -> Config:
-        """Preprocessing, licence and origin, as far as the table knows."""
+        """Preprocessing, licence and origin of the weights, as far as the table knows."""
         return self.weights.config(self.architecture)
 
     @property
     def repository(self) -> str | None:
-        """Repository of the hub, `owner/name`, or None where no weights are published."""
+        """The hub's repository of the weights, `owner/name`, or None where none are published."""
         return None if self.weights.tag is None else f"timm/{self.name}"
 
     @property
     def installed(self) -> Path | None:
-        """The default weights' file, when its package is installed."""
+        """The file of the weights in an installed package, or None."""
         package = self.weights.package
         return None if package is None else in_package(package.replace("-", "_"))
 
     def build(self, num_classes: int, size: int | None = None) -> nnx.Module:
-        """The model, its arrays abstract.
+        """The model with abstract arrays (shape and type only).
 
         Args:
-            num_classes: of the head.
-            size: side of the input in pixels, by default the table's.
+            num_classes: number of classes of the head.
+            size: side of the input in pixels; the table's by default.
 
         Raises:
             ValueError: when the architecture does not take this size.
@@ -79,7 +79,7 @@ ENTRIES: dict[str, Entry] = {
     for family in FAMILIES.values()
     for architecture, weights in family.variants.items()
 }
-"""Architecture -> its row."""
+"""Architecture -> its row, with the default weights."""
 
 
 def list_classifiers(pattern: str = "*") -> list[str]:
@@ -92,7 +92,7 @@ def list_classifiers(pattern: str = "*") -> list[str]:
 
 
 def find(name: str) -> Entry:
-    """The entry of a name; of `NAME@PATH` that of NAME.
+    """The row of a classifier by its name; `@PATH` after the name is ignored.
 
     Args:
         name: `architecture` (then with its default tag) or `architecture.tag`, the tag being any

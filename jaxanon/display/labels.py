@@ -1,4 +1,4 @@
-"""Class names, in words."""
+"""Names of classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from jaxanon.classifiers.config import Config
 
 @cache
 def imagenet() -> tuple[str, ...]:
-    """The 1000 classes of ImageNet-1k: the first WordNet lemma of each, in the usual order."""
+    """Names of ImageNet-1k's 1000 classes by number: the first WordNet lemma of each."""
     text = (
         files("jaxanon.display").joinpath("data/imagenet_classes.txt").read_text(encoding="utf-8")
     )
@@ -18,7 +18,12 @@ def imagenet() -> tuple[str, ...]:
 
 
 def label(config: Config, decision: int) -> str:
-    """A decision in words, or its number where the classes have no known names."""
+    """The name of a class, or `class N` where the classes have no known names.
+
+    Args:
+        config: configuration of the classifier that decided.
+        decision: number of the class.
+    """
     if config.labels is not None:
         return config.labels[decision]
     return imagenet()[decision] if config.num_classes == 1000 else f"class {decision}"

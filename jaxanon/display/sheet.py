@@ -1,4 +1,4 @@
-"""The contact sheet: what the images look like, and what each classifier says of them."""
+"""Contact sheets: what images look like, and what each classifier decides on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.display.labels import label
 from jaxanon.metrics import softmax
@@ -20,22 +20,22 @@ HEADINGS = ("original", "anonymized", "adapted", f"difference x{AMPLIFY}")
 TINT = (255, 64, 64)
 INK, FAINT, GOOD, BAD = "#1a1a1a", "#777777", "#1a7f37", "#b42318"
 
-Triple = tuple[np.ndarray, ...]
-"""Original, anonymized and adapted image."""
+Pictures = tuple[np.ndarray, ...]
+"""Original, anonymized and adapted image, `(H, W, 3)` uint8 each."""
 
 
-def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
-    """A PNG with one row per image.
+def sheet(rows: Sequence[Pictures], ensemble: Ensemble) -> bytes:
+    """The contact sheet of adapted images, a PNG with one row per image.
 
     It shows the originals: it is for those who may see them.
 
     Args:
-        rows: one `Triple` an image, `(H, W, 3)` uint8 each.
-        ensemble: classifiers whose top classes stand under each picture, in green where the first
-            is the one that the classifier finds on the original, else in red.
+        rows: original, anonymized and adapted picture of each image, `(H, W, 3)` uint8.
+        ensemble: classifiers whose top classes stand under each picture, the first in green where
+            it is the one that the classifier finds on the original, else in red.
     """
-    by_column = [ensemble.logits(images) for images in zip(*rows, strict=True)]
-    heading_font = ImageFont.load_default(15)
+    logits = [ensemble.logits(images) for images in zip(*rows, strict=True)]
+    font, head = ImageFont.load_default(12), ImageFont.load_default(15)
     words = len(ensemble.names) * (TOP + 1) * LINE
     strips = [[_small(picture) for picture in _pictures(*row)] for row in rows]
     heights = [max(small.size[1] for small in strip) + words + 2 * GAP for strip in strips]
@@ -48,12 +48,17 @@ def sheet(rows: Sequence[Triple], ensemble: Ensemble) -> bytes:
         for column, small in enumerate(strip):
             x = GAP + column * (TILE + GAP)
             canvas.paste(small, (x, y))
-            if column < 3:
-                below = y + height - words - 2 * GAP + 4
-                shown, original = (
-                    [logits[r] for logits in by_column[which]] for which in (column, 0)
-                )
-                _write_decisions(draw, (x, below), ensemble.classifiers, shown, original)
+            if column == len(logits):  # the difference, which no classifier is asked about
+                continue
+            line = y + height - words - 2 * GAP + 4
+            for c, classifier in enumerate(ensemble.classifiers):
+                draw.text((x, line), classifier.name, FAINT, font)
+                line += LINE
+                reference = int(logits[0][c][r].argmax())
+                top = _top_classes(classifier.config, logits[column][c][r], reference)
+                for text, colour in top:
+                    draw.text((x + 8, line), text[:40], colour, font)
+                    line += LINE
         y += height
     out = io.BytesIO()
     canvas.save(out, "png", optimize=True)
@@ -64,6 +69,9 @@ def preview(rows: Sequence[tuple[np.ndarray, Region]]) -> bytes:
     """A PNG of pictures with what is private in them: boxes drawn, what will change tinted.
 
     It shows the originals: it is for those who may see them.
+
+    Args:
+        rows: each picture, `(H, W, 3)` uint8, and its private region.
     """
     tiles = [_marked(picture, region) for picture, region in rows]
     across = min(4, len(tiles))
@@ -83,6 +91,7 @@ def preview(rows: Sequence[tuple[np.ndarray, Region]]) -> bytes:
 
 
 def _marked(picture: np.ndarray, region: Region) -> Image.Image:
+    """A small picture with its private region shown."""
     shown = picture
     if region.mask is not None:
         tint = picture // 2 + np.array(TINT, np.uint8) // 2
@@ -98,8 +107,9 @@ def _marked(picture: np.ndarray, region: Region) -> Image.Image:
 def _pictures(
     original: np.ndarray, anonymized: np.ndarray, adapted: np.ndarray
 ) -> tuple[np.ndarray, ...]:
-    gap = (adapted.astype(np.int16) - anonymized) * AMPLIFY + 128
-    return original, anonymized, adapted, np.clip(gap, 0, 255).astype(np.uint8)
+    """The pictures of a row, in the order of `HEADINGS`."""
+    difference = (adapted.astype(np.int16) - anonymized) * AMPLIFY + 128
+    return original, anonymized, adapted, np.clip(difference, 0, 255).astype(np.uint8)
 
 
 def _small(picture: np.ndarray) -> Image.Image:
@@ -108,30 +118,18 @@ def _small(picture: np.ndarray) -> Image.Image:
     return image
 
 
-def _write_decisions(
-    draw: ImageDraw.ImageDraw,
-    place: tuple[int, int],
-    classifiers: Sequence[Classifier],
-    logits: Sequence[np.ndarray],
-    original_logits: Sequence[np.ndarray],
-) -> None:
-    """Write each classifier's name and its top classes with their probabilities.
+def _top_classes(config: Config, logits: np.ndarray, reference: int) -> list[tuple[str, str]]:
+    """Text and colour of a classifier's top classes on one picture.
 
     Args:
-        draw: the canvas.
-        place: of the first line, in pixels from the left and the top.
-        classifiers: in order.
-        logits: per classifier `(classes,)`, on the picture.
-        original_logits: per classifier `(classes,)`, on the original.
+        config: configuration of the classifier.
+        logits: `(classes,)`, of the picture.
+        reference: the class that the classifier finds on the original.
     """
-    font = ImageFont.load_default(12)
-    x, y = place
-    for classifier, scores, reference in zip(classifiers, logits, original_logits, strict=True):
-        draw.text((x, y), classifier.name, FAINT, font)
-        y += LINE
-        probabilities = softmax(scores.astype(np.float64))
-        for rank, decision in enumerate(np.argsort(-scores.astype(np.float64))[:TOP]):
-            colour = FAINT if rank else GOOD if decision == reference.argmax() else BAD
-            text = f"{probabilities[decision]:.0%} {label(classifier.config, int(decision))}"
-            draw.text((x + 8, y), text[:40], colour, font)
-            y += LINE
+    scores = logits.astype(np.float64)
+    probabilities = softmax(scores)
+    lines = []
+    for rank, decision in enumerate(np.argsort(-scores)[:TOP]):
+        colour = FAINT if rank else GOOD if decision == reference else BAD
+        lines.append((f"{probabilities[decision]:.0%} {label(config, int(decision))}", colour))
+    return lines

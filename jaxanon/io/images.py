@@ -17,12 +17,14 @@ from jaxanon.errors import ImageError
 from jaxanon.io.files import write
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
-"""What is decoded. Others are left out on purpose: some call outside programs (EPS)."""
+"""Formats that are decoded. Others are left out on purpose: some call outside programs (EPS)."""
 
 MIN_SIDE = 16
+"""Least length of an image's short side, in pixels."""
 MAX_ASPECT = 20
+"""Largest ratio of an image's long side to its short side."""
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit against decompression bombs: 256 MiB of three-byte pixels."""
+"""Most pixels of an image: Pillow's limit against decompression bombs, 256 MiB of RGB."""
 
 FORM_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """Suffix of a file -> the format that it is written in."""
@@ -152,11 +154,12 @@ def count_pixels(encoded: Encoded) -> int:
     try:
         with encoded.open() as file, Image.open(file, formats=FORMATS) as image:
             return image.size[0] * image.size[1]
-    except Exception:  # whatever is wrong, `decode` tells
+    except Exception:  # whatever is wrong, `decode` says so
         return 0
 
 
 def _upright(image: Image.Image) -> np.ndarray:
+    """Load an opened image, turned by its EXIF orientation: `(H, W, 3)` uint8."""
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{width}x{height} pixels; at most {MAX_PIXELS:,} pixels are accepted")
@@ -171,6 +174,7 @@ def _upright(image: Image.Image) -> np.ndarray:
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
+    """The pixels of a loaded image of any mode as `(H, W, 3)` uint8."""
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
         grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
@@ -186,13 +190,13 @@ def _rgb(image: Image.Image) -> np.ndarray:
 
 
 def decode_mask(path: Path) -> np.ndarray:
-    """A mask file: `(H, W)` bool, true (private) wherever the picture is not black.
+    """Read a mask from a file: `(H, W)` bool, true (private) wherever the picture is not black.
 
     In doubt a pixel is private: grey edges, dark palette colours, the ones of a mask of 0 and 1,
     what is transparent.
 
     Raises:
-        ImageError: as `decode`, but for the limits on the sides.
+        ImageError: naming the file, for all that `decode` refuses but the limits on the sides.
     """
     with _named(str(path)), Image.open(path, formats=FORMATS) as image:
         mask: np.ndarray = _upright(image).max(2) > 0
@@ -200,10 +204,16 @@ def decode_mask(path: Path) -> np.ndarray:
 
 
 def encode(pixels: np.ndarray, form: str) -> bytes:
-    """A picture without metadata: PNG and WebP lossless, JPEG at quality 95 without subsampling.
+    """The bytes of an image file without metadata.
+
+    PNG and WebP are lossless, JPEG has quality 95 and no chroma subsampling.
+
+    Args:
+        pixels: `(H, W, 3)` uint8.
+        form: `"png"`, `"jpeg"` or `"webp"`.
 
     Raises:
-        ImageError: when the format cannot hold it.
+        ImageError: when the format cannot hold the picture, such as for its size.
     """
     buffer = io.BytesIO()
     try:

@@ -13,59 +13,64 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxanon.errors import UsageError
 
 AXIS = "slots"
+"""Name of the mesh's one axis."""
 AT_ONCE = {"cpu": 4}
-"""Images per device and call, by kind of device: on a CPU more bring nothing, and fewer of them
-wait for company (`docs/performance.md`)."""
+"""Images per device and call, by kind of device.
+
+On a CPU more bring nothing, and an image would wait for a batch to fill (`docs/performance.md`).
+"""
 AT_ONCE_ELSEWHERE = 32
+"""Images per device and call, for kinds of devices that `AT_ONCE` does not list."""
 CGROUP = Path("/sys/fs/cgroup")
+"""Where Linux shows the limits of a container."""
 
 
 def mesh(count: int | None = None) -> Mesh:
-    """The first `count` devices of this process along one axis; all of them by default.
+    """A mesh of this process's first `count` devices along one axis; of all by default.
 
     Raises:
-        UsageError: when there are fewer.
+        UsageError: when there are fewer than `count` devices, or `count` is below 1.
     """
-    found = jax.local_devices()
-    wanted = len(found) if count is None else count
-    if not 1 <= wanted <= len(found):
+    devices = jax.local_devices()
+    size = len(devices) if count is None else count
+    if not 1 <= size <= len(devices):
         raise UsageError(
-            f"devices is {count}; {len(found)} of kind {found[0].device_kind} can be used here"
+            f"devices is {count}; {len(devices)} of kind {devices[0].device_kind} can be used here"
         )
-    return jax.make_mesh((wanted,), (AXIS,), axis_types=(AxisType.Auto,), devices=found[:wanted])
+    return jax.make_mesh((size,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:size])
 
 
 def at_once(mesh: Mesh) -> int:
-    """Images that each device takes at once, unless told otherwise."""
+    """The default number of images that each device of a mesh takes per call."""
     return AT_ONCE.get(mesh.devices.flat[0].platform, AT_ONCE_ELSEWHERE)
 
 
 def shared(mesh: Mesh) -> NamedSharding:
-    """The layout of an array that every device has whole: parameters."""
+    """The layout of an array that every device of a mesh holds whole, such as parameters."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def split(mesh: Mesh) -> NamedSharding:
-    """The layout of an array whose first axis is divided among the devices: slots, batches."""
+    """The layout of an array whose first axis is divided among a mesh's devices: a batch."""
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
 def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
-    """`function(params, *arrays)`, run by each device on its share of the arrays.
+    """`function(params, *arrays)`, run by each device of a mesh on its share of the arrays.
 
     The arguments after the first, and the results, are divided along their first axis; nothing
     passes between devices. (`jax.pmap` is built on the same and in maintenance: new code is
     advised to write this.)
     """
 
-    def everywhere(params: Any, *arrays: Any) -> Any:
+    def divided(params: Any, *arrays: Any) -> Any:
         specs = (PartitionSpec(), *(PartitionSpec(AXIS),) * len(arrays))
         mapped = jax.shard_map(
             function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False
         )
         return mapped(params, *arrays)
 
-    return everywhere
+    return divided
 
 
 def program_memory(program: jax.stages.Compiled) -> int:
@@ -82,19 +87,24 @@ def program_memory(program: jax.stages.Compiled) -> int:
 
 
 def out_of_memory(error: jax.errors.JaxRuntimeError) -> bool:
-    """Whether that was the reason."""
+    """Whether a program failed because the device's memory did not suffice."""
     return "RESOURCE_EXHAUSTED" in str(error)
 
 
 def shard(array: jax.Array, device: int) -> jax.Array:
-    """The part of a divided array that the mesh's device of this number holds, and there."""
+    """The part of a divided array that one device holds; it stays on that device.
+
+    Args:
+        array: an array in the layout `split`.
+        device: number of the device in the mesh, from 0.
+    """
     parts = sorted(array.addressable_shards, key=lambda part: part.index[0].start or 0)
-    held: jax.Array = parts[device].data
-    return held
+    data: jax.Array = parts[device].data
+    return data
 
 
 def free_memory(mesh: Mesh) -> int | None:
-    """Bytes that a program may take on each device, as far as that can be known.
+    """Bytes that a program may take on each device of a mesh, or None where that is unknown.
 
     On CPUs that is what the system and the container have left, shared among the devices.
     """
@@ -108,6 +118,7 @@ def free_memory(mesh: Mesh) -> int | None:
 
 
 def _system_room() -> int | None:
+    """Bytes of memory that the system has left, or None where it does not say."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if "MemAvailable" in line)
@@ -119,7 +130,7 @@ def _system_room() -> int | None:
 
 
 def _container_room() -> int | None:
-    """What a memory limit of cgroups (version 2) leaves; files that could be dropped are free."""
+    """Bytes that a cgroup's memory limit (version 2) leaves; cached files count as free."""
     try:
         most = (CGROUP / "memory.max").read_text().strip()
         used = int((CGROUP / "memory.current").read_text())

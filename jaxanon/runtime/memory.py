@@ -1,4 +1,4 @@
-"""Keeping freed memory in the process, on CPUs.
+"""Keeping freed memory in the process, which makes steps on CPUs faster.
 
 A gradient step needs hundreds of megabytes for intermediate results, which XLA asks of the C
 library anew for each call. glibc gives blocks of this size back to the system at once, and the
@@ -15,13 +15,13 @@ _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
 def keep_freed() -> bool:
-    """Tell glibc to keep freed memory for the next step; from then on, for the whole process.
+    """Tell glibc to keep freed memory in the process, from now on.
 
     The commands do this at their start. A program of your own may, before it loads classifiers;
     its memory then stays at its peak. Does nothing where the C library is another one.
 
     Returns:
-        Whether it could be done.
+        Whether glibc took the options.
     """
     # One arena, so that a block freed by one thread serves the next; no mappings of their own for
     # large blocks; nothing given back (-1 is without limit, as `mallopt(3)` says).
@@ -29,6 +29,7 @@ def keep_freed() -> bool:
 
 
 def _set(options: dict[int, int]) -> bool:
+    """Set glibc's options for its allocator (number -> value); whether all were taken."""
     if not sys.platform.startswith("linux"):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Where the time of a run goes: seconds per stage, and how long the device had work."""
+"""Measuring where the time of a run goes: seconds per stage, and how long devices had work."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Meter:
-    """Counts, from any thread.
+    """Counts seconds of the host's stages and of the device's work; any thread may call.
 
     A *stage* is work of the host; its seconds are summed over threads. The device counts as busy
     from the moment a program is handed to it until its result is known, and the spans of several
@@ -27,18 +27,18 @@ class Meter:
         self._programs = 0
         self._since = 0.0
         self._busy = 0.0
-        self._lanes: Counter[str] = Counter()
+        self._slots: Counter[str] = Counter()
         self._steady: tuple[tuple[float, float], tuple[float, float]] | None = None
 
     def start(self) -> None:
-        """The run proper begins: loading and compilation are over."""
+        """Start counting: loading and compilation are over."""
         with self._lock:
             self._start = time.perf_counter()
             self._busy = 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Count the seconds of the block as this stage's."""
+        """Count the seconds of the `with` block for the stage of this name."""
         begin = time.perf_counter()
         try:
             yield
@@ -47,14 +47,14 @@ class Meter:
                 self._stages[name] += time.perf_counter() - begin  # type: ignore[assignment]
 
     def begin(self) -> None:
-        """A program goes to the device."""
+        """Note that a program goes to the device."""
         with self._lock:
             if not self._programs:
                 self._since = time.perf_counter()
             self._programs += 1
 
     def end(self) -> None:
-        """Its result is known."""
+        """Note that the result of a program is known."""
         with self._lock:
             self._programs -= 1
             if not self._programs:
@@ -62,7 +62,7 @@ class Meter:
 
     @contextmanager
     def device(self) -> Iterator[None]:
-        """`begin` and `end` around a block."""
+        """Call `begin` before and `end` after the `with` block."""
         self.begin()
         try:
             yield
@@ -70,12 +70,17 @@ class Meter:
             self.end()
 
     def chunk(self, taken: int, slots: int) -> None:
-        """A chunk of steps starts, with so many of the slots holding an image."""
+        """Note that a chunk of steps starts.
+
+        Args:
+            taken: slots that hold an image.
+            slots: all slots.
+        """
         with self._lock:
-            self._lanes.update(taken=taken, all=slots)
+            self._slots.update(taken=taken, all=slots)
 
     def steady(self) -> None:
-        """All slots are taken, now."""
+        """Note that all slots are taken at this moment."""
         with self._lock:
             now = time.perf_counter()
             busy = self._busy + (now - self._since if self._programs else 0)
@@ -83,7 +88,14 @@ class Meter:
             self._steady = first, (now, busy)
 
     def report(self) -> dict[str, Any]:
-        """Shares and seconds; None where there was nothing to measure."""
+        """What was measured so far, for the JSON report.
+
+        Returns:
+            `device_busy`: share of the time in which the device had work, in [0, 1];
+            `device_busy_steady`: that share within the steady state; `slots_taken`: share of slots
+            that held an image; each None where nothing was measured. `host_seconds`: seconds by
+            stage, summed over threads.
+        """
         with self._lock:
             span = None
             if self._steady is not None:
@@ -93,7 +105,7 @@ class Meter:
             return {
                 "device_busy": _share(self._busy, total),
                 "device_busy_steady": None if span is None else round(span, 4),
-                "slots_taken": _share(self._lanes["taken"], self._lanes["all"]),
+                "slots_taken": _share(self._slots["taken"], self._slots["all"]),
                 "host_seconds": {name: round(s, 3) for name, s in sorted(self._stages.items())},
             }
 

@@ -1,4 +1,4 @@
-"""Work of the host beside the device: a bounded number of threads, a bounded number ahead."""
+"""Work of the host beside the device: a bounded number of threads, results bounded in memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ R = TypeVar("R")
 
 
 def pool() -> ThreadPoolExecutor:
-    """Threads for decoding, resizing and encoding, which run outside of Python's lock."""
+    """A pool of threads, one per core, for decoding, resizing and encoding images.
+
+    That work runs outside of Python's lock.
+    """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return ThreadPoolExecutor(max_workers=min(cores or 1, 16), thread_name_prefix="jaxanon-host")
 
@@ -31,26 +34,27 @@ def ahead(
     """Results of `function`, in the order of the items, computed ahead of their use.
 
     Args:
-        function: run in the threads.
-        items: drawn as there is room.
-        threads: where it runs.
-        most: results ahead, at most.
-        cost: of working on an item, in any unit.
-        budget: what the results ahead may cost together, done or not; a dearer one stands alone.
+        function: what is computed of each item, in the threads.
+        items: the items; one is taken from the iterator only when there is room for its result.
+        threads: the pool that runs `function`.
+        most: largest number of results ahead, done or not.
+        cost: the cost of an item's result, such as its pixels.
+        budget: largest total cost of the results ahead, done or not; an item that costs more is
+            computed alone.
     """
-    under_way: deque[tuple[Future[R], int]] = deque()
-    coming = ((item, cost(item)) for item in items)
-    upcoming = next(coming, None)
+    pending: deque[tuple[Future[R], int]] = deque()
+    priced = ((item, cost(item)) for item in items)
+    upcoming = next(priced, None)
     try:
-        while under_way or upcoming:
-            while upcoming and len(under_way) < most:
+        while pending or upcoming:
+            while upcoming and len(pending) < most:
                 item, price = upcoming
-                spent = sum(paid for _, paid in under_way)
+                spent = sum(paid for _, paid in pending)
                 if spent and spent + price > budget:
                     break
-                under_way.append((threads.submit(function, item), price))
-                upcoming = next(coming, None)
-            yield under_way.popleft()[0].result()
+                pending.append((threads.submit(function, item), price))
+                upcoming = next(priced, None)
+            yield pending.popleft()[0].result()
     finally:
-        for future, _ in under_way:
+        for future, _ in pending:
             future.cancel()

@@ -1,4 +1,4 @@
-"""The cache of ported parameters: one Orbax checkpoint per weights file and architecture.
+"""Parameters kept between runs: one Orbax checkpoint per weights file and architecture.
 
 A checkpoint is written beside its place and moved there when it is whole, so a killed process
 leaves at most an unfinished folder, which a later one removes when it is a day old. It is found
@@ -26,19 +26,21 @@ import numpy as np
 from jaxanon.runtime.folders import user_cache
 
 VERSION = 1
-"""Of what the port makes of a state dict; to be raised with every change to that."""
+"""Version of the conversion from state dicts; to be raised with every change to it."""
 STALE = 24 * 3600
+"""Age in seconds from which on an unfinished folder is removed."""
 UNFINISHED = ".unfinished-"
+"""How the name of an unfinished folder begins."""
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is kept beside the parameters.
+    """What is kept beside cached parameters.
 
     Attributes:
-        num_classes: of the head.
-        checksum: of the parameters.
+        num_classes: number of classes of the head.
+        checksum: CRC-32 of the parameters, see `checksum`.
     """
 
     num_classes: int
@@ -50,18 +52,24 @@ class CachedParameters:
     """Where the parameters of a weights file are kept for an architecture.
 
     Attributes:
-        folder: of the checkpoint.
+        folder: the checkpoint's folder, which need not exist.
     """
 
     folder: Path
 
     @classmethod
     def for_weights(cls, digest: str, architecture: str, size: int) -> CachedParameters:
-        """The place for the file with this SHA-256; a network may be made for one input size."""
+        """The place for the parameters of one weights file.
+
+        Args:
+            digest: SHA-256 of the weights file, in hexadecimal.
+            architecture: timm's name of the network.
+            size: side of the input in pixels, which some networks are made for.
+        """
         return cls(user_cache() / "ported" / f"v{VERSION}" / f"{architecture}-{size}-{digest[:32]}")
 
     def facts(self) -> Facts | None:
-        """What is known of the parameters, or None where nothing is kept."""
+        """What is kept beside the parameters, or None where no parameters are cached."""
         try:
             facts = json.loads((self.folder / "facts.json").read_text("utf-8"))
             return Facts(int(facts["num_classes"]), int(facts["checksum"]))
@@ -69,9 +77,11 @@ class CachedParameters:
             return None
 
     def load(self, abstract: Any, facts: Facts) -> Any | None:
-        """The parameters, or None where they cannot be read in the form of `abstract`.
+        """Read the parameters; None where they are damaged, which is logged, and removed.
 
-        A damaged checkpoint is removed, with a word about it.
+        Args:
+            abstract: shapes and types of the parameters, a pytree.
+            facts: what is kept beside the parameters.
         """
         from orbax.checkpoint import v1 as ocp
 
@@ -90,7 +100,7 @@ class CachedParameters:
         return params
 
     def save(self, params: Any, num_classes: int) -> None:
-        """Keep parameters and what is known of them; without a writable cache, say so and go on."""
+        """Write parameters to the cache; where it cannot be written, log that and go on."""
         from orbax.checkpoint import v1 as ocp
 
         context = ocp.Context()
@@ -117,7 +127,7 @@ class CachedParameters:
 
 
 def checksum(params: Any) -> int:
-    """CRC-32 of all arrays, in the order of their paths."""
+    """CRC-32 of the bytes of all arrays in a pytree, in the order of their paths."""
     total = 0
     for leaf in jax.tree.leaves(params):
         total = zlib.crc32(np.ascontiguousarray(leaf).data, total)
@@ -139,7 +149,7 @@ def _silence() -> Iterator[None]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left unfinished."""
+    """Remove the stale folders that killed processes left unfinished."""
     for part in folder.glob(f"{UNFINISHED}*"):
         with suppress(OSError):  # another process may have moved it
             if time.time() - part.stat().st_mtime > STALE:

@@ -1,4 +1,4 @@
-"""Where a classifier's weights lie, and what they say: files, hub-layout folders, packages."""
+"""Finding and reading weights: in files, in folders of the hub's layout, in packages."""
 
 from __future__ import annotations
 
@@ -19,18 +19,24 @@ SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 """Names of the weights in hub layout, the preferred first."""
 CONFIG = "config.json"
+"""Name of the configuration in hub layout."""
 
 
 @dataclass(frozen=True)
 class Located:
-    """A weights file and, where one lies beside it in hub layout, its configuration."""
+    """A weights file that was found.
+
+    Attributes:
+        weights: the file.
+        config: the `config.json` beside it, or None.
+    """
 
     weights: Path
     config: Path | None
 
 
 def locate(path: Path) -> Located:
-    """The weights at `path`: a file, or a folder in hub layout (`model.safetensors`, ...).
+    """Find the weights at a path: a file, or a folder in hub layout (`model.safetensors`, ...).
 
     Raises:
         WeightsError: when nothing usable is there.
@@ -50,20 +56,20 @@ def locate(path: Path) -> Located:
 
 
 def in_package(module: str) -> Path | None:
-    """The one `.pth` that the installed package `module` carries, or None."""
+    """The `.pth` file of an installed package, or None unless there is exactly one."""
     folder = package_folder(module)
     found = sorted(folder.glob("models/*.pth")) if folder else []
     return found[0] if len(found) == 1 else None
 
 
 def digest(path: Path) -> str:
-    """The file's SHA-256, in hexadecimal."""
+    """The SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
-    """Name -> array, of a `.safetensors` or PyTorch file.
+    """Read a state dict (key -> array) from a `.safetensors` or PyTorch file.
 
     Raises:
         WeightsError: when the file cannot be read whole.

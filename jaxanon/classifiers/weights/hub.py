@@ -19,15 +19,13 @@ from jaxanon.errors import WeightsError
 
 PREFIX = "hf-hub:"
 log = logging.getLogger(__name__)
-
-
 PATIENCE = 60.0
 """Seconds in which a hub that could not be reached is not asked again."""
 _unreachable: dict[str, float] = {}
 
 
 class DamagedError(WeightsError):
-    """A file in the cache that is not what the hub has."""
+    """A file in the hub's cache that is not what the hub has."""
 
 
 class MissingError(WeightsError):
@@ -48,10 +46,10 @@ class Repository:
 
     @classmethod
     def parse(cls, text: str) -> Repository:
-        """From `hf-hub:owner/name[@revision]`.
+        """A repository from text of the form `hf-hub:owner/name[@revision]`.
 
         Raises:
-            WeightsError: when it is not of this form.
+            WeightsError: when the text is not of this form.
         """
         match = re.fullmatch(rf"{PREFIX}([\w.-]+/[\w.-]+)(?:@([\w./-]+))?", text)
         if match is None:
@@ -70,11 +68,11 @@ class Repository:
 
 @dataclass(frozen=True)
 class Fetched:
-    """Files in the hub's cache.
+    """Files of a repository in the hub's cache.
 
     Attributes:
-        weights: the weights.
-        config: `config.json`, where the repository has one.
+        weights: path of the weights file.
+        config: path of the `config.json`, or None where the repository has none.
         origin: address of the repository, with the commit.
         whole: whether it is known if there is a `config.json`; other programs fetch the weights
             alone.
@@ -86,7 +84,7 @@ class Fetched:
     whole: bool = True
 
     def checked(self) -> str:
-        """The SHA-256 of the weights, compared with the hub's, which names the cached file.
+        """The SHA-256 of the weights, after comparing it with the hub's, which names the file.
 
         Raises:
             DamagedError: when they differ.
@@ -101,7 +99,7 @@ class Fetched:
 
 
 def cached(repository: Repository) -> Fetched | None:
-    """The repository's files in the cache, or None; the network is not used."""
+    """A repository's files in the hub's cache, or None; the network is not used."""
     from huggingface_hub import try_to_load_from_cache
 
     def look(file: str) -> Path | None:
@@ -117,10 +115,10 @@ def cached(repository: Repository) -> Fetched | None:
 
 
 def fetch(repository: Repository, *, again: bool = False) -> Fetched:
-    """Download what is not in the cache in its newest state.
+    """Download the newest files of a repository, but for those that the cache holds already.
 
     Args:
-        repository: what to fetch.
+        repository: the repository to fetch from.
         again: whether to download even what is in the cache.
 
     Raises:
@@ -184,7 +182,7 @@ def _fetched(repository: Repository, weights: Path, config: Path | None) -> Fetc
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost cause, in one line."""
+    """The innermost cause of an error, in one line."""
     while error.__cause__ is not None:
         error = error.__cause__
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,4 +1,4 @@
-"""From a classifier's name to the classifier: find its weights, port them, keep the result."""
+"""Loading a classifier by its name: find its weights, convert them, keep the result."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """Weights that were found.
+    """A classifier's weights file that was found, and what is known of it.
 
     Attributes:
-        name: of the classifier, with the tag as far as it is known.
-        file: the weights.
-        digest: SHA-256 of the file.
+        name: name of the classifier, with the tag as far as it is known.
+        file: path of the weights.
+        digest: SHA-256 of the file, in hexadecimal.
         config: preprocessing and provenance.
-        num_classes: number of classes that a configuration states, or None.
+        num_classes: number of classes that a `config.json` states, or None.
     """
 
     name: str
@@ -45,14 +45,14 @@ class WeightsFile:
 
     @property
     def what(self) -> str:
-        """Name and file, for errors."""
+        """Name of the classifier and its file, for errors."""
         return f"{self.name} from {self.file}"
 
     def with_head(self, num_classes: int) -> Config:
-        """The configuration for the number of classes that the file's head has.
+        """The configuration with the number of classes that the file's head has.
 
         Raises:
-            WeightsError: when `config.json` states another.
+            WeightsError: when `config.json` states another number.
         """
         if self.num_classes not in (None, num_classes):
             raise WeightsError(
@@ -113,13 +113,14 @@ def load_ensemble(names: Sequence[str]) -> Ensemble:
 
 
 def pull(name: str) -> None:
-    """Bring the newest weights of a classifier into the hub's cache, whole.
+    """Fetch the newest weights of a classifier into the hub's cache.
 
     Args:
-        name: as for `load_classifier`. What is installed or local is left as it is.
+        name: `architecture` or `architecture.tag`, with `@PATH` or not, as for `load_classifier`.
+            What is installed or local is left as it is.
 
     Raises:
-        WeightsError: when they cannot be fetched.
+        WeightsError: when the weights cannot be fetched and are not cached.
     """
     entry, path = find(name), name.partition("@")[2]
     repository = _repository(entry, path or None)
@@ -136,7 +137,7 @@ def pull(name: str) -> None:
 
 
 def _repository(entry: Entry, weights: str | Path | None) -> hub.Repository | None:
-    """Where the hub has these weights; None where they are installed or local."""
+    """The hub's repository of the weights; None where they are installed or local."""
     if weights is not None:
         text = str(weights)
         return hub.Repository.parse(text) if text.startswith(hub.PREFIX) else None
@@ -150,6 +151,7 @@ def _repository(entry: Entry, weights: str | Path | None) -> hub.Repository | No
 
 
 def _find_weights(entry: Entry, asked: str, weights: str | Path | None) -> WeightsFile:
+    """The weights file of a classifier asked for by the name `asked`, downloaded if need be."""
     repository = _repository(entry, weights)
     # Licence and tag of the table are not those of weights that the user brings.
     config = entry.config if weights is None else replace(entry.config, licence="unknown")
@@ -209,7 +211,7 @@ def _build(entry: Entry, found: WeightsFile, num_classes: int) -> nnx.Module:
 
 
 def _port(entry: Entry, found: WeightsFile) -> Classifier:
-    """The filled classifier. Whose key names the file has is said, where they are not timm's."""
+    """The classifier with its file's weights; key names other than timm's are logged."""
     state = read_state_dict(found.file)
     shapes = expected(_build(entry, found, found.config.num_classes))
     translation = translate(entry.family, entry.architecture, state, shapes)
@@ -227,7 +229,7 @@ def _port(entry: Entry, found: WeightsFile) -> Classifier:
 
 
 def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:
-    """A line on the architecture that the state dict is rather of, or nothing."""
+    """A line that names the architecture closest to a state dict; empty where that is `entry`."""
     shapes = {key: value.shape for key, value in state.items()}
     best, name = 0.0, entry.architecture
     for other in registry.ENTRIES.values():
@@ -242,7 +244,7 @@ def _nearest(entry: Entry, state: Mapping[str, np.ndarray]) -> str:
 
 
 def _missing(entry: Entry, weights: str | Path | None, error: WeightsError) -> WeightsError:
-    """The error with the ways out."""
+    """An error that adds to `error` how to come by the weights."""
     asked = entry.name if weights is None else f"{entry.name}@{weights}"
     ways = [
         f"where there is a network, 'jaxanon models pull {asked}' fetches it; copy the folder "

@@ -1,4 +1,4 @@
-"""Whose key names a state dict has, and which architecture it is of."""
+"""Key names of state dicts: whose they are, and what timm calls the same keys."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Translation:
     """Keys of a state dict in timm's naming.
 
     Attributes:
-        naming: whose names the state dict has.
-        names: its key -> timm's key; keys that hold no parameter are left out.
+        naming: the project whose names the state dict has.
+        names: state dict's key -> timm's key; keys that hold no parameter are left out.
     """
 
     naming: Naming
@@ -30,11 +30,11 @@ class Translation:
 
     @cached_property
     def stored(self) -> dict[str, str]:
-        """Timm's key -> the state dict's."""
-        return {ours: key for key, ours in self.names.items()}
+        """Timm's key -> the state dict's key."""
+        return {name: key for key, name in self.names.items()}
 
     def agreeing(self, expected: Iterable[str]) -> int:
-        """How many of the keys that a model expects are there."""
+        """The number of a model's expected keys (timm's) that the state dict has."""
         return len(self.stored.keys() & set(expected))
 
 
@@ -47,14 +47,21 @@ def by_pattern(patterns: Mapping[str, str], key: str) -> str | None:
 
 
 def untranslated(keys: Iterable[str]) -> Translation:
-    """For keys that are in timm's naming."""
+    """The translation of keys that are timm's already."""
     return Translation(TIMM, {key: key for key in keys if not key.endswith(COUNTER)})
 
 
 def translate(
     family: Family, architecture: str, keys: Iterable[str], expected: Iterable[str]
 ) -> Translation:
-    """Detect the naming by which most of the keys that the model expects are there."""
+    """Detect whose key names a state dict has: those by which most of the expected keys are there.
+
+    Args:
+        family: family of the architecture, with the namings to try.
+        architecture: timm's name of the network.
+        keys: keys of the state dict.
+        expected: timm's keys, as the model expects them.
+    """
     keys, expected = list(keys), set(expected)
     out = (f"*{COUNTER}", *family.left_out)
     # Training wrappers put a name of theirs before all keys ("module.").
@@ -70,7 +77,13 @@ def translate(
 
 
 def agreement(translation: Translation, shapes: Keys, expected: Keys) -> float:
-    """Share of keys that are there in the right shape, among all keys of either side."""
-    found = {ours: shapes[key] for key, ours in translation.names.items()}
-    same = sum(found.get(key) == shape for key, shape in expected.items())
-    return same / len(set(found) | set(expected))
+    """Share of keys with equal shape, among all keys of a state dict and a model, in [0, 1].
+
+    Args:
+        translation: translation of the state dict's keys.
+        shapes: key -> shape, of the state dict.
+        expected: timm's key -> shape, of the model.
+    """
+    stored = {name: shapes[key] for key, name in translation.names.items()}
+    same = sum(stored.get(key) == shape for key, shape in expected.items())
+    return same / len(set(stored) | set(expected))

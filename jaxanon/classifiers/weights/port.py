@@ -1,4 +1,4 @@
-"""From a PyTorch state dict to the parameters of one of our models, strictly.
+"""Converting a PyTorch state dict into the parameters of a model, strictly.
 
 Every key of the state dict is used exactly once, every parameter is filled, every shape is
 checked, and one error lists all that is wrong. Arrays are converted one layer at a time, so that
@@ -19,6 +19,7 @@ from jaxanon.classifiers.weights.naming import TIMM, Translation, untranslated
 from jaxanon.errors import WeightsError, printable
 
 LISTED = 5
+"""Problems of each kind that an error lists."""
 State = Mapping[str, np.ndarray]
 
 
@@ -27,7 +28,7 @@ class MisfitError(WeightsError):
 
 
 def leaves(model: nnx.Module) -> dict[str, Leaf]:
-    """Path -> module with arrays of its own."""
+    """The modules of a model that have arrays of their own, by path."""
     return {
         ".".join(map(str, path)): module
         for path, module in nnx.iter_modules(model)
@@ -93,11 +94,11 @@ def port(
     """Fill `model`, in place, from `state`.
 
     Args:
-        model: a model whose attribute names are those of the state dict.
+        model: a model with abstract arrays, whose attribute names are timm's.
         state: key -> array in PyTorch's layouts, of any float type.
-        what: what the weights are and where they come from, for the error.
-        translation: of the keys into timm's naming; by default they are in it.
-        dtype: of the parameters; float64 only where JAX's 64-bit mode is on.
+        what: name and origin of the weights, for the error.
+        translation: translation of the keys into timm's; by default they are timm's already.
+        dtype: type of the parameters; float64 only where JAX's 64-bit mode is on.
 
     Raises:
         MisfitError: listing all that is missing, unused, misshapen, not float or not finite.
@@ -122,7 +123,7 @@ def port(
 
 
 def _same_but_for_ones(found: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
-    """Whether a foreign array is ours in another shape.
+    """Whether two shapes are those of one array, stored by another project and by timm.
 
     Elsewhere a 1x1 convolution may be a matrix, a scale have axes of one, and a convolution over
     the whole image be a fully connected layer.

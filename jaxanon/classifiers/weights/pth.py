@@ -41,7 +41,7 @@ _STORAGES: dict[str, np.dtype[Any]] = {
 
 @dataclass(frozen=True)
 class _Storage:
-    """Where a tensor's numbers lie; read after the pickle."""
+    """Reference to a block of numbers in the file, which is read after the pickle."""
 
     key: str
     dtype: np.dtype[Any]
@@ -50,7 +50,7 @@ class _Storage:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor as pickled: a window on a storage, in units of elements."""
+    """A tensor as pickled: a window on a storage; offset and strides count elements."""
 
     storage: _Storage
     offset: int
@@ -106,7 +106,7 @@ _ALLOWED: dict[str, Any] = {
 
 
 class _Unpickler(pickle.Unpickler):
-    """Resolves the allow-list and nothing else."""
+    """An unpickler that resolves the names in `_ALLOWED` and no other."""
 
     def find_class(self, module: str, name: str) -> Any:
         wanted = f"{module}.{name}"
@@ -128,7 +128,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def read_pth(path: Path) -> dict[str, np.ndarray]:
-    """The state dict in a `.pth` file, also when it lies under the key `state_dict` or `model`.
+    """Read the state dict of a `.pth` file, at its top or under the key `state_dict` or `model`.
 
     Raises:
         WeightsError: when the file is unreadable, truncated, asks for a global that is not on the
