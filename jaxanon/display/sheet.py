@@ -42,7 +42,7 @@ def sheet(rows: Sequence[Pictures], ensemble: Ensemble) -> bytes:
     canvas = Image.new("RGB", (GAP + 4 * (TILE + GAP), 2 * GAP + LINE + sum(heights)), "white")
     draw = ImageDraw.Draw(canvas)
     for column, heading in enumerate(HEADINGS):
-        draw.text((GAP + column * (TILE + GAP), GAP), heading, INK, heading_font)
+        draw.text((GAP + column * (TILE + GAP), GAP), heading, INK, head)
     y = 2 * GAP + LINE
     for r, (strip, height) in enumerate(zip(strips, heights, strict=True)):
         for column, small in enumerate(strip):
