@@ -11,7 +11,7 @@ from skimage import data
 from jaxanon.anonymizers.naive import anonymize, blur
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.privacy.attacks import ATTACKS, deviation_of
-from jaxanon.privacy.examine import Column, Examiner, likeness, overlap
+from jaxanon.privacy.examine import Examiner, Variant, likeness, overlap
 from jaxanon.privacy.face_embeddings import Embedder
 from jaxanon.regions.boxes import Region
 from jaxanon.regions.faces import Detector
@@ -105,13 +105,13 @@ def test_everything_published_is_examined(tinies, embedder):
         ensemble, 12, ["anonymized", "adapted"], copies=True, faces=(Detector(), embedder)
     )
     seen = examiner.look(original, {"anonymized": hidden, "adapted": noisy}, [hidden])
-    assert len(examiner.columns) == len(seen.views) == len(seen.thumbnails) == 1 + 2 * 4 + 1
-    at = {column: i for i, column in enumerate(examiner.columns)}
-    mean = seen.thumbnails[at[Column("adapted", "average")]]
-    both = seen.thumbnails[at[Column("adapted")]] + seen.thumbnails[at[Column("anonymized")]]
+    assert len(examiner.variants) == len(seen.views) == len(seen.thumbnails) == 1 + 2 * 4 + 1
+    at = {column: i for i, column in enumerate(examiner.variants)}
+    mean = seen.thumbnails[at[Variant("adapted", "average")]]
+    both = seen.thumbnails[at[Variant("adapted")]] + seen.thumbnails[at[Variant("anonymized")]]
     np.testing.assert_allclose(mean, both / 2, atol=1)
     (face,) = seen.faces
-    assert face.embeddings.shape == (len(examiner.columns), 128)
+    assert face.embeddings.shape == (len(examiner.variants), 128)
     assert face.found.keys() == {"anonymized", "adapted"}
     assert seen.likeness["anonymized"]["psnr"] > seen.likeness["adapted"]["psnr"]
     assert seen.without_views().views == ()
@@ -220,9 +220,9 @@ def test_only_what_was_hidden_is_deblurred(tinies):
     hidden[60:120, 60:120] = blur(original.astype(np.float32), 6).round()[60:120, 60:120]
     examiner = Examiner(Ensemble(tinies[:1]), 6, ["anonymized", "adapted"], copies=False)
     seen = examiner.look(original, {"anonymized": hidden, "adapted": hidden})
-    shown = dict(zip(examiner.columns, seen.thumbnails.reshape(-1, 32, 32, 3), strict=True))
+    shown = dict(zip(examiner.variants, seen.thumbnails.reshape(-1, 32, 32, 3), strict=True))
     for attack in ("wiener", "richardson_lucy"):
-        apart = np.abs(shown[Column("adapted", attack)] - shown[Column("adapted")]).max(-1)
+        apart = np.abs(shown[Variant("adapted", attack)] - shown[Variant("adapted")]).max(-1)
         assert apart[8:14, 8:14].max() > 2
         apart[5:18, 5:18] = 0
         assert apart.max() == 0

@@ -1,28 +1,21 @@
 """Nearest neighbours, intervals, and the figures made of them."""
 
-import math
-
 import numpy as np
 import pytest
 
-from jaxanon.privacy import findings as privacy
-from jaxanon.privacy.examine import Column
-from jaxanon.privacy.findings import Gathered, findings
-from jaxanon.privacy.identification import Interval, compare, directions, euclidean, hits
+from jaxanon.privacy.examine import Variant
+from jaxanon.privacy.features import FaceFeatures
+from jaxanon.privacy.findings import findings
+from jaxanon.privacy.identification import compare, hits
+from jaxanon.privacy.measurements import Measurements
+from jaxanon.privacy.report import verdict
 
 
-def test_directions_give_correlations(rng):
-    a, b = rng.normal(size=(4, 9)), rng.normal(size=(5, 9))
-    wanted = np.corrcoef(np.concatenate([a, b]))[:4, 4:]
-    np.testing.assert_allclose(directions(a) @ directions(b).T, wanted, atol=1e-12)
-    np.testing.assert_allclose(directions(a), directions(3 * a + 7), atol=1e-12)
-    np.testing.assert_array_equal(directions(np.full((1, 5), 3.0)), 0)
-
-
-def test_euclidean_distances(rng):
-    a, b = rng.normal(size=(4, 9)), rng.normal(size=(5, 9))
-    wanted = np.linalg.norm(a[:, None] - b, axis=-1)
-    np.testing.assert_allclose(euclidean(a, b), wanted, atol=1e-12)
+def test_distances_of_faces(rng):
+    faces = rng.normal(size=(5, 2, 9))
+    wanted = np.linalg.norm(faces[[3, 1], 1][:, None] - faces[:, 0], axis=-1)
+    found = FaceFeatures(faces).distances(1, 0)(np.array([3, 1]))
+    np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
 def test_hits_count_the_nearest():
@@ -44,34 +37,6 @@ def test_what_looks_alike_is_a_guess():
     np.testing.assert_allclose(hits(tied, np.array([1]), 3), 1)
 
 
-def test_the_interval_of_a_mean_covers_the_truth_as_often_as_it_says():
-    draw = np.random.default_rng(0)
-    inside = 0
-    for trial in range(200):
-        found = Interval.from_values(draw.normal(size=60), seed=trial)
-        assert found.low <= found.mean <= found.high
-        inside += found.low <= 0 <= found.high
-    assert 0.89 <= inside / 200 <= 0.985
-
-
-@pytest.mark.parametrize("share", [0.02, 0.05, 0.3, 0.95, 0.99])
-@pytest.mark.parametrize("count", [10, 20, 60])
-def test_the_interval_of_a_share_covers_the_truth_near_its_ends_too(share, count):
-    chances = [
-        math.comb(count, k) * share**k * (1 - share) ** (count - k) for k in range(count + 1)
-    ]
-    found = [Interval.from_shares(np.arange(count) < k) for k in range(count + 1)]
-    inside = sum(p for p, i in zip(chances, found, strict=True) if i.low <= share <= i.high)
-    assert inside > 0.89
-    for k, interval in enumerate(found):
-        assert 0 <= interval.low <= k / count <= interval.high <= 1
-
-
-def test_twenty_hits_of_twenty_are_no_certainty():
-    everyone = Interval.from_shares(np.ones(20))
-    assert (round(everyone.low, 3), everyone.high) == (0.839, 1)  # Wilson, as tables have it
-
-
 def test_a_difference_is_worse_only_where_chance_would_hardly_make_it():
     before = np.zeros(30)
     assert compare(before, before)["p"] == 1
@@ -91,9 +56,9 @@ def test_chance_alone_is_called_worse_as_seldom_as_it_says(count):
     assert np.mean(alarms) < 0.04
 
 
-def gathered(rng, n=12, kept=True):
+def measured(rng, n=12, kept=True):
     """Images whose anonymized form tells nothing, and whose adapted form keeps the decision."""
-    columns = (Column("original"), Column("anonymized"), Column("adapted"))
+    variants = (Variant("original"), Variant("anonymized"), Variant("adapted"))
     originals = rng.normal(size=(n, 6))
     originals[np.arange(n), np.arange(n) % 6] += 9  # two images of each class
     adapted = rng.normal(size=(n, 6))
@@ -101,8 +66,8 @@ def gathered(rng, n=12, kept=True):
     logits = np.stack([originals, rng.normal(size=(n, 6)), adapted], 1)
     thumbnails = rng.normal(size=(n, 3, 20))
     thumbnails[:, 2] = thumbnails[:, 1]
-    return Gathered(
-        columns,
+    return Measurements(
+        variants,
         (logits,),
         thumbnails,
         None,
@@ -118,7 +83,7 @@ def rows_of(result):
 
 def test_decisions_narrow_the_search_to_their_class(rng):
     """Two of twelve images share each class, so a kept decision finds one of two."""
-    rows = rows_of(findings(gathered(rng), {"sources": [0]}, [0]))
+    rows = rows_of(findings(measured(rng), {"sources": [0]}, [0]))
     known = rows["decisions", "classifiers known"]["rank1"]
     assert known["adapted"]["mean"] == pytest.approx(1 / 2)
     assert known["anonymized"]["mean"] < 0.3
@@ -132,7 +97,7 @@ def test_decisions_narrow_the_search_to_their_class(rng):
 
 def test_what_leaks_beyond_decisions_is_seen(rng):
     """An adapted image that carries the original's pixels is told from one that does not."""
-    data = gathered(rng, n=48)
+    data = measured(rng, n=48)
     assert not rows_of(findings(data, {"all": [0]}, [0]))["pixels", "none"]["rank1"]["difference"][
         "worse"
     ]
@@ -143,13 +108,13 @@ def test_what_leaks_beyond_decisions_is_seen(rng):
 
 
 def test_knowing_the_method_needs_no_original_pixels(rng):
-    row = rows_of(findings(gathered(rng), {"all": [0]}, [0]))["pixels", "method known"]["rank1"]
+    row = rows_of(findings(measured(rng), {"all": [0]}, [0]))["pixels", "method known"]["rank1"]
     assert row["anonymized"]["mean"] == row["adapted"]["mean"] == 1
 
 
 def test_knowing_method_and_classifiers_narrows_the_search_by_both(rng):
     """Thumbnails that tell nothing, and decisions that two of twelve share: one of two."""
-    data = gathered(rng)
+    data = measured(rng)
     data.thumbnails[:] = 1
     rows = rows_of(findings(data, {"all": [0]}, [0]))
     both = rows["pixels and decisions", "method and classifiers known"]["rank1"]
@@ -161,13 +126,31 @@ def test_knowing_method_and_classifiers_narrows_the_search_by_both(rng):
 
 
 def test_where_sources_are_not_at_hand_nothing_is_compared_with_their_decisions(rng):
-    rows = rows_of(findings(gathered(rng), {"held out": [0]}, []))
+    rows = rows_of(findings(measured(rng), {"held out": [0]}, []))
     assert ("decisions", "classifiers known") not in rows
     assert all("told" not in row["rank1"] for row in rows.values())
 
 
-def test_probes_go_in_blocks_and_nothing_depends_on_their_size(rng, monkeypatch):
-    data = gathered(rng, n=24)
+def test_probes_go_in_blocks_and_nothing_depends_on_their_size(rng):
+    data = measured(rng, n=24)
     whole = findings(data, {"all": [0]}, [0])
-    monkeypatch.setattr(privacy, "PROBES", 7)
-    assert findings(data, {"all": [0]}, [0]) == whole
+    assert findings(data, {"all": [0]}, [0], probes_at_once=7) == whole
+
+
+@pytest.mark.parametrize(
+    ("worse", "beyond", "wanted"),
+    [
+        ([None, None], [None, None], "unknown"),
+        ([False, False], [False, True], "not worse"),
+        ([False, True], [False, False], "not beyond the decisions"),
+        ([True, False], [False, True], "worse"),
+        ([True, True], [None, None], "worse"),
+    ],
+)
+def test_the_verdict_on_a_row(worse, beyond, wanted):
+    def rank(difference, beyond):
+        fields = {"difference": difference, "beyond_decisions": beyond}
+        return {name: {"worse": value} for name, value in fields.items() if value is not None}
+
+    ranks = [rank(*each) for each in zip(worse, beyond, strict=True)]
+    assert verdict({"rank1": ranks[0], "rank5": ranks[1]}) == wanted

@@ -16,9 +16,10 @@ import numpy as np
 from jaxanon.adaptation.problem import content_seed
 from jaxanon.anonymizers import isr
 from jaxanon.anonymizers.naive import anonymize, inside, strength_of
-from jaxanon.classifiers.ensemble import Ensemble, Views, probabilities
+from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files, images
+from jaxanon.metrics import softmax
 from jaxanon.pipeline.manifest import fingerprint, write_json
 from jaxanon.regions.boxes import Region
 from jaxanon.runtime import workers
@@ -127,7 +128,7 @@ class InverseSuperResolution(Method):
         if not shown:
             return pool[: self.views]
         scores = [
-            probabilities(logits).reshape(-1, len(pool), logits.shape[-1]).swapaxes(0, 1)
+            softmax(logits).reshape(-1, len(pool), logits.shape[-1]).swapaxes(0, 1)
             for logits in sources.logits_from_views(shown)
         ]
         return [pool[place] for place in isr.select(scores, self.views)]

@@ -175,9 +175,3 @@ class Ensemble:
 
 def _top(logits: list[np.ndarray]) -> np.ndarray:
     return np.stack([scores.argmax(1) for scores in logits])
-
-
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """Softmax of `(..., classes)`."""
-    powers = np.exp(logits - logits.max(-1, keepdims=True))
-    return np.asarray(powers / powers.sum(-1, keepdims=True))

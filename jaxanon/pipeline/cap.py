@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jaxanon.errors import UsageError, unknown
-from jaxanon.privacy.identification import directions
+from jaxanon.metrics import directions
 from jaxanon.regions.boxes import Box, centre_in
 
 VERIFY_EVERY = 10

@@ -13,10 +13,11 @@ import numpy as np
 
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE, Ensemble, Views, probabilities
+from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE, Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.io.files import discard, write
 from jaxanon.io.images import count_pixels, encode
+from jaxanon.metrics import softmax
 from jaxanon.pipeline.cap import Cap, Memory
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.verification import Known
@@ -167,7 +168,7 @@ class Intake:
                     self.settings,
                     mask=seen.mask,
                     views=seen.anonymized[:count],
-                    soft_labels=[probabilities(logits) for logits in scores] if soft else None,
+                    soft_labels=[softmax(logits) for logits in scores] if soft else None,
                 )
         except MemoryError as error:
             self.fail(seen.item, error)

@@ -15,8 +15,8 @@ import numpy as np
 from jaxanon import __version__
 from jaxanon.adaptation.settings import Success
 from jaxanon.errors import UsageError
-from jaxanon.evaluation.concordance import concordance, repair_rate
 from jaxanon.io.files import write
+from jaxanon.metrics import concordance, repair_rate
 from jaxanon.pipeline.item import key
 
 JOURNAL = ".jaxanon-journal.jsonl"
@@ -67,19 +67,6 @@ class Record:
     def key(self) -> str:
         """Names the image among those of a run."""
         return key(self.input, self.view)
-
-
-def difference(saved: np.ndarray, anonymized: np.ndarray) -> tuple[int, float | None]:
-    """Largest difference in levels, and PSNR in dB (None for equal images)."""
-    gap = saved.astype(np.int16) - anonymized
-    decibels = psnr(gap)
-    return int(np.abs(gap).max()), None if decibels is None else round(decibels, 2)
-
-
-def psnr(gap: np.ndarray) -> float | None:
-    """Peak signal-to-noise ratio in dB of a difference in levels; None where there is none."""
-    square = float(np.square(gap, dtype=np.float32).mean(dtype=np.float64))
-    return None if square == 0 else float(10 * np.log10(255**2 / square))
 
 
 def fingerprint(path: Path) -> str:

@@ -15,9 +15,10 @@ from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.errors import ImageError
 from jaxanon.io.files import write_part
 from jaxanon.io.images import decode, encode
+from jaxanon.metrics import difference
 from jaxanon.pipeline.cap import Cap, Memory
 from jaxanon.pipeline.item import Item
-from jaxanon.pipeline.manifest import Decisions, Record, Score, difference
+from jaxanon.pipeline.manifest import Decisions, Record, Score
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""One image under examination: every picture of it, as the attackers' eyes see it (host work)."""
+"""One image examined: every variant of it, as attackers see it (host work)."""
 
 from __future__ import annotations
 
@@ -12,57 +12,69 @@ from scipy import ndimage
 
 from jaxanon.anonymizers.naive import REFERENCE_SIDE
 from jaxanon.classifiers.ensemble import Ensemble, Views
-from jaxanon.pipeline.manifest import psnr
+from jaxanon.metrics import psnr
 from jaxanon.privacy.attacks import ATTACKS, DEBLURRING
 from jaxanon.privacy.face_embeddings import Embedder, Window
 from jaxanon.regions.boxes import Box
 from jaxanon.regions.faces import Detector
 
 THUMBNAIL = 32
-COMPARED = 2_000_000
+"""Side, in pixels, of the small pictures that are compared pixel by pixel."""
+MOST_COMPARED = 2_000_000
 """Pixels from which images are reduced before their similarity is measured."""
-MOST = 100.0
+MOST_PSNR = 100.0
 """PSNR of equal images, in dB."""
-MARGIN = 15
+HIDDEN_MARGIN = 15
 """Side of the square, in pixels, around each changed pixel that counts as hidden with it: under a
 blur, some happen to stay as they were."""
 OVERLAP = 0.3
-"""Intersection over union from which a face found is the one of the original."""
+"""Intersection over union from which a face that is found counts as the original's."""
 
 
-class Column(NamedTuple):
-    """A picture of an image: `original`, `anonymized` or `adapted`; and what was done to it."""
+class Variant(NamedTuple):
+    """A variant of an image.
+
+    Attributes:
+        stage: `original`, `anonymized` or `adapted`.
+        attack: what the attacker has done to it: `none`, `average` (of several adapted copies) or
+            one of `ATTACKS`.
+    """
 
     stage: str
     attack: str = "none"
 
 
 @dataclass(frozen=True)
-class SeenFace:
-    """A face: embeddings `(columns, 128)`, and in which stages the detector finds it."""
+class ExaminedFace:
+    """A face of an original, in every variant of the image.
+
+    Attributes:
+        embeddings: `(variants, 128)`.
+        found: stage -> whether the detector finds the face there.
+    """
 
     embeddings: np.ndarray
     found: Mapping[str, bool]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """An image examined.
+class ExaminedImage:
+    """What there is to compare of one image.
 
     Attributes:
-        views: per column what each classifier sees.
-        thumbnails: `(columns, d)` float32.
+        views: per variant what each classifier sees of it.
+        thumbnails: `(variants, values)` float32, pixels of small pictures in [0, 255].
         likeness: stage -> {"ssim": ..., "psnr": ...}, to the original.
-        faces: those of the original; None where faces were not looked for.
+        faces: the original's faces; None where faces were not looked for.
     """
 
     views: tuple[Views, ...]
     thumbnails: np.ndarray
     likeness: Mapping[str, Mapping[str, float]]
-    faces: tuple[SeenFace, ...] | None
+    faces: tuple[ExaminedFace, ...] | None
 
-    def without_views(self) -> Seen:
-        """The same without what takes most of the memory."""
+    def without_views(self) -> ExaminedImage:
+        """The image without its views, which take most of the memory."""
         return replace(self, views=())
 
 
@@ -71,10 +83,10 @@ class Examiner:
 
     Args:
         ensemble: the classifiers whose features are compared.
-        deviation: of the blur to undo, in pixels of a 256-pixel short side.
-        stages: `adapted`, and `anonymized` where these images are there.
-        copies: whether several adapted copies are there to be averaged.
-        faces: a detector and an embedder, to look at faces too.
+        deviation: standard deviation of the blur to undo, in pixels of a 256-pixel short side.
+        stages: stages to examine: `adapted`, and `anonymized` where these images are at hand.
+        copies: whether several adapted copies are at hand, to be averaged.
+        faces: a detector and an embedder, to examine faces too.
     """
 
     def __init__(
@@ -87,10 +99,10 @@ class Examiner:
         faces: tuple[Detector, Embedder] | None = None,
     ) -> None:
         self.ensemble, self.deviation, self.faces = ensemble, deviation, faces
-        averaged = [Column("adapted", "average")] if copies else []
-        self.columns = (
-            Column("original"),
-            *(Column(stage, attack) for stage in stages for attack in ("none", *ATTACKS)),
+        averaged = [Variant("adapted", "average")] if copies else []
+        self.variants = (
+            Variant("original"),
+            *(Variant(stage, attack) for stage in stages for attack in ("none", *ATTACKS)),
             *averaged,
         )
 
@@ -99,32 +111,32 @@ class Examiner:
         original: np.ndarray,
         published: Mapping[str, np.ndarray],
         copies: Sequence[np.ndarray] = (),
-    ) -> Seen:
-        """Examine an image.
+    ) -> ExaminedImage:
+        """Examine an image: make all its variants, and take what attackers compare.
 
         Args:
             original: `(H, W, 3)` uint8.
             published: stage -> a picture of the same size.
-            copies: further adapted ones, made with other seeds.
+            copies: further adapted pictures of the same size, made with other seeds.
         """
         pictures = {"original": original, **published}
         hidden = hidden_in(original, published["anonymized"]) if "anonymized" in published else None
         mean = (
-            _mean([published["adapted"], *copies]) if Column("adapted", "average") in self.columns
+            _mean([published["adapted"], *copies]) if Variant("adapted", "average") in self.variants
             else original
         )  # fmt: skip
 
-        def made(column: Column) -> np.ndarray:
-            if column.attack == "average":
+        def show(variant: Variant) -> np.ndarray:
+            if variant.attack == "average":
                 return mean
-            if column.attack == "none":
-                return pictures[column.stage]
-            small, scale = _reduced(pictures[column.stage])
+            if variant.attack == "none":
+                return pictures[variant.stage]
+            small, scale = _reduced(pictures[variant.stage])
             where = None if hidden is None else _reduced(hidden)[0]
-            return _attacked(small, column.attack, self.deviation * scale, where)
+            return _attacked(small, variant.attack, self.deviation * scale, where)
 
-        shown = [made(column) for column in self.columns]
-        return Seen(
+        shown = [show(variant) for variant in self.variants]
+        return ExaminedImage(
             views=tuple(self.ensemble.look(picture) for picture in shown),
             thumbnails=np.stack([_thumbnail(picture) for picture in shown]),
             likeness={stage: likeness(original, p) for stage, p in published.items()},
@@ -137,26 +149,26 @@ class Examiner:
         pictures: Mapping[str, np.ndarray],
         mean: np.ndarray,
         hidden: np.ndarray | None,
-    ) -> tuple[SeenFace, ...]:
+    ) -> tuple[ExaminedFace, ...]:
         assert self.faces is not None
         detector, embedder = self.faces
         boxes = {stage: detector(pictures[stage]) for stage in pictures if stage != "original"}
         scale = min(original.shape[:2]) / REFERENCE_SIDE
-        seen = []
+        examined = []
         for box in detector.sure(original):
             window = embedder.window(original, box)
             cuts = [
-                self._cut(window, mean if column.attack == "average" else pictures[column.stage],
-                          column.attack, scale, hidden)
-                for column in self.columns
+                self._cut(window, mean if variant.attack == "average" else pictures[variant.stage],
+                          variant.attack, scale, hidden)
+                for variant in self.variants
             ]  # fmt: skip
             embeddings = np.stack([embedder.embed(window, cut) for cut in cuts])
             found = {
                 stage: any(overlap(box, other) >= OVERLAP for other in others)
                 for stage, others in boxes.items()
             }
-            seen.append(SeenFace(embeddings, found))
-        return tuple(seen)
+            examined.append(ExaminedFace(embeddings, found))
+        return tuple(examined)
 
     def _cut(
         self,
@@ -166,7 +178,7 @@ class Examiner:
         scale: float,
         hidden: np.ndarray | None,
     ) -> np.ndarray:
-        """A face cut out and attacked; `scale` is in pixels per pixel that strengths count in."""
+        """A face cut out and attacked; `scale`: pixels per pixel of a 256-pixel short side."""
         cut = window.cut(picture)
         if attack not in ATTACKS:
             return cut
@@ -180,13 +192,15 @@ def _mean(pictures: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def hidden_in(original: np.ndarray, anonymized: np.ndarray) -> np.ndarray:
-    """What the anonymizer has touched, `(H, W)` uint8, 255 there, else 0."""
+    """Mask `(H, W)` uint8 of what the anonymizer has changed: 255 there, else 0."""
     changed = (original != anonymized).any(-1)
-    return np.asarray(ndimage.maximum_filter(changed, MARGIN), np.uint8) * 255
+    return np.asarray(ndimage.maximum_filter(changed, HIDDEN_MARGIN), np.uint8) * 255
 
 
 def _reduced(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """At most at the size that strengths are given for; and pixels there per such pixel.
+    """A picture reduced to a short side of 256 pixels where it has more, and its scale.
+
+    The scale is its pixels per pixel of a 256-pixel short side, in which strengths are given.
 
     Args:
         picture: `(H, W, 3)` or `(H, W)` uint8.
@@ -203,7 +217,7 @@ def _reduced(picture: np.ndarray) -> tuple[np.ndarray, float]:
 def _attacked(
     picture: np.ndarray, attack: str, deviation: float, where: np.ndarray | None
 ) -> np.ndarray:
-    """A picture attacked; only deblurred where it is known to be blurred (from 128 on)."""
+    """A picture attacked; deblurred only where the mask `where`, if any, is at least 128."""
     values = ATTACKS[attack](picture.astype(np.float64) / 255, deviation)
     changed = np.asarray(np.rint(values * 255), np.uint8)
     if where is None or attack not in DEBLURRING:
@@ -217,22 +231,25 @@ def _thumbnail(picture: np.ndarray) -> np.ndarray:
 
 
 def likeness(original: np.ndarray, published: np.ndarray) -> dict[str, float]:
-    """SSIM (Wang et al., 2004) and PSNR in dB (at most `MOST`, that of equal images).
+    """SSIM (Wang et al., 2004) and PSNR in dB of two uint8 images `(H, W, 3)`.
 
-    Of images reduced to `COMPARED` pixels where they have more.
+    Images of more than `MOST_COMPARED` pixels are reduced first; equal images have `MOST_PSNR`.
     """
     from skimage.metrics import structural_similarity
 
     pictures = [original, published]
     pixels = original.shape[0] * original.shape[1]
-    if pixels > COMPARED:
-        scale = (COMPARED / pixels) ** 0.5
+    if pixels > MOST_COMPARED:
+        scale = (MOST_COMPARED / pixels) ** 0.5
         size = round(original.shape[1] * scale), round(original.shape[0] * scale)
         pictures = [np.asarray(Image.fromarray(p).resize(size)) for p in pictures]
     a, b = pictures
     ssim = structural_similarity(a, b, channel_axis=-1, data_range=255)
     decibels = psnr(a.astype(np.int16) - b)
-    return {"ssim": float(ssim), "psnr": MOST if decibels is None else min(MOST, decibels)}
+    return {
+        "ssim": float(ssim),
+        "psnr": MOST_PSNR if decibels is None else min(MOST_PSNR, decibels),
+    }
 
 
 def overlap(a: Box, b: Box) -> float:

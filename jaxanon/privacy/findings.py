@@ -2,260 +2,218 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
+from typing import Literal, cast
 
 import numpy as np
 
-from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.privacy.examine import Column, Seen
-from jaxanon.privacy.identification import RANKS, Interval, compare, directions, euclidean, hits
+from jaxanon.metrics import Interval
+from jaxanon.privacy.examine import Variant
+from jaxanon.privacy.features import (
+    DecisionFeatures,
+    Distances,
+    FaceFeatures,
+    Features,
+    LogitFeatures,
+    PixelFeatures,
+    with_decisions,
+)
+from jaxanon.privacy.identification import RANKS, compare, hits
+from jaxanon.privacy.measurements import Measurements
+from jaxanon.privacy.report import (
+    WITH_DECISIONS,
+    FaceDetection,
+    Findings,
+    RankShares,
+    Reidentification,
+    as_json,
+)
 
-FAR = 1e3
-"""Added per decision that differs, to distances that are at most two."""
-PROBES = 256
+PROBES_AT_ONCE = 256
 """Probes compared with the gallery at once: all of them would need memory by the square."""
+ORIGINAL = 0
+"""Index of the original among the variants of an image."""
+ANONYMIZED, ADAPTED = Variant("anonymized"), Variant("adapted")
 
-Apart = Callable[[np.ndarray], np.ndarray]
-"""Places of probes, `(probes,)` int -> their distances to the gallery, `(probes, gallery)`."""
-
-
-class NothingToCompareError(Exception):
-    """There was no image."""
-
-
-@dataclass(frozen=True)
-class Gathered:
-    """What was measured on all images, `n` of them.
-
-    Attributes:
-        columns: what stands in each place below; the first is the original.
-        logits: per classifier `(n, columns, classes)`.
-        thumbnails: `(n, columns, d)`.
-        faces: `(faces, columns, 128)` embeddings; None where faces were not looked at.
-        of_image: `(faces,)` int, the image of each face.
-        found: stage -> `(faces,)` bool, whether the detector finds the face there.
-        likeness: stage -> measure -> `(n,)`.
-    """
-
-    columns: tuple[Column, ...]
-    logits: tuple[np.ndarray, ...]
-    thumbnails: np.ndarray
-    faces: np.ndarray | None
-    of_image: np.ndarray
-    found: Mapping[str, np.ndarray]
-    likeness: Mapping[str, Mapping[str, np.ndarray]]
-
-
-def gather(ensemble: Ensemble, columns: Sequence[Column], images: Iterable[Seen]) -> Gathered:
-    """Ask every classifier about every picture, in the ensemble's batches.
-
-    Raises:
-        NothingToCompareError: when there is no image.
-    """
-    parts: list[tuple[np.ndarray, ...]] = []
-    seen: list[Seen] = []
-    source = iter(images)
-    while batch := list(islice(source, ensemble.batch)):
-        scores = [
-            ensemble.logits_from_views(views)
-            for views in zip(*(one.views for one in batch), strict=True)
-        ]
-        parts.append(tuple(np.stack(made, 1) for made in zip(*scores, strict=True)))
-        seen += [one.without_views() for one in batch]
-    if not seen:
-        raise NothingToCompareError
-    faces = [face for one in seen for face in one.faces or ()]
-    return Gathered(
-        columns=tuple(columns),
-        logits=tuple(np.concatenate(rows) for rows in zip(*parts, strict=True)),
-        thumbnails=np.stack([one.thumbnails for one in seen]),
-        faces=np.stack([face.embeddings for face in faces]) if faces else None,
-        of_image=np.array([i for i, one in enumerate(seen) for _ in one.faces or ()], int),
-        found={
-            stage: np.array([face.found[stage] for face in faces], bool)
-            for stage in (faces[0].found if faces else ())
-        },
-        likeness={
-            stage: {
-                measure: np.array([one.likeness[stage][measure] for one in seen])
-                for measure in measures
-            }
-            for stage, measures in seen[0].likeness.items()
-        },
-    )
+Stages = dict[Literal["anonymized", "told", "adapted"], Distances]
+"""What the attacker has (see `RankShares`) -> distances of such probes to the gallery."""
 
 
 def findings(
-    gathered: Gathered, groups: Mapping[str, Sequence[int]], sources: Sequence[int]
-) -> dict[str, Any]:
-    """The report's figures.
+    measurements: Measurements,
+    groups: Mapping[str, Sequence[int]],
+    sources: Sequence[int],
+    probes_at_once: int = PROBES_AT_ONCE,
+) -> Findings:
+    """The figures of the privacy report.
 
     Args:
-        gathered: measurements.
-        groups: name -> the classifiers (by place) whose logits together are one kind of features.
-        sources: those whose decisions the adapted images keep; none where they are not among the
-            classifiers, and what is told by decisions cannot be compared.
+        measurements: of all images.
+        groups: name -> indices of the classifiers whose logits together are one kind of features.
+        sources: indices of the classifiers whose decisions the adapted images keep; none where
+            they are not all at hand, and attackers who know the decisions are left out.
+        probes_at_once: probes compared with the gallery at once, which bounds the memory.
     """
-    everyone = np.arange(len(gathered.thumbnails))
-    told = _mismatches(gathered, sources, 0, 0) if sources else None
+    logits = measurements.logits
+    decisions = DecisionFeatures([logits[c] for c in sources]) if sources else None
+    search = _Search(measurements, decisions, probes_at_once)
+    images = np.arange(len(measurements.thumbnails))
     rows = []
-    for name, places in groups.items():
-        rows += _by_features(gathered, name, places, everyone, told)
-    rows += _by_features(gathered, "pixels", None, everyone, told)
-    if gathered.faces is not None:
-        ours = gathered.of_image
-        rows += _by_features(gathered, "faces", (), ours, told)
-    if told is not None:
-        rows += _by_decisions(gathered, sources, len(everyone), told)
-    rows += _by_method(gathered, sources, len(everyone), told)
+    for name, members in groups.items():
+        rows += search.by_features(name, LogitFeatures([logits[c] for c in members]), images)
+    rows += search.by_features("pixels", PixelFeatures(measurements.thumbnails), images)
+    if measurements.faces is not None:
+        faces = FaceFeatures(measurements.faces)
+        rows += search.by_features("faces", faces, measurements.image_of_face)
+    rows += search.by_decisions() + search.by_method()
     return {
         "similarity": {
             stage: {
-                measure: Interval.from_values(values).as_json()
+                measure: as_json(Interval.from_values(values))
                 for measure, values in measures.items()
             }
-            for stage, measures in gathered.likeness.items()
+            for stage, measures in measurements.likeness.items()
         },
-        "faces": _detection(gathered),
+        "faces": _detection(measurements),
         "reidentification": rows,
     }
 
 
-def _detection(gathered: Gathered) -> dict[str, Any] | None:
-    """Faces of the originals that the detector still finds."""
-    if gathered.faces is None:
+def _detection(measurements: Measurements) -> FaceDetection | None:
+    """Shares of the originals' faces that the detector still finds."""
+    if measurements.faces is None:
         return None
-    found = {stage: values.astype(float) for stage, values in gathered.found.items()}
-    result: dict[str, Any] = {"faces": len(gathered.of_image)}
-    result |= {stage: Interval.from_shares(values).as_json() for stage, values in found.items()}
+    found = {stage: values.astype(float) for stage, values in measurements.found.items()}
+    shares = {stage: as_json(Interval.from_shares(values)) for stage, values in found.items()}
+    result = cast(FaceDetection, {"faces": len(measurements.image_of_face), **shares})
     if "anonymized" in found:
         result["difference"] = compare(found["anonymized"], found["adapted"])
     return result
 
 
-def _apart(gathered: Gathered, places: Sequence[int] | None, probe: int, gallery: int) -> Apart:
-    """Distances between two columns: by classifiers (their places), faces (none), pixels (None)."""
-    if places is None:
-        kinds = [gathered.thumbnails]
-    elif places:
-        kinds = [gathered.logits[place] for place in places]
-    else:
-        assert gathered.faces is not None
-        faces = gathered.faces
-        return lambda rows: euclidean(faces[rows, probe], faces[:, gallery])
-    every = [directions(kind[:, gallery]) for kind in kinds]
+@dataclass(frozen=True)
+class _Search:
+    """Looks for the originals of published images, in every way that an attacker may.
 
-    def correlated(rows: np.ndarray) -> np.ndarray:
-        pairs = zip(kinds, every, strict=True)
-        return np.asarray(
-            1 - np.mean([directions(kind[rows, probe]) @ other.T for kind, other in pairs], 0)
-        )
-
-    return correlated
-
-
-def _mismatches(gathered: Gathered, places: Sequence[int], probe: int, gallery: int) -> Apart:
-    """How many of the classifiers decide otherwise on the probe than on the gallery's image."""
-    tops = [gathered.logits[place].argmax(-1) for place in places]
-    return lambda rows: np.sum(
-        [top[rows, probe][:, None] != top[:, gallery] for top in tops], 0, dtype=float
-    )
-
-
-def _with_decisions(apart: Apart, told: Apart, own_image: np.ndarray) -> Apart:
-    """Distances of an attacker who knows the decisions on each probe's original too."""
-    return lambda rows: apart(rows) + FAR * told(own_image[rows])[:, own_image]
-
-
-def _by_features(
-    gathered: Gathered,
-    name: str,
-    places: Sequence[int] | None,
-    own_image: np.ndarray,
-    told: Apart | None,
-) -> list[dict[str, Any]]:
-    """One row per attack: nearest originals by such features."""
-    rows = []
-    at = {column: i for i, column in enumerate(gathered.columns)}
-    for attack in dict.fromkeys(column.attack for column in gathered.columns[1:]):
-        stages: dict[str, Apart] = {}
-        # One published copy of an anonymized image is all there is to average.
-        same = Column("anonymized", "none" if attack == "average" else attack)
-        if same in at:
-            stages["anonymized"] = before = _apart(gathered, places, at[same], 0)
-            if told is not None:
-                stages["told"] = _with_decisions(before, told, own_image)
-        stages["adapted"] = _apart(gathered, places, at[Column("adapted", attack)], 0)
-        rows.append(_row(name, attack, stages, len(own_image)))
-    return rows
-
-
-def _by_decisions(
-    gathered: Gathered, places: Sequence[int], count: int, told: Apart
-) -> list[dict[str, Any]]:
-    """Knowing the classifiers: originals on which they decide as on the published image."""
-    stages = {
-        column.stage: _mismatches(gathered, places, i, 0)
-        for i, column in enumerate(gathered.columns)
-        if i and column.attack == "none"
-    }
-    if "anonymized" in stages:
-        stages["told"] = told
-    return [_row("decisions", "classifiers known", stages, count)]
-
-
-def _by_method(
-    gathered: Gathered, sources: Sequence[int], count: int, told: Apart | None
-) -> list[dict[str, Any]]:
-    """Knowing the method: the attacker anonymizes the originals, and compares with that.
-
-    Knowing the classifiers too, first with those on which they decide as on the published image.
+    Attributes:
+        measurements: of all images.
+        decisions: of the sources; None where they are not all at hand.
+        probes_at_once: probes compared with the gallery at once.
     """
-    at = {column: i for i, column in enumerate(gathered.columns)}
-    gallery = at.get(Column("anonymized", "none"))
-    if gallery is None:
-        return []
-    place = at[Column("adapted", "none")]
-    before = _apart(gathered, None, gallery, gallery)
-    after = _apart(gathered, None, place, gallery)
-    stages = {"anonymized": before, "adapted": after}
-    if told is None:
-        return [_row("pixels", "method known", stages, count)]
-    stages["told"] = _with_decisions(before, told, np.arange(count))
-    decided = _mismatches(gathered, sources, place, 0)
-    both = {**stages, "adapted": _with_decisions(after, decided, np.arange(count))}
-    return [
-        _row("pixels", "method known", stages, count),
-        _row("pixels and decisions", "method and classifiers known", both, count),
-    ]
 
+    measurements: Measurements
+    decisions: DecisionFeatures | None
+    probes_at_once: int
 
-def _row(features: str, attack: str, stages: Mapping[str, Apart], count: int) -> dict[str, Any]:
-    """Shares of the probes whose original comes first, or among the first five."""
-    row: dict[str, Any] = {"features": features, "attack": attack, "gallery": count}
-    found = {stage: _hits(apart, count) for stage, apart in stages.items()}
-    for most in RANKS:
-        got = {stage: by_rank[most] for stage, by_rank in found.items()}
-        entry: dict[str, Any] = {
-            stage: Interval.from_shares(values).as_json() for stage, values in got.items()
+    @property
+    def images(self) -> np.ndarray:
+        """`(images,)` int, the indices of the images."""
+        return np.arange(len(self.measurements.thumbnails))
+
+    @property
+    def true_decisions(self) -> Distances | None:
+        """Distances of an attacker who knows the sources' decisions on each probe's original."""
+        return None if self.decisions is None else self.decisions.distances(ORIGINAL, ORIGINAL)
+
+    def by_features(
+        self, name: str, features: Features, image_of: np.ndarray
+    ) -> list[Reidentification]:
+        """One row per attack: the originals that are nearest by these features.
+
+        Args:
+            name: what the report calls the features.
+            features: of images or of faces.
+            image_of: `(probes,)` int, the image of each probe.
+        """
+        data = self.measurements
+        rows = []
+        for attack in dict.fromkeys(variant.attack for variant in data.variants[1:]):
+            stages: Stages = {}
+            # One published copy of an anonymized image is all there is to average.
+            anonymized = Variant("anonymized", "none" if attack == "average" else attack)
+            if anonymized in data.variants:
+                before = features.distances(data.index(anonymized), ORIGINAL)
+                stages["anonymized"] = before
+                if (decisions := self.true_decisions) is not None:
+                    stages[WITH_DECISIONS] = with_decisions(before, decisions, image_of)
+            adapted = data.index(Variant("adapted", attack))
+            stages["adapted"] = features.distances(adapted, ORIGINAL)
+            rows.append(self._row(name, attack, stages, len(image_of)))
+        return rows
+
+    def by_decisions(self) -> list[Reidentification]:
+        """For who knows the classifiers: originals on which they decide as on the published image.
+
+        No row where the sources are not all at hand.
+        """
+        if self.decisions is None or self.true_decisions is None:
+            return []
+        stages: Stages = {}
+        if ANONYMIZED in self.measurements.variants:
+            anonymized = self.measurements.index(ANONYMIZED)
+            stages["anonymized"] = self.decisions.distances(anonymized, ORIGINAL)
+        stages["adapted"] = self.decisions.distances(self.measurements.index(ADAPTED), ORIGINAL)
+        if "anonymized" in stages:
+            stages[WITH_DECISIONS] = self.true_decisions
+        return [self._row("decisions", "classifiers known", stages, len(self.images))]
+
+    def by_method(self) -> list[Reidentification]:
+        """For who knows the anonymizer: originals that, anonymized, are nearest by pixels.
+
+        A second row is for who knows the classifiers too, and looks first among originals on
+        which they decide as on the published image. No row without anonymized images.
+        """
+        data, images = self.measurements, self.images
+        if ANONYMIZED not in data.variants:
+            return []
+        pixels = PixelFeatures(data.thumbnails)
+        gallery, adapted = data.index(ANONYMIZED), data.index(ADAPTED)
+        before, after = pixels.distances(gallery, gallery), pixels.distances(adapted, gallery)
+        stages: Stages = {"anonymized": before, "adapted": after}
+        if self.decisions is None or self.true_decisions is None:
+            return [self._row("pixels", "method known", stages, len(images))]
+        stages[WITH_DECISIONS] = with_decisions(before, self.true_decisions, images)
+        decided = self.decisions.distances(adapted, ORIGINAL)
+        both: Stages = {**stages, "adapted": with_decisions(after, decided, images)}
+        known = "method and classifiers known"
+        return [
+            self._row("pixels", "method known", stages, len(images)),
+            self._row("pixels and decisions", known, both, len(images)),
+        ]
+
+    def _row(self, features: str, attack: str, stages: Stages, count: int) -> Reidentification:
+        """Shares of the probes whose original comes first, or among the first five."""
+        found = {stage: self._hits(distances, count) for stage, distances in stages.items()}
+        first, fifth = (
+            _shares({stage: by_rank[most] for stage, by_rank in found.items()}, most / count)
+            for most in RANKS
+        )
+        return {
+            "features": features,
+            "attack": attack,
+            "gallery": count,
+            "rank1": first,
+            "rank5": fifth,
         }
-        entry["chance"] = round(min(1.0, most / count), 4)
-        for name, stage in (("difference", "anonymized"), ("beyond_decisions", "told")):
-            if stage in got:
-                entry[name] = compare(got[stage], got["adapted"])
-        row[f"rank{most}"] = entry
-    return row
+
+    def _hits(self, distances: Distances, count: int) -> dict[int, np.ndarray]:
+        """Rank -> `(count,)`, each probe's chance that its original is among so many nearest."""
+        parts: dict[int, list[np.ndarray]] = {most: [] for most in RANKS}
+        for start in range(0, count, self.probes_at_once):
+            probes = np.arange(start, min(start + self.probes_at_once, count))
+            gaps = distances(probes)
+            for most, part in parts.items():
+                part.append(hits(gaps, probes, most))
+        return {most: np.concatenate(part) for most, part in parts.items()}
 
 
-def _hits(apart: Apart, count: int) -> dict[int, np.ndarray]:
-    """Rank -> `(count,)`, the chance of each probe that its original is among so many nearest."""
-    parts: dict[int, list[np.ndarray]] = {most: [] for most in RANKS}
-    for start in range(0, count, PROBES):
-        rows = np.arange(start, min(start + PROBES, count))
-        gaps = apart(rows)
-        for most, got in parts.items():
-            got.append(hits(gaps, rows, most))
-    return {most: np.concatenate(got) for most, got in parts.items()}
+def _shares(found: Mapping[str, np.ndarray], chance: float) -> RankShares:
+    """Shares, comparisons and the chance of a guess, from hits `(probes,)` per stage."""
+    shares = {stage: as_json(Interval.from_shares(values)) for stage, values in found.items()}
+    entry = cast(RankShares, {**shares, "chance": round(min(1.0, chance), 4)})
+    if "anonymized" in found:
+        entry["difference"] = compare(found["anonymized"], found["adapted"])
+    if WITH_DECISIONS in found:
+        entry["beyond_decisions"] = compare(found[WITH_DECISIONS], found["adapted"])
+    return entry
