@@ -6,7 +6,7 @@ from samples import picture
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluation.changes import changes
-from jaxanon.evaluation.transfer import robustness
+from jaxanon.evaluation.transfer import Shown, robustness
 
 
 @pytest.fixture
@@ -62,13 +62,21 @@ def test_what_an_image_does_not_allow_is_named():
 
 def test_shares_by_change_and_stage():
     reference = np.array([[1, 2], [3, 4]])
-    decided = [reference, reference, reference + [[0, 1], [1, 1]]]  # original, adapted, anonymized
-    decided += [reference + [[0, 0], [0, 1]], reference + [[1, 0], [1, 1]], reference + 1]
-    found = robustness(["flip"], ["a", "b"], decided, 3)
+    decisions = {
+        Shown("original"): reference,
+        Shown("adapted"): reference,
+        Shown("anonymized"): reference + [[0, 1], [1, 1]],
+        Shown("original", "flip"): reference + [[0, 0], [0, 1]],
+        Shown("adapted", "flip"): reference + [[1, 0], [1, 1]],
+        Shown("anonymized", "flip"): reference + 1,
+    }
+    found = robustness(["a", "b"], decisions)
     assert found == {
         "flip": {
             "a": {"original": 1.0, "adapted": 0.5, "anonymized": 0.0},
             "b": {"original": 0.5, "adapted": 0.0, "anonymized": 0.0},
         }
     }
-    assert "anonymized" not in robustness(["flip"], ["a", "b"], decided[:4], 2)["flip"]["a"]
+    for change in (None, "flip"):
+        del decisions[Shown("anonymized", change)]
+    assert "anonymized" not in robustness(["a", "b"], decisions)["flip"]["a"]

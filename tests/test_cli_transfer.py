@@ -63,7 +63,7 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     assert 3 in made
     assert "guarantee" not in report, "an attack starts from the original"
     assert jaxanon("attack", *words, "--target-class", 99, "--overwrite", "--quiet") == 2
-    assert "--towards is 99; tiny_a.test has 0 to 9" in capsys.readouterr().err
+    assert "--target-class is 99; tiny_a.test has 0 to 9" in capsys.readouterr().err
     assert jaxanon("attack", *words, "--target-class", 3, "--loss", "soft", "--overwrite") == 2
     assert "loss is soft; it must be another for an attack" in capsys.readouterr().err
     least = ["--steps", 1, "--eps", 1, "--target-class", 9]

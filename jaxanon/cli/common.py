@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -17,11 +16,9 @@ from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import PIXELS_AT_ONCE, Ensemble
 from jaxanon.classifiers.weights.loading import load_classifier
-from jaxanon.display.progress import Progress
-from jaxanon.errors import ImageError, UsageError
+from jaxanon.errors import UsageError
 from jaxanon.io import files, images
 from jaxanon.pipeline.item import Item, key
-from jaxanon.runtime import workers
 
 
 def split_names(text: str | None) -> list[str]:
@@ -157,40 +154,6 @@ def load_all(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
         else classifier
         for name, classifier in zip(names, loaded, strict=True)
     ]
-
-
-Seen = TypeVar("Seen")
-
-
-def looked_at(
-    look: Callable[[files.InputFile], Seen | ImageError],
-    originals: Sequence[files.InputFile],
-    threads: ThreadPoolExecutor,
-    batch: int,
-    progress: Progress,
-    failed: list[str],
-) -> Iterator[Seen]:
-    """What `look` makes of each original, in threads and ahead of its use.
-
-    Args:
-        look: returns an error where there is nothing to be had.
-        originals: in the order of the results.
-        threads: where it runs.
-        batch: images that are asked about at once.
-        progress: told of every image, and of errors.
-        failed: gets a line for each error.
-    """
-
-    def cost(original: files.InputFile) -> int:
-        return images.count_pixels(original.path)
-
-    for seen in workers.ahead(look, originals, threads, 2 * batch, cost, PIXELS_AT_ONCE):
-        if isinstance(seen, ImageError):
-            failed.append(str(seen))
-            progress.error(str(seen))
-        else:
-            yield seen
-        progress.advance()
 
 
 def write_sheet(

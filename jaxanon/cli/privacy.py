@@ -4,95 +4,131 @@ from __future__ import annotations
 
 import json
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from jaxanon import __version__
-from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all, looked_at
+from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
+from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
 from jaxanon.display import tables
-from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files
-from jaxanon.io.pairs import Partners, check_orientation, decode_together
+from jaxanon.io.pairs import Partners, check_orientation
 from jaxanon.pipeline.manifest import REPORT, write_json
 from jaxanon.privacy.attacks import deviation_of
-from jaxanon.privacy.examine import Examiner, Seen
-from jaxanon.privacy.findings import NothingToCompareError, findings, gather
-from jaxanon.runtime import compilation, workers
+from jaxanon.privacy.examine import ExaminedImage, Examiner
+from jaxanon.privacy.findings import findings
+from jaxanon.privacy.measurements import Measurements, NothingToCompareError, gather
+from jaxanon.privacy.report import PrivacyReport, StatedGuarantee
 from jaxanon.runtime.devices import mesh
+
+if TYPE_CHECKING:
+    from jaxanon.privacy.face_embeddings import Embedder
+    from jaxanon.regions.faces import Detector
 
 
 def privacy(args: Namespace, load: Loader = load_all) -> int:
-    """`jaxanon privacy`."""
+    """Run `jaxanon privacy`; the exit status is 1 where an image could not be compared."""
     names = classifiers_named("--classifiers", args.classifiers)
     _need_skimage()
     originals = files.find([args.originals])
-    stages = ["anonymized", "adapted"] if args.anonymized else ["adapted"]
-    folders = {"adapted": args.adapted, "anonymized": args.anonymized}
-    partners = {stage: Partners(folders[stage], originals) for stage in stages}
-    copies = [Partners(folder, originals) for folder in args.copies]
-    given = [args.originals, args.adapted, *filter(None, [args.anonymized]), *args.copies]
-    if args.deviation is not None and not 0 < args.deviation <= 100:
-        raise UsageError(f"--deviation is {args.deviation}; it must be above 0, at most 100")
-    if args.json:
-        check_side_files([args.json], given, overwrite=args.overwrite)
-    made = _report_of(args.adapted)
-    faces, why_not = _face_tools(args)
-    compilation.enable_compilation_cache()
-    ensemble = Ensemble(load(names, quiet=args.quiet), mesh=mesh(args.devices))
-    groups, sources, missing = _groups(ensemble.names, made)
-    deviation, known = deviation_of(made.get("settings", {}))
-    if args.deviation is not None:
-        deviation, known = args.deviation, True
-    examiner = Examiner(ensemble, deviation, stages, copies=bool(copies), faces=faces)
-    with compilation.gc_paused():
-        ensemble.compile()
-    failed: list[str] = []
-    progress = Progress(len(originals), quiet=args.quiet)
-
-    def look(original: files.InputFile) -> Seen | ImageError:
-        try:
-            found = [side.find(original) for side in (*partners.values(), *copies)]
-            first, *others = decode_together(original, *found)
-            for side, picture in zip(found, others, strict=True):
-                check_orientation(first, picture, side.path)
-        except ImageError as error:
-            return error
-        published = dict(zip(partners, others, strict=False))
-        return examiner.look(first, published, others[len(partners) :])
-
-    with workers.pool() as threads:
-        images = looked_at(look, originals, threads, ensemble.batch, progress, failed)
-        try:
-            gathered = gather(ensemble, examiner.columns, images)
-        except NothingToCompareError as error:
-            raise ImageError(f"no image of {args.originals} could be compared") from error
-    progress.close()
-    count = len(gathered.thumbnails)
-    result = {
+    stages = {"anonymized": args.anonymized, "adapted": args.adapted}
+    folders = {stage: folder for stage, folder in stages.items() if folder}
+    partners = [Partners(folder, originals) for folder in (*folders.values(), *args.copies)]
+    _check_options(args, [args.originals, *folders.values(), *args.copies])
+    run = _report_of(args.adapted)
+    faces, faces_left_out = _face_tools(args)
+    devices = mesh(args.devices)
+    ensemble = compiled_ensemble(load(names, quiet=args.quiet), devices)
+    deviation, known = args.deviation, True
+    if deviation is None:
+        deviation, known = deviation_of(run.get("settings", {}))
+    examiner = Examiner(ensemble, deviation, list(folders), copies=bool(args.copies), faces=faces)
+    measurements, failed = _measure(examiner, list(folders), originals, partners, args)
+    groups, sources, decisions_left_out = _groups(ensemble.names, run)
+    report: PrivacyReport = {
         "schema": 1,
         "version": __version__,
-        "images": count,
+        "images": len(measurements.thumbnails),
         "failed": failed,
         "classifiers": {name: [ensemble.names[i] for i in at] for name, at in groups.items()},
         "deviation": round(deviation, 3),
         "deviation_assumed": not known,
-        "decisions_left_out": missing,
-        "copies": len(copies),
-        "faces_left_out": why_not,
-        "guarantee": _bound(made),
-        "bits_to_single_out": round(float(np.log2(count)), 2),
-        **findings(gathered, groups, sources),
+        "decisions_left_out": decisions_left_out,
+        "copies": len(args.copies),
+        "faces_left_out": faces_left_out,
+        "guarantee": _guarantee_of(run),
+        "bits_to_single_out": round(float(np.log2(len(measurements.thumbnails))), 2),
+        **findings(measurements, groups, sources),
     }
     if args.json:
-        write_json(args.json, result)
+        write_json(args.json, report)
     if not args.quiet:
-        print(tables.privacy(result))
+        print(tables.privacy(report))
     return 1 if failed else 0
+
+
+def _check_options(args: Namespace, inputs: Sequence[Path]) -> None:
+    """Refuse options out of range, and a report that would lie among the inputs.
+
+    Raises:
+        UsageError: naming the option or the file.
+    """
+    if args.deviation is not None and not 0 < args.deviation <= 100:
+        raise UsageError(f"--deviation is {args.deviation}; it must be above 0, at most 100")
+    if args.json:
+        check_side_files([args.json], inputs, overwrite=args.overwrite)
+
+
+def _measure(
+    examiner: Examiner,
+    stages: Sequence[str],
+    originals: Sequence[files.InputFile],
+    partners: Sequence[Partners],
+    args: Namespace,
+) -> tuple[Measurements, list[str]]:
+    """Measurements of all images that can be compared, and one line per image that cannot.
+
+    Args:
+        examiner: examines an image.
+        stages: stages of the first partners; the others are further adapted copies.
+        originals: originals to examine.
+        partners: for each folder of images made from them, what finds an original's partner there.
+        args: arguments of the command.
+
+    Raises:
+        ImageError: when no image can be compared.
+    """
+    try:
+        return examine_pairs(
+            originals,
+            partners,
+            partial(_examine, examiner, stages),
+            partial(gather, examiner.ensemble, examiner.variants),
+            examiner.ensemble.batch,
+            quiet=args.quiet,
+        )
+    except NothingToCompareError as error:
+        raise ImageError(f"no image of {args.originals} could be compared") from error
+
+
+def _examine(
+    examiner: Examiner, stages: Sequence[str], paths: Sequence[Path], pictures: Sequence[np.ndarray]
+) -> ExaminedImage:
+    """Examine an original, one published picture of it per stage, and further adapted copies.
+
+    Raises:
+        ImageError: when a picture is turned or mirrored.
+    """
+    original, *others = pictures
+    for path, picture in zip(paths[1:], others, strict=True):
+        check_orientation(original, picture, path)
+    published = dict(zip(stages, others, strict=False))
+    return examiner.look(original, published, others[len(stages) :])
 
 
 def _need_skimage() -> None:
@@ -104,8 +140,8 @@ def _need_skimage() -> None:
         ) from error
 
 
-def _face_tools(args: Namespace) -> tuple[Any, str | None]:
-    """A detector and an embedder, or None and the reason."""
+def _face_tools(args: Namespace) -> tuple[tuple[Detector, Embedder] | None, str | None]:
+    """A detector of faces and an embedder, or None and the reason why there are none."""
     if args.no_faces and args.threshold is not None:
         raise UsageError("--threshold and --no-faces exclude each other; give one")
     if args.no_faces:
@@ -122,9 +158,12 @@ def _face_tools(args: Namespace) -> tuple[Any, str | None]:
 
 
 def _report_of(adapted: Path) -> dict[str, Any]:
-    """The report of the run that made the adapted images; empty where there is none.
+    """The report of the run that made the images of a folder; empty where there is none.
 
-    It lies beside them, or above, where they are one view of several.
+    It lies beside them, or in the folder above, where they are one view of several.
+
+    Raises:
+        UsageError: when the file is no such report.
     """
     place = adapted.resolve()
     for folder in (place, *([place.parent] if place.name.startswith("view-") else [])):
@@ -132,48 +171,55 @@ def _report_of(adapted: Path) -> dict[str, Any]:
         if not path.is_file():
             continue
         try:
-            made: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            deviation_of(made["settings"])
-            named = [str(row["name"]) for row in made["classifiers"] if row["role"]]
-            bound = made.get("guarantee", {"bits": 0.0, "text": ""})
-            if not named or not isinstance(bound["bits"] + 0.0, float) or bound["text"] is None:
+            run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            deviation_of(run["settings"])
+            named = [str(row["name"]) for row in run["classifiers"] if row["role"]]
+            stated = run.get("guarantee", {"bits": 0.0, "text": ""})
+            if not named or not isinstance(stated["bits"] + 0.0, float) or stated["text"] is None:
                 raise ValueError("something is missing")
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise UsageError(
                 f"{path}: not the report of a run ({error!r}); remove it, and the report goes "
                 "without what it would tell"
             ) from error
-        return made
+        return run
     return {}
 
 
 def _groups(
-    names: list[str], made: Mapping[str, Any]
+    names: Sequence[str], run: Mapping[str, Any]
 ) -> tuple[dict[str, list[int]], list[int], str | None]:
-    """Sources of that run, and the others; all together, as sources, where none is known.
+    """Group classifiers into the sources of a run and the others.
+
+    Where no run is known, all are one group, and taken for sources.
+
+    Args:
+        names: names of the classifiers at hand.
+        run: report of the run, perhaps empty.
 
     Returns:
-        Name -> the classifiers, by place; those whose decisions the images keep, by place; and why
-        there are none of these: what is told by some of the sources is less than they were told.
+        Group -> indices of its classifiers; indices of those whose decisions the images keep; and
+        why there are none of these: the decisions of some of the sources tell less than all.
     """
-    sources = {row["name"] for row in made.get("classifiers", ()) if row["role"] == "source"}
+    sources = {row["name"] for row in run.get("classifiers", ()) if row["role"] == "source"}
     inside = [i for i, name in enumerate(names) if name in sources]
     outside = [i for i in range(len(names)) if i not in inside]
     if not sources:
         return {"classifiers": outside}, outside, None
+    groups = {
+        group: members for group, members in (("sources", inside), ("held out", outside)) if members
+    }
     absent = sorted(sources - set(names))
-    missing = (
-        f"--classifiers is without {', '.join(absent)}, to which the images were adapted"
-        if absent
-        else None
-    )
-    found = {"sources": inside, "held out": outside}
-    return {name: at for name, at in found.items() if at}, [] if missing else inside, missing
+    if not absent:
+        return groups, inside, None
+    missing = ", ".join(absent)
+    return groups, [], f"--classifiers is without {missing}, to which the images were adapted"
 
 
-def _bound(made: Mapping[str, Any]) -> dict[str, Any]:
-    """The guarantee of the run, as its report has it."""
-    if not made:
+def _guarantee_of(run: Mapping[str, Any]) -> StatedGuarantee:
+    """The guarantee that the report of a run states."""
+    if not run:
         return {"bits": None, "text": "unknown: no report.json lies beside the adapted images"}
     nothing = "nothing: the images were made from the originals themselves"
-    return dict(made.get("guarantee", {"bits": None, "text": nothing}))
+    stated = run.get("guarantee", {"bits": None, "text": nothing})
+    return {"bits": stated["bits"], "text": stated["text"]}

@@ -3,103 +3,117 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.ensemble import Ensemble, Views
-from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all, looked_at
+from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
+from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
 from jaxanon.display import tables
-from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.evaluation.changes import changes
-from jaxanon.evaluation.mistakes import mistakes
-from jaxanon.evaluation.transfer import as_json, decide_all, robustness, transfer
+from jaxanon.evaluation.changes import Change, changes
+from jaxanon.evaluation.report import TransferReport
+from jaxanon.evaluation.transfer import Shown, Stage, decide_all
 from jaxanon.io import files
-from jaxanon.io.pairs import Partners, decode_together
+from jaxanon.io.pairs import Partners
 from jaxanon.pipeline.manifest import write_json
-from jaxanon.runtime import compilation, workers
 from jaxanon.runtime.devices import mesh
 
 
 def evaluate(args: Namespace, load: Loader = load_all) -> int:
-    """`jaxanon transfer`."""
+    """Run `jaxanon transfer`; the exit status is 1 where an image could not be compared."""
     names = classifiers_named("--classifiers", args.classifiers)
     originals = files.find([args.originals])
-    given = [args.adapted, *([args.anonymized] if args.anonymized else [])]
-    folders = [Partners(folder, originals) for folder in given]
+    folders: dict[Stage, Path] = {"adapted": args.adapted}
+    if args.anonymized:
+        folders["anonymized"] = args.anonymized
+    partners = [Partners(folder, originals) for folder in folders.values()]
     if args.json:
-        check_side_files([args.json], [args.originals, *given], overwrite=args.overwrite)
-    source = args.source or names[0]
-    meant = [name for name in names if source == name] or [n for n in names if _same(source, n)]
-    if len(set(meant)) > 1:
-        raise UsageError(f"--source {source} is one of {', '.join(meant)}; write it in full")
-    if not meant:
-        raise UsageError(f"--source {source} is not among --classifiers {args.classifiers}")
-    at = names.index(meant[0])
-    listed = ",".join(args.under or ())
-    try:
-        under = {} if args.under is None else changes(listed)
-    except UsageError as error:
-        raise UsageError(f"--under {listed}: {error}") from None
-    compilation.enable_compilation_cache()
-    on = mesh(args.devices)
-    ensemble = Ensemble(load(names, quiet=args.quiet), mesh=on)
-    chosen = ensemble.names[at]
-    with compilation.gc_paused():
-        ensemble.compile()
-    failed: list[str] = []
-    progress = Progress(len(originals), quiet=args.quiet)
-
-    def look(original: files.InputFile) -> tuple[Views, ...] | ImageError:
-        try:
-            partners = [folder.find(original) for folder in folders]
-            pictures = decode_together(original, *partners)
-        except ImageError as error:
-            return error
-        try:
-            return tuple(
-                ensemble.look(change(picture))
-                for change in (_as_it_is, *under.values())
-                for picture in pictures
-            )
-        except ImageError as error:
-            return ImageError(f"{original.path}: {error}")
-
-    with workers.pool() as threads:
-        groups = looked_at(look, originals, threads, ensemble.batch, progress, failed)
-        decided = decide_all(ensemble, groups)
-    progress.close()
-    if not decided:
+        inputs = [args.originals, *folders.values()]
+        check_side_files([args.json], inputs, overwrite=args.overwrite)
+    source = _source_index(args.source or names[0], names, args.classifiers)
+    under = _changes_under(args.under)
+    devices = mesh(args.devices)
+    ensemble = compiled_ensemble(load(names, quiet=args.quiet), devices)
+    decisions, failed = examine_pairs(
+        originals,
+        partners,
+        partial(_views, ensemble, ["original", *folders], under),
+        partial(decide_all, ensemble),
+        ensemble.batch,
+        quiet=args.quiet,
+    )
+    if not decisions:
         raise ImageError(f"no image of {args.originals} could be compared")
     classes = [classifier.config.num_classes for classifier in ensemble.classifiers]
-    stages = 2 + bool(args.anonymized)
-    reference, adapted = decided[:2]
-    anonymized = decided[2] if args.anonymized else None
-    rows = transfer(ensemble.names, reference, adapted, anonymized, at, classes)
-    result = as_json(rows, chosen, reference.shape[1], failed)
-    result |= {"under": robustness(list(under), ensemble.names, decided, stages)} if under else {}
-    if args.class_aware:
-        fooled, split = mistakes(ensemble.names, reference, adapted, anonymized, at, classes)
-        result["class_aware"] = {"images": fooled, "classifiers": [row.as_json() for row in split]}
+    report = TransferReport.from_decisions(
+        ensemble.names, classes, source, decisions, failed, class_aware=args.class_aware
+    )
     if args.json:
-        write_json(args.json, result)
+        write_json(args.json, report.as_json())
     if not args.quiet:
-        print(tables.transfers(rows, chosen))
-        if under:
-            print(f"\n{tables.robustness(result['under'])}")
-        if args.class_aware:
-            kind = "anonymized" if args.anonymized else "adapted"
-            print(f"\n{fooled} {kind} images fool {chosen}; of these, in each classifier's eyes:")
-            print(tables.mistakes(split) if split else "nothing to split")
-        print(f"{reference.shape[1]} images compared, {len(failed)} failed")
+        print(tables.transfer(report))
     return 1 if failed else 0
 
 
-def _as_it_is(picture: np.ndarray) -> np.ndarray:
-    return picture
+def _views(
+    ensemble: Ensemble,
+    stages: Sequence[Stage],
+    under: Mapping[str, Change],
+    paths: Sequence[Path],
+    pictures: Sequence[np.ndarray],
+) -> dict[Shown, Views]:
+    """What each classifier sees of an image's pictures, as they are and under each change."""
+    shown = {Shown(stage): picture for stage, picture in zip(stages, pictures, strict=True)}
+    try:
+        return {key: ensemble.look(picture) for key, picture in _with_changes(shown, under)}
+    except ImageError as error:
+        raise ImageError(f"{paths[0]}: {error}") from error
+
+
+def _with_changes(
+    shown: Mapping[Shown, np.ndarray], under: Mapping[str, Change]
+) -> Iterator[tuple[Shown, np.ndarray]]:
+    yield from shown.items()
+    for name, change in under.items():
+        for key, picture in shown.items():
+            yield key._replace(change=name), change(picture)
+
+
+def _source_index(source: str, names: Sequence[str], listed: str) -> int:
+    """Index of the classifier that `--source` names, among `names`, as `--classifiers` lists them.
+
+    Raises:
+        UsageError: when it names none of them, or several.
+    """
+    exact = [name for name in names if source == name]
+    meant = exact or [name for name in names if _same(source, name)]
+    if len(set(meant)) > 1:
+        raise UsageError(f"--source {source} is one of {', '.join(meant)}; write it in full")
+    if not meant:
+        raise UsageError(f"--source {source} is not among --classifiers {listed}")
+    return names.index(meant[0])
 
 
 def _same(source: str, name: str) -> bool:
     """Whether two names mean the same classifier, one of them perhaps without its tag or path."""
     return "@" not in source and registry.find(source).name == registry.find(name).name
+
+
+def _changes_under(given: Sequence[str] | None) -> dict[str, Change]:
+    """The changes that `--under` names, which may be given several times, or not at all.
+
+    Raises:
+        UsageError: for what is no change.
+    """
+    if given is None:
+        return {}
+    listed = ",".join(given)
+    try:
+        return changes(listed)
+    except UsageError as error:
+        raise UsageError(f"--under {listed}: {error}") from None

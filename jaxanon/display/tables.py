@@ -1,4 +1,4 @@
-"""Plain-text tables for the terminal."""
+"""Tables as plain text for the terminal, and as Markdown for pages."""
 
 from __future__ import annotations
 
@@ -7,28 +7,59 @@ from typing import Any
 
 from jaxanon.adaptation.settings import STATUS
 from jaxanon.errors import printable
-from jaxanon.evaluation.mistakes import Mistakes
-from jaxanon.evaluation.transfer import Transfer
+from jaxanon.evaluation.mistakes import MistakesRow
+from jaxanon.evaluation.report import TransferReport
+from jaxanon.evaluation.transfer import Robustness, Stage, TransferRow
+from jaxanon.privacy.report import (
+    WITH_DECISIONS,
+    FaceDetection,
+    MeanInterval,
+    PrivacyReport,
+    Reidentification,
+    Verdict,
+    verdict,
+)
 
-STAGES = ("anonymized", "adapted")
+VERDICTS: dict[Verdict, str] = {
+    "unknown": "-",
+    "not worse": "no",
+    "not beyond the decisions": "not beyond the decisions",
+    "worse": "yes",
+}
+"""Verdict on a row of the privacy report -> the answer to `worse?` in its table."""
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str] | None = None
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    left: Sequence[str] | None = None,
+    *,
+    markdown: bool = False,
 ) -> str:
-    """Columns aligned to the right, those headed as in `left` (default: the first) to the left."""
+    """A table, one line per row.
+
+    Args:
+        head: titles of the columns.
+        rows: cells of each row.
+        left: titles of the columns that are aligned to the left (default: the first); the others
+            are aligned to the right.
+        markdown: as Markdown, where the columns are as wide as their cells.
+    """
+    lines = [list(head), *(list(row) for row in rows)]
+    if markdown:
+        first, *others = ["| " + " | ".join(line) + " |" for line in lines]
+        return "\n".join([first, "|---" * len(head) + "|", *others])
     if left is None:
         left = head[:1]
-    lines = [list(head), *(list(row) for row in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    text = [
+    first, *others = [
         "  ".join(
-            cell.ljust(width) if head[i] in left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if title in left else cell.rjust(width)
+            for title, cell, width in zip(head, line, widths, strict=True)
         ).rstrip()
         for line in lines
     ]
-    return "\n".join([text[0], "  ".join("-" * width for width in widths), *text[1:]])
+    return "\n".join([first, "  ".join("-" * width for width in widths), *others])
 
 
 def percent(share: float | None) -> str:
@@ -86,8 +117,23 @@ def closing(report: Mapping[str, Any]) -> str:
     return text
 
 
-def transfers(rows: Sequence[Transfer], source: str) -> str:
-    """The evaluator's table."""
+def transfer(report: TransferReport) -> str:
+    """The report of `jaxanon transfer`: its tables, and how many images were compared."""
+    parts = [_transfer_rows(report.rows, report.source)]
+    if report.under:
+        parts.append(f"\n{_robustness(report.under)}")
+    if report.mistakes is not None:
+        kind = "adapted" if report.rows[0].anonymized is None else "anonymized"
+        parts += [
+            f"\n{report.mistakes.images} {kind} images fool {report.source}; of these, in each "
+            "classifier's eyes:",
+            _mistakes(report.mistakes.rows) if report.mistakes.rows else "nothing to split",
+        ]
+    parts.append(f"{report.images} images compared, {len(report.failed)} failed")
+    return "\n".join(parts)
+
+
+def _transfer_rows(rows: Sequence[TransferRow], source: str) -> str:
     head = ["classifier", "anonymized", "adapted", "repaired", "same change", "different"]
     body = [
         [
@@ -103,9 +149,9 @@ def transfers(rows: Sequence[Transfer], source: str) -> str:
     return table(head, body)
 
 
-def robustness(under: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
-    """What is kept under changes: of the original, the anonymized and the adapted image."""
-    stages = ("original", "anonymized", "adapted")
+def _robustness(under: Robustness) -> str:
+    """Shares of decisions kept under changes, by classifier and stage."""
+    stages: tuple[Stage, ...] = ("original", "anonymized", "adapted")
     body = [
         [change, name, *(percent(shares.get(stage)) for stage in stages)]
         for change, classifiers in under.items()
@@ -114,77 +160,81 @@ def robustness(under: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
     return table(["under", "classifier", *stages], body, left=["under", "classifier"])
 
 
-def interval(shares: Mapping[str, float] | None) -> str:
+def _mistakes(rows: Sequence[MistakesRow]) -> str:
+    """Three definitions of transfer side by side, and what they say of the images before."""
+    head = ["classifier", "images", "non-targeted", "targeted", "unfooled", "different", "same"]
+    body = []
+    for row in rows:
+        for name, kind, split in ((row.name, "result", row.split), ("", "baseline", row.baseline)):
+            class_aware = [split.unfooled, split.different, split.same]
+            shares = [split.non_targeted, split.targeted, *class_aware]
+            body.append([name, kind, *map(percent, shares)])
+    return table(head, body, left=head[:2])
+
+
+def interval(shares: MeanInterval | None) -> str:
     """A share in percent with its interval, a dash where there is none."""
     if shares is None:
         return "-"
     return f"{100 * shares['mean']:.0f} ({100 * shares['low']:.0f} to {100 * shares['high']:.0f})"
 
 
-def privacy(result: Mapping[str, Any]) -> str:
-    """The privacy report."""
-    lines = []
-    for stage, measures in result["similarity"].items():
-        ssim, psnr = measures["ssim"]["mean"], measures["psnr"]["mean"]
-        lines.append(f"{stage} to original: SSIM {ssim:.3f}, PSNR {psnr:.1f} dB")
-    faces = result["faces"]
-    if faces:
-        found = [f"{name} {interval(faces[name])}" for name in STAGES if name in faces]
-        lines.append(f"of {faces['faces']} faces still found, %: {', '.join(found)}")
-    else:
-        why = result["faces_left_out"]
-        lines.append(f"faces were not looked at: {why}" if why else "no original shows a face")
-    body = []
-    for row in result["reidentification"]:
-        first, fifth = row["rank1"], row["rank5"]
-        cells = [interval(first.get(name)) for name in ("anonymized", "told", "adapted")]
-        last = [interval(fifth.get(name)) for name in ("anonymized", "adapted")]
-        body.append(
-            [row["features"], row["attack"], str(row["gallery"]), *cells, *last, _verdict(row)]
-        )
+def privacy(report: PrivacyReport) -> str:
+    """The report of `jaxanon privacy`."""
+    lines = [
+        f"{stage} to original: SSIM {measures['ssim']['mean']:.3f}, "
+        f"PSNR {measures['psnr']['mean']:.1f} dB"
+        for stage, measures in report["similarity"].items()
+    ]
+    chance = report["reidentification"][0]
+    guess = " and ".join(percent(rank["chance"]) for rank in (chance["rank1"], chance["rank5"]))
+    bits, text = report["guarantee"]["bits"], report["guarantee"]["text"]
+    left_out = report["decisions_left_out"]
+    return "\n".join(
+        [
+            *lines,
+            _faces(report["faces"], report["faces_left_out"]),
+            "",
+            "re-identification, % of images whose original is the nearest, or among the five "
+            "nearest",
+            _reidentification(report["reidentification"]),
+            "",
+            f"guessing finds {guess} of {chance['gallery']} images",
+            f"deblurring takes the blur for {report['deviation']:g} pixels of a short side of 256"
+            + (" (assumed; --deviation X tells it)" if report["deviation_assumed"] else ""),
+            *([f"the decisions were left out: {left_out}"] if left_out else []),
+            f"guaranteed: {text}" + ("" if bits is None else f": at most {bits:g} bits"),
+            f"{report['bits_to_single_out']:g} bits single out one of {report['images']} images",
+            f"{report['images']} images compared, {len(report['failed'])} failed",
+        ]
+    )
+
+
+def _faces(faces: FaceDetection | None, left_out: str | None) -> str:
+    """Shares of faces that are still found, or why there are none."""
+    if faces is None:
+        return f"faces were not looked at: {left_out}" if left_out else "no original shows a face"
+    shares = {"anonymized": faces.get("anonymized"), "adapted": faces.get("adapted")}
+    found = ", ".join(f"{stage} {interval(share)}" for stage, share in shares.items() if share)
+    return f"of {faces['faces']} faces still found, %: {found}"
+
+
+def _reidentification(rows: Sequence[Reidentification]) -> str:
     head = [
         "features", "attack", "of", "1st: anonymized", "+ decisions", "adapted",
         "5: anonymized", "adapted ", "worse?",
     ]  # fmt: skip
-    bound, chance = result["guarantee"], result["reidentification"][0]
-    guess = " and ".join(percent(chance[rank]["chance"]) for rank in ("rank1", "rank5"))
-    bits = "" if bound["bits"] is None else f": at most {bound['bits']:g} bits"
-    left_out = result["decisions_left_out"]
-    lines += [
-        "",
-        "re-identification, % of images whose original is the nearest, or among the five nearest",
-        table(head, body, left=["features", "attack", "worse?"]),
-        "",
-        f"guessing finds {guess} of {chance['gallery']} images",
-        f"deblurring takes the blur for {result['deviation']:g} pixels of a short side of 256"
-        + (" (assumed; --deviation X tells it)" if result["deviation_assumed"] else ""),
-        *([f"the decisions were left out: {left_out}"] if left_out else []),
-        f"guaranteed: {bound['text']}{bits}",
-        f"{result['bits_to_single_out']:g} bits single out one of {result['images']} images",
-        f"{result['images']} images compared, {len(result['failed'])} failed",
-    ]
-    return "\n".join(lines)
-
-
-def _verdict(row: Mapping[str, Any]) -> str:
-    """Whether the adapted images tell more than the anonymized ones; and more than decisions do."""
-    ranks = [row[name] for name in ("rank1", "rank5")]
-    if "difference" not in ranks[0]:
-        return "-"
-    if not any(rank["difference"]["worse"] for rank in ranks):
-        return "no"
-    if any(rank.get("beyond_decisions", {"worse": True})["worse"] for rank in ranks):
-        return "yes"
-    return "not beyond the decisions"
-
-
-def mistakes(rows: Sequence[Mistakes]) -> str:
-    """Three definitions of transfer side by side, and what they say of the images before."""
-    head = ["classifier", "images", "non-targeted", "targeted", "unfooled", "different", "same"]
     body = []
     for row in rows:
-        for stage, split in (("", row.split), ("baseline", row.baseline)):
-            apart = [split.unfooled, split.different, split.same]
-            shares = [split.non_targeted, split.targeted, *apart]
-            body.append([row.name if not stage else "", stage or "result", *map(percent, shares)])
-    return table(head, body, left=head[:2])
+        first, fifth = row["rank1"], row["rank5"]
+        shares = [
+            first.get("anonymized"),
+            first.get(WITH_DECISIONS),
+            first["adapted"],
+            fifth.get("anonymized"),
+            fifth["adapted"],
+        ]
+        worse = VERDICTS[verdict(row)]
+        label = [row["features"], row["attack"], str(row["gallery"])]
+        body.append([*label, *map(interval, shares), worse])
+    return table(head, body, left=["features", "attack", "worse?"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 
@@ -14,9 +14,9 @@ class Split:
     """Shares of images by what a classifier makes of them; their sum is one.
 
     Attributes:
-        unfooled: it makes its reference decision.
-        different: it makes a mistake, but not the source's.
-        same: it makes the source's mistake.
+        unfooled: share with the classifier's reference decision.
+        different: share with a mistake other than the source's.
+        same: share with the source's mistake.
     """
 
     unfooled: float
@@ -25,42 +25,79 @@ class Split:
 
     @property
     def non_targeted(self) -> float:
-        """Share that transfers, if every mistake counts."""
+        """Share of images whose attack transfers, if every mistake counts."""
         return 1 - self.unfooled
 
     @property
     def targeted(self) -> float:
-        """Share that transfers, if the same mistake alone counts."""
+        """Share of images whose attack transfers, if only the source's mistake counts."""
         return self.same
 
 
-@dataclass(frozen=True)
-class Mistakes:
-    """A classifier's row.
+class SplitReport(TypedDict):
+    """Three definitions of transfer side by side, in shares of images.
 
     Attributes:
-        name: the classifier's.
-        split: on the adapted (or attacked) images.
-        baseline: on the images before that; after an attack on originals all are unfooled.
+        non_targeted: see `Split.non_targeted`.
+        targeted: see `Split.targeted`.
+        class_aware: the fields of `Split`.
+    """
+
+    non_targeted: float
+    targeted: float
+    class_aware: dict[str, float]
+
+
+class MistakesReport(TypedDict):
+    """A `MistakesRow` as reports have it, by all three definitions of transfer."""
+
+    name: str
+    split: SplitReport
+    baseline: SplitReport
+
+
+@dataclass(frozen=True)
+class MistakesRow:
+    """What one classifier makes of the images that fool the source.
+
+    Attributes:
+        name: name of the classifier.
+        split: its decisions on the adapted (or attacked) images.
+        baseline: its decisions on the images before adaptation; after an attack on originals all
+            are unfooled.
     """
 
     name: str
     split: Split
     baseline: Split
 
-    def as_json(self) -> dict[str, Any]:
-        """All three definitions, for a report."""
+    def as_json(self) -> MistakesReport:
+        """The row for a report."""
         return {
             "name": self.name,
-            **{
-                stage: {
-                    "non_targeted": split.non_targeted,
-                    "targeted": split.targeted,
-                    "class_aware": asdict(split),
-                }
-                for stage, split in (("split", self.split), ("baseline", self.baseline))
-            },
+            "split": _split_report(self.split),
+            "baseline": _split_report(self.baseline),
         }
+
+
+def _split_report(split: Split) -> SplitReport:
+    return {
+        "non_targeted": split.non_targeted,
+        "targeted": split.targeted,
+        "class_aware": asdict(split),
+    }
+
+
+class Mistakes(NamedTuple):
+    """Class-aware transferability.
+
+    Attributes:
+        images: number of images that fool the source.
+        rows: one per classifier with as many classes as the source; none without such images.
+    """
+
+    images: int
+    rows: list[MistakesRow]
 
 
 def mistakes(
@@ -70,8 +107,8 @@ def mistakes(
     anonymized: np.ndarray | None,
     source: int,
     classes: Sequence[int],
-) -> tuple[int, list[Mistakes]]:
-    """The split of Waseda et al., over the images that fool the source.
+) -> Mistakes:
+    """Split decisions as Waseda et al. do, over the images that fool the source.
 
     Source: "Closer Look at the Transferability of Adversarial Examples: How They Fool Different
     Models Differently", WACV 2023. What fools the source are the anonymized images, where they are
@@ -79,16 +116,13 @@ def mistakes(
     attack). A decision is right where it is the classifier's own reference decision.
 
     Args:
-        names: of the classifiers, C.
+        names: names of the C classifiers.
         reference: `(C, images)` int, decisions on the originals.
-        adapted: the same on the adapted, or attacked, images.
-        anonymized: the same on the anonymized images, if there are any.
+        adapted: `(C, images)` int, decisions on the adapted, or attacked, images.
+        anonymized: `(C, images)` int, decisions on the anonymized images, if there are any.
         source: index of the classifier whose mistakes are compared with.
-        classes: number of classes of each; those that differ from the source's are left out, for
-            their classes have other meanings.
-
-    Returns:
-        The number of images that fool the source, and a row per classifier; none without images.
+        classes: number of classes of each classifier; one with another number than the source is
+            left out, for its classes have other meanings.
     """
     fooling = adapted if anonymized is None else anonymized
     before = reference if anonymized is None else anonymized
@@ -97,15 +131,16 @@ def mistakes(
     mistake = fooling[source][fooled]
 
     def split(decisions: np.ndarray, c: int) -> Split:
-        made, right = decisions[c][fooled], reference[c][fooled]
-        same = (made != right) & (made == mistake)
-        different = (made != right) & (made != mistake)
-        return Split(*(float(part.mean()) for part in (made == right, different, same)))
+        decided, right = decisions[c][fooled], reference[c][fooled]
+        same = (decided != right) & (decided == mistake)
+        different = (decided != right) & (decided != mistake)
+        return Split(*(float(part.mean()) for part in (decided == right, different, same)))
 
     if not count:
-        return 0, []
-    return count, [
-        Mistakes(name, split(adapted, c), split(before, c))
+        return Mistakes(0, [])
+    rows = [
+        MistakesRow(name, split(adapted, c), split(before, c))
         for c, name in enumerate(names)
         if classes[c] == classes[source]
     ]
+    return Mistakes(count, rows)

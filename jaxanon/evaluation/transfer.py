@@ -1,16 +1,35 @@
-"""Transfer: does a classifier, source or not, understand the adapted images?"""
+"""Transfer: does a classifier, source or not, decide on the adapted images as on the originals?"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 
 from jaxanon.classifiers.ensemble import Ensemble, Views
-from jaxanon.evaluation.concordance import repair_rate
+from jaxanon.metrics import repair_rate
+
+Stage = Literal["original", "adapted", "anonymized"]
+
+
+class Shown(NamedTuple):
+    """What classifiers are shown of an image.
+
+    Attributes:
+        stage: which image.
+        change: name of what happened to it since (see `evaluation.changes`); None for nothing.
+    """
+
+    stage: Stage
+    change: str | None = None
+
+
+Robustness = dict[str, dict[str, dict[Stage, float]]]
+"""Change -> classifier -> stage -> share of decisions kept."""
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -19,10 +38,9 @@ class StageShares:
 
     Attributes:
         kept: share of images on which the decision is the reference (concordance).
-        same: share on which it is not, and equals the decision that the source was changed to.
-        different: share on which it is another one.
-
-    The last two are None for a classifier with another number of classes than the source's.
+        same: share of images on which the decision is not the reference, but the one that the
+            source was changed to; None for a classifier with another number of classes.
+        different: share of images with any other decision; None where `same` is.
     """
 
     kept: float
@@ -31,8 +49,16 @@ class StageShares:
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """One classifier's row: its stages, and the repair rate (None where nothing was lost)."""
+class TransferRow:
+    """What transfers to one classifier.
+
+    Attributes:
+        name: name of the classifier.
+        adapted: its decisions on the adapted images.
+        anonymized: its decisions on the anonymized images, where they are at hand.
+        repair: share of adapted images with the reference decision, among those whose decision
+            the anonymizer had changed; None where there are none.
+    """
 
     name: str
     adapted: StageShares
@@ -47,7 +73,7 @@ def transfer(
     anonymized: np.ndarray | None,
     source: int,
     classes: Sequence[int],
-) -> list[Transfer]:
+) -> list[TransferRow]:
     """Concordance, repair rate and the class-aware split of what is not kept.
 
     The split follows Waseda et al., "Closer Look at the Transferability of Adversarial Examples:
@@ -58,10 +84,10 @@ def transfer(
     different.
 
     Args:
-        names: of the classifiers, C.
+        names: names of the C classifiers.
         reference: `(C, images)` int, decisions on the originals.
-        adapted: the same on the adapted images.
-        anonymized: the same on the anonymized images, if known.
+        adapted: `(C, images)` int, decisions on the adapted images.
+        anonymized: `(C, images)` int, decisions on the anonymized images, where they are at hand.
         source: index of the classifier whose change is compared with.
         classes: number of classes of each classifier.
     """
@@ -81,56 +107,47 @@ def transfer(
         if anonymized is not None:
             before = stage(anonymized, c)
             repair = repair_rate(reference[c], anonymized[c], adapted[c])
-        rows.append(Transfer(name, stage(adapted, c), before, repair))
+        rows.append(TransferRow(name, stage(adapted, c), before, repair))
     return rows
 
 
-def robustness(
-    changes: Sequence[str], names: Sequence[str], decided: Sequence[np.ndarray], stages: int
-) -> dict[str, dict[str, dict[str, float]]]:
-    """Change -> classifier -> stage -> share of decisions kept under the change.
+def robustness(names: Sequence[str], decisions: Mapping[Shown, np.ndarray]) -> Robustness:
+    """Shares of decisions kept under changes of the images.
 
-    The reference is the decision on the original as it is. What the change alone costs stands
-    beside it, in the stage `original`.
+    The reference is the decision on the original as it is. What a change alone costs is its share
+    in the stage `original`.
 
     Args:
-        changes: their names.
-        names: of the classifiers, C.
-        decided: `(C, images)` int for each stage (original, adapted, perhaps anonymized) as it is,
-            then for each stage under each change.
-        stages: their number.
+        names: names of the C classifiers.
+        decisions: what was shown -> `(C, images)` int, the decisions on it; the original as it is
+            must be among them.
     """
-    reference = decided[0]
-    return {
-        change: {
-            name: {
-                stage: float((decided[stages * k + s][c] == reference[c]).mean())
-                for s, stage in enumerate(("original", "adapted", "anonymized")[:stages])
-            }
-            for c, name in enumerate(names)
-        }
-        for k, change in enumerate(changes, 1)
-    }
+    reference = decisions[Shown("original")]
+    result: Robustness = {}
+    for shown, decided in decisions.items():
+        if shown.change is None:
+            continue
+        shares = result.setdefault(shown.change, {})
+        for name, kept in zip(names, decided == reference, strict=True):
+            shares.setdefault(name, {})[shown.stage] = float(kept.mean())
+    return result
 
 
-def decide_all(ensemble: Ensemble, groups: Iterable[tuple[Views, ...]]) -> tuple[np.ndarray, ...]:
-    """Decisions on streams of images: tuples of views -> one `(C, images)` array per place.
+def decide_all(ensemble: Ensemble, images: Iterable[Mapping[Key, Views]]) -> dict[Key, np.ndarray]:
+    """Decisions on a stream of images, in the ensemble's batches.
 
-    Images are decided on in the ensemble's batches, through its compiled forward passes.
+    Args:
+        ensemble: C classifiers; their compiled forward passes are used.
+        images: per image what was shown of it -> what each classifier sees of that; all images
+            with the same keys.
+
+    Returns:
+        What was shown -> `(C, images)` int, the decisions on it; empty without images.
     """
-    parts: list[tuple[np.ndarray, ...]] = []
-    source = iter(groups)
-    while batch := list(islice(source, ensemble.batch)):
-        parts.append(tuple(ensemble.decide_from_views(views) for views in zip(*batch, strict=True)))
-    return tuple(np.concatenate(columns, axis=1) for columns in zip(*parts, strict=True))
-
-
-def as_json(rows: Sequence[Transfer], source: str, images: int, failed: Sequence[str]) -> Any:
-    """The result as the command writes it."""
-    return {
-        "schema": 1,
-        "source": source,
-        "images": images,
-        "failed": list(failed),
-        "classifiers": [asdict(row) for row in rows],
-    }
+    parts: dict[Key, list[np.ndarray]] = {}
+    remaining = iter(images)
+    while batch := list(islice(remaining, ensemble.batch)):
+        for key in batch[0]:
+            decided = ensemble.decide_from_views([views[key] for views in batch])
+            parts.setdefault(key, []).append(decided)
+    return {key: np.concatenate(decided, axis=1) for key, decided in parts.items()}

@@ -1,0 +1,82 @@
+"""The report of `jaxanon transfer`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from jaxanon.evaluation.mistakes import Mistakes, mistakes
+from jaxanon.evaluation.transfer import Robustness, Shown, TransferRow, robustness, transfer
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What classifiers make of adapted images.
+
+    Attributes:
+        source: name of the classifier whose change the others are compared with.
+        images: number of images compared.
+        failed: one line per image that could not be compared.
+        rows: one per classifier.
+        under: shares of decisions kept under changes; empty where none were asked for.
+        mistakes: class-aware transferability, where it was asked for.
+    """
+
+    source: str
+    images: int
+    failed: list[str]
+    rows: list[TransferRow]
+    under: Robustness
+    mistakes: Mistakes | None
+
+    @classmethod
+    def from_decisions(
+        cls,
+        names: Sequence[str],
+        classes: Sequence[int],
+        source: int,
+        decisions: Mapping[Shown, np.ndarray],
+        failed: Sequence[str],
+        *,
+        class_aware: bool,
+    ) -> TransferReport:
+        """Report on the decisions of C classifiers.
+
+        Args:
+            names: names of the classifiers.
+            classes: number of classes of each classifier.
+            source: index of the classifier whose change the others are compared with.
+            decisions: what was shown -> `(C, images)` int; original and adapted images as they are
+                must be among them.
+            failed: one line per image that could not be compared.
+            class_aware: whether mistakes are to be compared too.
+        """
+        reference, adapted = decisions[Shown("original")], decisions[Shown("adapted")]
+        anonymized = decisions.get(Shown("anonymized"))
+        compared = (names, reference, adapted, anonymized, source, classes)
+        return cls(
+            source=names[source],
+            images=reference.shape[1],
+            failed=list(failed),
+            rows=transfer(*compared),
+            under=robustness(names, decisions),
+            mistakes=mistakes(*compared) if class_aware else None,
+        )
+
+    def as_json(self) -> dict[str, object]:
+        """The report as its file has it; what was not asked for is left out."""
+        result: dict[str, object] = {
+            "schema": 1,
+            "source": self.source,
+            "images": self.images,
+            "failed": self.failed,
+            "classifiers": [asdict(row) for row in self.rows],
+        }
+        if self.under:
+            result["under"] = self.under
+        if self.mistakes is not None:
+            rows = [row.as_json() for row in self.mistakes.rows]
+            result["class_aware"] = {"images": self.mistakes.images, "classifiers": rows}
+        return result
