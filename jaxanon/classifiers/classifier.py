@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Union
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +16,9 @@ from jax.sharding import Mesh
 
 from jaxanon.classifiers.config import Config
 from jaxanon.runtime.devices import mesh, on_each
+
+Params = Mapping[str, Union["Params", Array]]
+"""The arrays of a network, by the attribute names that lead to them."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,9 @@ class Network:
     """
 
     config: Config
-    graph: Any
+    graph: nnx.GraphDef[nnx.Module]
 
-    def apply(self, params: Any, pixels: Array) -> Array:
+    def apply(self, params: Params, pixels: Array) -> Array:
         """Compute logits; a pure function, to be traced inside a larger program.
 
         Args:
@@ -59,7 +63,7 @@ class Classifier:
 
     name: str
     network: Network
-    params: Any
+    params: Params
 
     @classmethod
     def from_model(cls, name: str, config: Config, model: nnx.Module) -> Classifier:
@@ -99,7 +103,7 @@ class Classifier:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def forward(network: Network, devices: Mesh, params: Any, pixels: Array) -> Array:
+def forward(network: Network, devices: Mesh, params: Params, pixels: Array) -> Array:
     """Logits of a batch divided among devices; compiled once per network, devices and batch size.
 
     Args:
@@ -112,7 +116,7 @@ def forward(network: Network, devices: Mesh, params: Any, pixels: Array) -> Arra
         `(batch, classes)` float32.
     """
 
-    def logits(params: Any, pixels: Array) -> Array:
+    def logits(params: Params, pixels: Array) -> Array:
         return network.apply(params, unit(pixels))
 
     result: Array = on_each(logits, devices)(params, pixels)

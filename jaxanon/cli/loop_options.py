@@ -42,7 +42,7 @@ def true_or_false(text: str) -> bool:
     return {"true": True, "false": False}[text]
 
 
-class Kind(NamedTuple):
+class ValueKind(NamedTuple):
     """How values of one type are read from the command line.
 
     Attributes:
@@ -54,11 +54,11 @@ class Kind(NamedTuple):
     wanted: str
 
 
-KINDS: dict[type, Kind] = {
-    bool: Kind(true_or_false, "true or false"),
-    int: Kind(int, "a whole number"),
-    float: Kind(float, "a number"),
-    str: Kind(str, "a text"),
+KINDS: dict[type, ValueKind] = {
+    bool: ValueKind(true_or_false, "true or false"),
+    int: ValueKind(int, "a whole number"),
+    float: ValueKind(float, "a number"),
+    str: ValueKind(str, "a text"),
 }
 """Type of an option -> how its values are read."""
 

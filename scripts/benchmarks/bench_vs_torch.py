@@ -141,75 +141,76 @@ def square(paths: Sequence[Path], folder: Path) -> list[Path]:
     return out
 
 
+def our_run(classifiers: Sequence[Classifier], files: Sequence[Path], to: Path) -> dict[str, Any]:
+    """Blur, adapt, save and verify the photos with our loop; what came of it."""
+    items = whole_items(files, to, make("blur"))
+    report = bare_run(to, items, classifiers, [], preset("fast")).execute()
+    images = report["images"]
+    return {
+        "kept": sum(image["status"] == "kept" for image in images),
+        "steps": statistics.mean(image["steps"] for image in images),
+        "timing": report["timing"],
+    }
+
+
 def end_to_end_rows(
     peer: Peer, name: str, paths: Sequence[Path], what: str, batch: int, rounds: int
 ) -> list[dict[str, Any]]:
     """Rows for our run against each peer's, in turn, `rounds` times after one to warm up."""
     names = name.split("+")
     classifiers = [ours_of(each) for each in names]
-    settings = preset("fast")
-
+    seconds: dict[str, list[float]] = {who: [] for who in WHO}
+    results: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         (out / "in").mkdir()
         files = square(paths, out / "in")
-        count = iter(range(10_000))
-
-        def ours() -> dict[str, Any]:
-            to = out / f"ours{next(count)}"
-            items = whole_items(files, to, make("blur"))
-            report = bare_run(to, items, classifiers, [], settings).execute()
-            images = report["images"]
-            return {
-                "kept": sum(image["status"] == "kept" for image in images),
-                "steps": statistics.mean(image["steps"] for image in images),
-                "timing": report["timing"],
-            }
-
-        seconds: dict[str, list[float]] = {who: [] for who in WHO}
-        results: dict[str, dict[str, Any]] = {}
-        for _ in range(rounds + 1):
+        for count in range(rounds + 1):
             for who in WHO:
                 if who == "foolbox" and seconds[who]:
                     continue  # it takes many times as long as the others
                 time.sleep(REST)
-                begin = time.perf_counter()
                 if who == "ours":
-                    results[who] = ours()
+                    begin = time.perf_counter()
+                    results[who] = our_run(classifiers, files, out / f"ours{count}")
                     seconds[who].append(time.perf_counter() - begin)
                 else:
                     results[who] = peer.end_to_end(who, names, batch, files, out / who)
                     seconds[who].append(results[who]["seconds"])
+    common = {
+        "what": "end_to_end",
+        "name": "+".join(classifier.name for classifier in classifiers),
+        "images": f"{len(paths)}, {what}",
+        "batch": batch,
+        "precision": "float32",
+    }
+    return [common | compared(who, seconds, results, len(paths)) for who in WHO[1:]]
+
+
+def compared(
+    who: str, seconds: dict[str, list[float]], results: dict[str, dict[str, Any]], count: int
+) -> dict[str, Any]:
+    """What our runs took beside a peer's; each side's first run is its cold one."""
     mine = statistics.median(seconds["ours"][1:])
-    rows = []
-    for who in WHO[1:]:
-        theirs = statistics.median(seconds[who][1:] or seconds[who])
-        named, _, variant = who.partition(", ")
-        rows.append(
-            {
-                "what": "end_to_end",
-                "name": "+".join(classifier.name for classifier in classifiers),
-                "images": f"{len(files)}, {what}",
-                "batch": batch,
-                "precision": "float32",
-                "peer": named,
-                "variant": variant or None,
-                "ours_seconds": mine,
-                "peer_seconds": theirs,
-                "ratio": theirs / mine,
-                "ours_images_per_second": len(files) / mine,
-                "peer_images_per_second": len(files) / theirs,
-                "ours_cold_seconds": seconds["ours"][0],
-                "peer_cold_seconds": seconds[who][0],
-                "ours_kept": results["ours"]["kept"],
-                "peer_kept": results[who]["kept"],
-                "ours_steps": results["ours"]["steps"],
-                "peer_steps": results[who]["steps"],
-                "ours_timing": results["ours"]["timing"],
-                "repeats": max(len(seconds[who]) - 1, 1),
-            }
-        )
-    return rows
+    theirs = statistics.median(seconds[who][1:] or seconds[who])
+    named, _, variant = who.partition(", ")
+    return {
+        "peer": named,
+        "variant": variant or None,
+        "ours_seconds": mine,
+        "peer_seconds": theirs,
+        "ratio": theirs / mine,
+        "ours_images_per_second": count / mine,
+        "peer_images_per_second": count / theirs,
+        "ours_cold_seconds": seconds["ours"][0],
+        "peer_cold_seconds": seconds[who][0],
+        "ours_kept": results["ours"]["kept"],
+        "peer_kept": results[who]["kept"],
+        "ours_steps": results["ours"]["steps"],
+        "peer_steps": results[who]["steps"],
+        "ours_timing": results["ours"]["timing"],
+        "repeats": max(len(seconds[who]) - 1, 1),
+    }
 
 
 def say(row: dict[str, Any]) -> None:

@@ -117,6 +117,61 @@ def stem_gradient_forms(size: int, side: int, stride: int, outputs: int) -> dict
     }
 
 
+DEPTHWISE = (
+    (112, 3, 1, 32, "MobileNetV2"),
+    (112, 3, 2, 96, "MobileNetV2"),
+    (56, 3, 1, 144, "MobileNetV2"),
+    (28, 5, 1, 120, "MobileNetV3"),
+    (14, 3, 1, 576, "MobileNetV2"),
+    (14, 5, 2, 672, "EfficientNet"),
+    (7, 3, 1, 960, "MobileNetV2"),
+    (56, 7, 1, 96, "ConvNeXt"),
+    (14, 7, 1, 384, "ConvNeXt"),
+    (19, 3, 1, 728, "Xception"),
+)
+"""(input side, kernel side, stride, channels, whose) of depthwise convolutions."""
+POOLS = (
+    (112, 3, 2, 64, "ResNet"),
+    (224, 2, 2, 64, "VGG"),
+    (56, 2, 2, 256, "VGG"),
+    (14, 2, 2, 512, "VGG"),
+    (71, 3, 2, 192, "Inception"),
+)
+"""(input side, window side, stride, channels, whose) of max pools."""
+CONVOLUTIONS = (
+    (224, 64, 64, 1, "VGG"),
+    (112, 64, 128, 1, "VGG"),
+    (112, 128, 128, 1, "VGG"),
+    (56, 64, 64, 1, "ResNet"),
+    (56, 128, 128, 2, "ResNet"),
+    (56, 128, 256, 1, "VGG"),
+    (56, 256, 256, 1, "VGG"),
+    (28, 128, 128, 1, "ResNet"),
+    (28, 256, 256, 2, "ResNet"),
+    (28, 256, 512, 1, "VGG"),
+    (28, 512, 512, 1, "VGG"),
+    (14, 256, 256, 1, "ResNet"),
+    (14, 512, 512, 1, "VGG"),
+    (14, 512, 512, 2, "ResNet"),
+    (7, 512, 512, 1, "ResNet"),
+    (16, 64, 64, 1, "ResNet at 64"),
+    (8, 128, 128, 1, "ResNet at 64"),
+    (8, 128, 256, 2, "ResNet at 64"),
+    (4, 256, 256, 1, "ResNet at 64"),
+    (4, 256, 512, 2, "ResNet at 64"),
+    (2, 512, 512, 1, "ResNet at 64"),
+    (4, 512, 512, 1, "VGG at 64"),
+)
+"""(input side, input channels, output channels, stride, whose) of dense 3x3 convolutions."""
+STEMS = (
+    (224, 3, 2, 32, "MobileNetV2"),
+    (224, 7, 2, 64, "ResNet"),
+    (224, 3, 1, 64, "VGG"),
+    (299, 3, 2, 32, "Xception"),
+)
+"""(input side, kernel side, stride, output channels, whose) of first convolutions."""
+
+
 def measure() -> list[dict[str, Any]]:
     """All rows."""
     rows: list[dict[str, Any]] = []
@@ -135,64 +190,18 @@ def measure() -> list[dict[str, Any]]:
         figures = "  ".join(f"{name} {1e3 * s:.1f} ms" for name, s in seconds.items())
         print(f"{operation} {whose} {tuple(shape)}: {figures}", flush=True)
 
-    for size, side, stride, channels, whose in (
-        (112, 3, 1, 32, "MobileNetV2"),
-        (112, 3, 2, 96, "MobileNetV2"),
-        (56, 3, 1, 144, "MobileNetV2"),
-        (28, 5, 1, 120, "MobileNetV3"),
-        (14, 3, 1, 576, "MobileNetV2"),
-        (14, 5, 2, 672, "EfficientNet"),
-        (7, 3, 1, 960, "MobileNetV2"),
-        (56, 7, 1, 96, "ConvNeXt"),
-        (14, 7, 1, 384, "ConvNeXt"),
-        (19, 3, 1, 728, "Xception"),
-    ):
+    for size, side, stride, channels, whose in DEPTHWISE:
         shape, x = Shape(side, stride, channels, size), normal(BATCH, size, size, channels)
         row("depthwise", shape, depthwise_forms(size, side, stride, channels), x, whose)
-    for size, side, stride, channels, whose in (
-        (112, 3, 2, 64, "ResNet"),
-        (224, 2, 2, 64, "VGG"),
-        (56, 2, 2, 256, "VGG"),
-        (14, 2, 2, 512, "VGG"),
-        (71, 3, 2, 192, "Inception"),
-    ):
+    for size, side, stride, channels, whose in POOLS:
         shape, x = Shape(side, stride, channels, size), normal(BATCH, size, size, channels)
         row("max_pool", shape, pool_forms(size, side, stride), x, whose)
-    for size, inputs, outputs, stride, whose in (
-        (224, 64, 64, 1, "VGG"),
-        (112, 64, 128, 1, "VGG"),
-        (112, 128, 128, 1, "VGG"),
-        (56, 64, 64, 1, "ResNet"),
-        (56, 128, 128, 2, "ResNet"),
-        (56, 128, 256, 1, "VGG"),
-        (56, 256, 256, 1, "VGG"),
-        (28, 128, 128, 1, "ResNet"),
-        (28, 256, 256, 2, "ResNet"),
-        (28, 256, 512, 1, "VGG"),
-        (28, 512, 512, 1, "VGG"),
-        (14, 256, 256, 1, "ResNet"),
-        (14, 512, 512, 1, "VGG"),
-        (14, 512, 512, 2, "ResNet"),
-        (7, 512, 512, 1, "ResNet"),
-        (16, 64, 64, 1, "ResNet at 64"),
-        (8, 128, 128, 1, "ResNet at 64"),
-        (8, 128, 256, 2, "ResNet at 64"),
-        (4, 256, 256, 1, "ResNet at 64"),
-        (4, 256, 512, 2, "ResNet at 64"),
-        (2, 512, 512, 1, "ResNet at 64"),
-        (4, 512, 512, 1, "VGG at 64"),
-    ):
+    for size, inputs, outputs, stride, whose in CONVOLUTIONS:
         shape, x = Shape(3, stride, min(inputs, outputs), size), normal(BATCH, size, size, inputs)
         row("conv", shape, conv_forms(inputs, outputs, stride), x, whose)
-    for size, side, stride, outputs, whose in (
-        (224, 3, 2, 32, "MobileNetV2"),
-        (224, 7, 2, 64, "ResNet"),
-        (224, 3, 1, 64, "VGG"),
-        (299, 3, 2, 32, "Xception"),
-    ):
-        shape = Shape(side, stride, 3, size)
-        row("stem", shape, stem_forms(size, side, stride, outputs), normal(BATCH, size, size, 3),
-            whose)  # fmt: skip
+    for size, side, stride, outputs, whose in STEMS:
+        shape, x = Shape(side, stride, 3, size), normal(BATCH, size, size, 3)
+        row("stem", shape, stem_forms(size, side, stride, outputs), x, whose)
         out = (size + 2 * ((side - 1) // 2) - side) // stride + 1
         g = normal(BATCH, out, out, outputs)
         row("stem_gradient", shape, stem_gradient_forms(size, side, stride, outputs), g, whose)

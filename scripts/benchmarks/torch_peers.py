@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -125,28 +125,72 @@ def to_levels(images: Any) -> list[np.ndarray]:
     return list((images * 255).round().permute(0, 2, 3, 1).to(torch.uint8).cpu().numpy())
 
 
+class Manner(NamedTuple):
+    """How a fixed batch is worked on.
+
+    Attributes:
+        drop: leave out the images that are convinced, as they become so.
+        fixed: make so many steps with all images, whatever they have reached; None stops an image
+            once it is convinced.
+    """
+
+    drop: bool = False
+    fixed: int | None = None
+
+
+def summed_loss(
+    judge: Judge, images: Any, labels: Any, confidence: float, manner: Manner
+) -> tuple[Any, Any]:
+    """The sum of all losses, and which images convince every source.
+
+    Args:
+        judge: the classifiers.
+        images: `(n, 3, side, side)` in [0, 1].
+        labels: `(sources, n)`, the decisions wanted.
+        confidence: logits by which each source has to prefer its decision.
+        manner: with fixed steps, convinced sources still count.
+    """
+    total = torch.zeros((), device=DEVICE)
+    convinced = torch.ones(len(images), dtype=torch.bool, device=DEVICE)
+    for model, config, label in zip(judge.models, judge.configs, labels, strict=True):
+        logits = model(view(images, config)).float()
+        others = logits.scatter(1, label[:, None], -torch.inf).amax(1)
+        ahead = logits.gather(1, label[:, None])[:, 0] - others >= confidence
+        losses = cross_entropy(logits, label, reduction="none")
+        if manner.fixed is None:
+            losses = losses.masked_fill(ahead, 0)
+        total = total + losses.sum()
+        convinced &= ahead
+    return total, convinced
+
+
+def normalised_gradient(total: Any, images: Any) -> Any:
+    """Gradient of a loss by the images, of Euclidean norm one for each."""
+    total.backward()
+    gradient = images.grad
+    assert gradient is not None
+    return gradient / gradient.flatten(1).norm(dim=1).clamp(min=1e-20).view(-1, 1, 1, 1)
+
+
 def adapt(
     judge: Judge,
     anonymized: Pixels,
     wanted: np.ndarray,
     settings: Settings,
     starts: list[np.ndarray] | None,
-    margin: float,
-    *,
-    drop: bool,
-    fixed: int | None,
+    confidence: float,
+    manner: Manner,
 ) -> tuple[list[np.ndarray], list[int]]:
     """Our update rule on a fixed batch, until all of its images are convinced.
 
     Args:
         judge: the classifiers.
         anonymized: images of one size.
-        wanted: `(sources, images)`.
+        wanted: `(sources, images)`, the decisions wanted.
         settings: bound, steps, momentum.
         starts: the images to begin with, if not `anonymized`.
-        margin: by which each source has to lead.
-        drop: leave out the images that are convinced, as they become so.
-        fixed: make so many steps with all images, whatever they have reached.
+        confidence: logits by which each source has to prefer its decision.
+        manner: which images are worked on, and for how long.
 
     Returns:
         The images, and the steps that each took.
@@ -162,34 +206,21 @@ def adapt(
     for count in range(settings.steps + 1):
         at = torch.tensor(active, device=DEVICE)
         images = now[at].clone().requires_grad_(True)
-        total = torch.zeros((), device=DEVICE)
-        convinced = torch.ones(len(active), dtype=torch.bool, device=DEVICE)
-        for model, config, label in zip(judge.models, judge.configs, labels[:, at], strict=True):
-            logits = model(view(images, config)).float()
-            others = logits.scatter(1, label[:, None], -torch.inf).amax(1)
-            ahead = logits.gather(1, label[:, None])[:, 0] - others >= margin
-            losses = cross_entropy(logits, label, reduction="none")
-            if fixed is None:
-                losses = losses.masked_fill(ahead, 0)
-            total = total + losses.sum()
-            convinced &= ahead
+        total, convinced = summed_loss(judge, images, labels[:, at], confidence, manner)
         going = ~convinced.cpu().numpy() & (steps[active] < settings.steps)
-        if fixed is not None:
-            going = np.full(len(active), count < fixed)
+        if manner.fixed is not None:
+            going = np.full(len(active), count < manner.fixed)
         if not going.any():
             break
-        total.backward()
-        gradient = images.grad
-        assert gradient is not None
-        norm = gradient.flatten(1).norm(dim=1).clamp(min=1e-20).view(-1, 1, 1, 1)
+        gradient = normalised_gradient(total, images)
         moving = torch.tensor(going, device=DEVICE).view(-1, 1, 1, 1)
         momentum[at] = torch.where(
-            moving, settings.momentum * momentum[at] + gradient / norm, momentum[at]
+            moving, settings.momentum * momentum[at] + gradient, momentum[at]
         )
         moved = now[at] - settings.step_size / 255 * momentum[at].sign()
         now[at] = torch.where(moving, moved.clamp(low[at], high[at]), now[at])
         steps[active[going]] += 1
-        if drop:
+        if manner.drop:
             active = active[going]
     return to_levels(now), steps.tolist()
 
@@ -237,8 +268,7 @@ def run(
                     settings,
                     [made[i] for i in todo] if round_ else None,
                     settings.confidence + settings.confidence_step * round_,
-                    drop=drop,
-                    fixed=fixed,
+                    Manner(drop, fixed),
                 )
                 for i, image, count in zip(todo, images, took, strict=True):
                     made[i] = image
