@@ -57,8 +57,8 @@ class Option:
     """An option of the loop.
 
     Attributes:
-        name: of the field, and of the option in `--set NAME=VALUE`.
-        default: its value unless it is changed; its type is the option's.
+        name: name of the field, and of the option in `--set NAME=VALUE`.
+        default: value of the option unless it is changed; its type is the option's.
         help: what it does, in words that need no context.
         data: whether the compiled program takes it as data, so that another value compiles nothing.
         range: numbers that it may be; None for any.

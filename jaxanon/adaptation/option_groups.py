@@ -217,5 +217,5 @@ class Stopping(Options):
         return planned + self.max_retries
 
     def steps_to_verification(self, left: int) -> int:
-        """Of `left` steps that may still be made, how many come before the next verification."""
+        """How many of the `left` steps that may still be made come before the next verification."""
         return min(left, self.verify_every or left)

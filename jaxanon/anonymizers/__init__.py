@@ -24,7 +24,7 @@ def make(name: str, seed: int = 0, **options: object) -> Anonymizer:
 
     Args:
         name: a key of `ANONYMIZERS`: blur, pixelate, solid, isr, gan.
-        seed: of all random choices, from 0.
+        seed: seed of all random choices, from 0.
         **options: fields of the anonymizer's `Options`; None stands for the default.
 
     Raises:
@@ -71,7 +71,7 @@ def anonymize(
         image: `(H, W, 3)` uint8.
         method: blur, pixelate, solid, isr or gan.
         region: what is private; the whole image where None.
-        seed: of all random choices, from 0.
+        seed: seed of all random choices, from 0.
         **options: of the method: `strength` for blur and pixelate, `size` and `motions` for isr,
             `gan` for gan.
 

@@ -106,7 +106,7 @@ class Anonymizer(ABC):
 
     Args:
         options: an instance of `Options`; its defaults where None.
-        seed: of all random choices, from 0.
+        seed: seed of all random choices, from 0.
 
     Attributes:
         name: how `--method` and the report call it.

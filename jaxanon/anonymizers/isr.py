@@ -143,7 +143,7 @@ class InverseSuperResolution(Anonymizer):
     def _choose(
         self, pool: list[Motion], sources: Ensemble, originals: Iterable[np.ndarray]
     ) -> list[Motion]:
-        """Of the candidates, those that leave the sources least certain of the first images."""
+        """The candidates that leave the sources least certain of the first images."""
         from jaxanon.runtime import workers
 
         log.info("choosing motions: %d of %d, by the first images", self.views, len(pool))

@@ -53,7 +53,8 @@ def select(probabilities: Sequence[np.ndarray], count: int) -> list[int]:
     average takes the place of the training.
 
     Args:
-        probabilities: of each class, one array `(candidates, images, classes)` per classifier.
+        probabilities: probabilities of each class, one array `(candidates, images, classes)` per
+            classifier.
         count: how many motions to choose; all candidates where there are fewer.
 
     Returns:

@@ -24,7 +24,7 @@ def scaled(strength: float, image: np.ndarray, *, least: float, name: str) -> fl
         strength: in pixels of an image whose short side has `REFERENCE_SIDE`.
         image: `(H, W, 3)`.
         least: length in the image's own pixels below which it would stay all but unchanged.
-        name: of the anonymizer, for the error.
+        name: name of the anonymizer, for the error.
 
     Raises:
         ImageError: when the image is so small that nothing would be hidden.

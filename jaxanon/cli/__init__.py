@@ -22,11 +22,12 @@ class Command(NamedTuple):
     """A command.
 
     Attributes:
-        arguments: adds its arguments to a parser.
-        module: of `commands`, imported when asked for, so that `jaxanon --help` answers at once.
-        function: there.
-        purpose: in a line.
-        example: of its use.
+        arguments: adds the command's arguments to a parser.
+        module: module of `jaxanon.cli` that holds the command; imported when the command is run,
+            so that `jaxanon --help` answers at once.
+        function: name of the command's function in that module.
+        purpose: what the command does, in one line.
+        example: a command line that shows its use.
     """
 
     arguments: Callable[[argparse.ArgumentParser], None]
@@ -69,14 +70,14 @@ COMMANDS = {
         arguments.transfer,
         "transfer",
         "evaluate",
-        "what classifiers make of adapted images",
+        "which classifiers decide on adapted images as on the originals, held-out ones too",
         "jaxanon transfer photos out --classifiers tf_efficientnet_lite0,tf_efficientnet_lite2",
     ),
     "privacy": Command(
         arguments.privacy,
         "privacy",
         "privacy",
-        "what published images tell of the originals, measured",
+        "measure how well published images lead back to their originals",
         "jaxanon privacy photos out --anonymized blurred --json privacy.json",
     ),
     "models": Command(

@@ -46,7 +46,7 @@ def anonymizer_from(args: argparse.Namespace, seed: int) -> Anonymizer:
 
     Args:
         args: parsed words of a command that has `--regions` too.
-        seed: of the run.
+        seed: seed of all random choices of the run.
 
     Raises:
         UsageError: for an unknown name, options that are not the anonymizer's, or values that it

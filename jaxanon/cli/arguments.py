@@ -10,7 +10,7 @@ from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, sa
 
 
 def demo(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon demo`."""
+    """Add the arguments of `jaxanon demo` to its parser."""
     command.add_argument(
         "-o",
         "--output",
@@ -24,7 +24,7 @@ def demo(command: argparse.ArgumentParser) -> None:
 
 
 def anonymize(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon anonymize`."""
+    """Add the arguments of `jaxanon anonymize` to its parser."""
     command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
     add_anonymizer_flags(command)
     output(command)
@@ -34,7 +34,7 @@ def anonymize(command: argparse.ArgumentParser) -> None:
 
 
 def adapt(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon adapt`."""
+    """Add the arguments of `jaxanon adapt` to its parser."""
     command.add_argument("originals", type=Path, metavar="ORIGINALS")
     command.add_argument("anonymized", type=Path, metavar="ANONYMIZED")
     output(command)
@@ -44,7 +44,7 @@ def adapt(command: argparse.ArgumentParser) -> None:
 
 
 def attack(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon attack`."""
+    """Add the arguments of `jaxanon attack` to its parser."""
     command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
     command.add_argument(
         "--target-class",
@@ -58,7 +58,7 @@ def attack(command: argparse.ArgumentParser) -> None:
 
 
 def transfer(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon transfer`."""
+    """Add the arguments of `jaxanon transfer` to its parser."""
     command.add_argument("originals", type=Path, metavar="ORIGINALS")
     command.add_argument("adapted", type=Path, metavar="ADAPTED")
     command.add_argument(
@@ -98,7 +98,7 @@ def transfer(command: argparse.ArgumentParser) -> None:
 
 
 def privacy(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon privacy`."""
+    """Add the arguments of `jaxanon privacy` to its parser."""
     add = command.add_argument
     add("originals", type=Path, metavar="ORIGINALS")
     add("adapted", type=Path, metavar="ADAPTED")
@@ -144,7 +144,7 @@ def privacy(command: argparse.ArgumentParser) -> None:
 
 
 def models(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon models`."""
+    """Add the arguments of `jaxanon models` to its parser."""
     command.add_argument(
         "words",
         nargs="*",
@@ -156,7 +156,7 @@ def models(command: argparse.ArgumentParser) -> None:
 
 
 def bench(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon bench`."""
+    """Add the arguments of `jaxanon bench` to its parser."""
     add = command.add_argument
     add(
         "--classifiers",
@@ -178,7 +178,7 @@ def bench(command: argparse.ArgumentParser) -> None:
 
 
 def train_gan(command: argparse.ArgumentParser) -> None:
-    """Of `jaxanon train-gan`."""
+    """Add the arguments of `jaxanon train-gan` to its parser."""
     add = command.add_argument
     add("faces", type=Path, metavar="FACES", help="folder of pictures of one face each")
     output(command)

@@ -22,7 +22,7 @@ def split_names(text: str | None) -> list[str]:
 
 
 def classifiers_named(option: str, text: str) -> list[str]:
-    """The same, of an option that must name one.
+    """The classifiers named in a comma-separated option that must name at least one.
 
     Raises:
         UsageError: naming the option.

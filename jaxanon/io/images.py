@@ -106,7 +106,7 @@ def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False
     """Write a picture as a file without metadata, whole or not at all.
 
     Args:
-        path: of the file; its suffix chooses PNG, WebP (both lossless) or JPEG (quality 95).
+        path: path of the file; its suffix chooses PNG, WebP (both lossless) or JPEG (quality 95).
         pixels: `(H, W, 3)` uint8.
         overwrite: whether an existing file may be replaced.
 

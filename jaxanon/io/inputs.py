@@ -20,8 +20,8 @@ class InputImage(Protocol):
 
     Attributes:
         name: what reports, error messages and the journal call it; unique in its source.
-        relative: its place below what was given, with its suffix. The output gets its name from
-            this, and boxes, masks and partners are found by it.
+        relative: place of the image below what was given, with its suffix. The output gets its name
+            from this, and boxes, masks and partners are found by it.
     """
 
     @property
@@ -67,7 +67,7 @@ class InputFile:
 
     Attributes:
         path: where it lies.
-        relative: its place below the folder that was given, or its bare name.
+        relative: place of the file below the folder that was given, or its bare name.
     """
 
     path: Path

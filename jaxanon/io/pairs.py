@@ -121,9 +121,9 @@ def check_orientation(original: np.ndarray, partner: np.ndarray, name: str) -> N
     Both are reduced to a few pixels first, which anonymizers leave alike.
 
     Args:
-        original: `(H, W, 3)` uint8.
-        partner: the same size.
-        name: the partner's, for the error.
+        original: the original, `(H, W, 3)` uint8.
+        partner: what was made from it, `(H, W, 3)` uint8, of the same size.
+        name: name of the partner, for the error.
 
     Raises:
         ImageError: naming the partner, when it fits clearly better turned.

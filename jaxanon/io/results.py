@@ -118,7 +118,7 @@ class FilePlace:
     """The path of a result: a `ResultPlace`.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
         overwrite: whether an existing file may be replaced.
     """
 
@@ -154,7 +154,7 @@ class OutputFolder:
     """A folder of results: a `ResultSink`.
 
     Attributes:
-        path: of the folder; made when the first result is written.
+        path: path of the folder; made when the first result is written.
     """
 
     path: Path
@@ -176,7 +176,7 @@ class TextFile:
     """A text file of lines in UTF-8: a `LineLog`.
 
     Attributes:
-        path: of the file.
+        path: path of the file.
     """
 
     path: Path

@@ -27,8 +27,8 @@ class Reference:
     """What the judge keeps of an original.
 
     Attributes:
-        faces: of the original, each with its place and embedding.
-        logits: of the targets.
+        faces: the faces of the original, each with its place and its embedding.
+        logits: what each target makes of the original, `(classes,)` logits.
     """
 
     faces: tuple[tuple[Any, np.ndarray], ...] = ()
@@ -93,8 +93,8 @@ class Cap:
         """A reference with what the targets see in the original added to it.
 
         Args:
-            reference: of the original's pixels.
-            logits: of every classifier on the original, `(classes,)` each.
+            reference: what was kept of the original's pixels.
+            logits: every classifier's logits on the original, `(classes,)` each.
         """
         if self.judge != "targets":
             return reference
@@ -108,7 +108,7 @@ class Cap:
         Args:
             reference: what was kept of the original.
             picture: `(H, W, 3)` uint8, of the original's size.
-            logits: of every classifier on the picture, `(classes,)` each.
+            logits: every classifier's logits on the picture, `(classes,)` each.
         """
         if self.judge == "faces":
             gaps = [

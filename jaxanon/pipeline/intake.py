@@ -69,7 +69,7 @@ class Intake:
         settings: options of the loop.
         target_class: the class that sources are to see, where the goal is to `reach` one.
         cap: the highest score that a saved image may have, if there is a bound.
-        meter: told how long the host's work takes.
+        meter: counts how long the host's work takes, by stage.
     """
 
     def __init__(

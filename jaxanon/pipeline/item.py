@@ -20,8 +20,8 @@ class LoadedImage:
     """An image read and anonymized.
 
     Attributes:
-        original: `(H, W, 3)` uint8.
-        anonymized: the same size.
+        original: the private image, `(H, W, 3)` uint8.
+        anonymized: the image that hides it, `(H, W, 3)` uint8, of the same size.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         boxes: the private ones; None where the image is private as a whole, or by a mask.
         low: the low-resolution view that `anonymized` shows, `(h, w, 3)` uint8, if it shows one.
@@ -78,7 +78,7 @@ class Baseline:
     """What is known of an image before it is adapted.
 
     Attributes:
-        decisions: of every classifier on the original and on the anonymized image.
+        decisions: every classifier's decision on the original and on the anonymized image.
         regions: number of private boxes in it; None where no boxes were looked for.
         reference: what the judge of the cap keeps of the original, where there is a cap.
         score: the judge's score of the anonymized image, where there is one.

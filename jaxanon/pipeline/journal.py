@@ -21,8 +21,8 @@ class EarlierRun:
     """What the journal of an earlier run says, under the same options.
 
     Attributes:
-        records: of the images that it saved, by key.
-        fingerprints: of what each of these was made from, by key.
+        records: records of the images that it saved, by key.
+        fingerprints: fingerprints of what each of these was made from, by key.
         outputs: locations of all images that it has written.
     """
 

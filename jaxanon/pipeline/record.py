@@ -25,8 +25,10 @@ class Record:
             for; `partly` where it was saved but falls short, `failed` where it was not saved.
         steps: gradient steps made.
         linf: largest difference of the saved file to the anonymized image, in levels (1/255).
-        psnr: of the saved file against the anonymized image, in dB; None where they are equal.
-        decisions: of all classifiers; those on the adapted image are read off the saved file.
+        psnr: peak signal-to-noise ratio of the saved file against the anonymized image, in dB; None
+            where they are equal.
+        decisions: decisions of all classifiers; those on the adapted image are read off the saved
+            file.
         error: the reason of a failure, or why an image was stopped.
         view: which of several images made from the same original this is, from 1; None for the
             only one.

@@ -26,7 +26,7 @@ class _Saved:
     """A file beside its place.
 
     Attributes:
-        data: its bytes.
+        data: the bytes of the file.
         pixels: `(H, W, 3)` uint8, decoded from it.
         views: what each classifier sees of these.
     """
@@ -45,7 +45,7 @@ class Verification:
         settings: options of the loop.
         form: `png`, `jpeg` or `webp`.
         cap: the highest score that a saved image may have, if there is a bound.
-        meter: told how long the host's work takes.
+        meter: counts how long the host's work takes, by stage.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ def whole_items(
     """One item per photo, anonymized everywhere; saved as PNG under its name without suffix.
 
     Args:
-        paths: of the photos, whose names must differ.
+        paths: paths of the photos, whose names must differ.
         folder: for the adapted images.
         anonymizer: what hides.
         overwrite: whether existing files may be replaced.

@@ -28,7 +28,7 @@ class BoxFile:
 
     Args:
         option: the command line's option that names the file, for errors.
-        path: of the file.
+        path: path of the file.
         inputs: paths of all images below the input folder, none of which may get the boxes of
             another.
         exact: whether only the whole path finds an image: a box that is taken for another

@@ -92,7 +92,7 @@ def _listed(
 
 
 def _each_its_own(find: RegionFinder, inputs: Sequence[PurePath]) -> RegionFinder:
-    """The same finder, which refuses inputs that would share an annotation."""
+    """A finder that also refuses inputs which would share an annotation."""
     namesakes = Counter(relative.with_suffix("") for relative in inputs)
 
     def checked(relative: PurePath, original: np.ndarray) -> Region:

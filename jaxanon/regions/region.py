@@ -39,8 +39,8 @@ def region_from_boxes(
 
     Args:
         boxes: in pixels of the image; empty ones are left out.
-        height: of the image, in pixels.
-        width: of the image, in pixels.
+        height: height of the image, in pixels.
+        width: width of the image, in pixels.
         growth: the share, from 0.
 
     Raises:
