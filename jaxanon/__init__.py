@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from jaxanon.anonymizers import anonymize as anonymize
     from jaxanon.classifiers.classifier import Classifier as Classifier
     from jaxanon.classifiers.ensemble import Ensemble as Ensemble
+    from jaxanon.classifiers.loading import load_classifier as load_classifier
+    from jaxanon.classifiers.loading import load_ensemble as load_ensemble
     from jaxanon.classifiers.registry import list_classifiers as list_classifiers
-    from jaxanon.classifiers.weights.loading import load_classifier as load_classifier
-    from jaxanon.classifiers.weights.loading import load_ensemble as load_ensemble
     from jaxanon.errors import DeviceMemoryError as DeviceMemoryError
     from jaxanon.errors import ImageError as ImageError
     from jaxanon.errors import JaxanonError as JaxanonError
@@ -50,7 +50,7 @@ _HOMES = {
     "jaxanon.classifiers.classifier": ("Classifier",),
     "jaxanon.classifiers.ensemble": ("Ensemble",),
     "jaxanon.classifiers.registry": ("list_classifiers",),
-    "jaxanon.classifiers.weights.loading": ("load_classifier", "load_ensemble"),
+    "jaxanon.classifiers.loading": ("load_classifier", "load_ensemble"),
     "jaxanon.errors": (
         "DeviceMemoryError",
         "ImageError",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from jaxanon.io.inputs import InputFile
-from jaxanon.io.results import FilePlace
+from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.pipeline.whole import bare_run
@@ -19,4 +19,6 @@ def item(name: str, output: Path, load: Callable[[], LoadedImage]) -> Item:
 
 def quiet_run(folder, items, sources, targets, settings, **options) -> Run:
     """A run whose journal lies in the folder."""
-    return bare_run(folder, items, sources, targets, settings, RunOptions(quiet=True, **options))
+    return bare_run(
+        OutputFolder(folder), items, sources, targets, settings, RunOptions(quiet=True, **options)
+    )

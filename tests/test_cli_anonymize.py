@@ -12,7 +12,7 @@ from test_images import bad_files
 from jaxanon.adaptation.problem import Job
 from jaxanon.anonymizers.gaussian import gaussian_blur
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.io.images import read_image
 
 

@@ -4,7 +4,7 @@ import pytest
 from command_line import NAMES, anonymize, jaxanon
 
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.io.images import read_image
 
 

@@ -31,7 +31,7 @@ print(classifier.name, classifier.config.origin, classifier.config.licence)
 print(np.asarray(classifier.logits(pixels((2, 64, 64, 3)))).argmax(1).tolist())
 """
 ONCE_MORE = """
-from jaxanon.classifiers.weights import loading
+from jaxanon.classifiers import loading
 def refuse(*_):
     raise AssertionError("converted again")
 loading.port = refuse

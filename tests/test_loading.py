@@ -11,9 +11,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from jaxanon import Ensemble, UsageError, WeightsError, load_classifier
-from jaxanon.classifiers import registry
+from jaxanon.classifiers import loading, registry
 from jaxanon.classifiers.random_weights import draw, pixels
-from jaxanon.classifiers.weights import loading
 from jaxanon.classifiers.weights.port import expected
 from jaxanon.cli.common import load_all
 from jaxanon.runtime.folders import user_cache

@@ -10,7 +10,7 @@ from jaxanon.classifiers import registry
 from jaxanon.classifiers.families import efficientnet_lite
 from jaxanon.classifiers.layers.basic import Conv, Depthwise, Linear, Pointwise
 from jaxanon.classifiers.layers.norms import BatchNorm
-from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.weights.port import leaves, port
 from jaxanon.errors import WeightsError
 

@@ -18,13 +18,12 @@ from jaxanon.cli.outputs import Load, OutputOptions, plan_outputs
 from jaxanon.cli.sheets import write_preview, write_sheet
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
-from jaxanon.io.files import fingerprint
+from jaxanon.io.files import fingerprint, write_json
 from jaxanon.io.inputs import InputFile, InputImage
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.preparation import prepare, state_files
-from jaxanon.pipeline.report import write_json
 from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.regions.finder import RegionFinder
 from jaxanon.runtime import compilation
@@ -94,7 +93,8 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
     views = task.anonymizer.views if task.anonymizer else 1
     plan = plan_outputs(outputs, journal, task.inputs, task.load, views, task.partner_of)
     method = task.anonymizer.name if task.anonymizer else None
-    plan.check(task.given, state_files(outputs.folder, method) if method else [])
+    states = [outputs.folder / name for name in state_files(method)] if method else []
+    plan.check(task.given, states)
     compilation.enable_compilation_cache()
     devices = mesh(args.devices)
     models = ModelOptions.from_args(args)
@@ -116,7 +116,8 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
         plan.discard_earlier()
     if task.anonymizer:
         journal.start()  # so that what is prepared is known for this run's, should it end here
-        prepare(task.anonymizer, run.sources, task.inputs, outputs.folder, resume=outputs.resume)
+        results = OutputFolder(outputs.folder)
+        prepare(task.anonymizer, run.sources, task.inputs, results, resume=outputs.resume)
     report = run.execute(plan.earlier.unchanged(plan.items))
     write_json(outputs.report, report)
     if outputs.sheet:

@@ -19,8 +19,10 @@ from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.io.files import write_json
+from jaxanon.io.inputs import Folders
 from jaxanon.io.packaged import demo_photos
-from jaxanon.pipeline.report import write_json
+from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.run import RunOptions
 from jaxanon.pipeline.whole import bare_run, whole_items
 from jaxanon.runtime import compilation
@@ -119,10 +121,10 @@ def _end_to_end(
 ) -> dict[str, Any]:
     """Blur, adapt, save and verify the photos; what the run says of its time."""
     with tempfile.TemporaryDirectory(prefix="jaxanon-bench-") as folder:
-        out = Path(folder)
-        items = whole_items(paths, out, make("blur"))
+        results = OutputFolder(Path(folder))
+        items = whole_items(Folders(paths), results, make("blur"))
         options = RunOptions(mesh=devices, quiet=True)
-        run = bare_run(out, items, classifiers, [], preset("fast"), options)
+        run = bare_run(results, items, classifiers, [], preset("fast"), options)
         begin = time.perf_counter()
         report = run.execute()
     summary = report["summary"]

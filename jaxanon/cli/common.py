@@ -12,7 +12,7 @@ from typing import Protocol
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.errors import UsageError
 
 

@@ -16,11 +16,13 @@ from jaxanon.cli.common import Loader, keep_apart, load_all
 from jaxanon.cli.sheets import write_sheet
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
+from jaxanon.io.files import write_json
 from jaxanon.io.images import read_image
+from jaxanon.io.inputs import Folders
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.report import REPORT, Report, write_json
+from jaxanon.pipeline.report import REPORT, Report
 from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.pipeline.whole import whole_items
 from jaxanon.runtime import compilation
@@ -78,9 +80,10 @@ def _repair(
     anonymizer, settings = make(method), preset("fast")
     recorded = anonymizer.recorded()
     folder = args.output / method
-    items = whole_items(paths, folder, anonymizer, overwrite=True)
+    results = OutputFolder(folder)
+    items = whole_items(Folders(paths), results, anonymizer, overwrite=True)
     options = {"command": "demo", **recorded, **asdict(settings)}
-    journal = Journal(OutputFolder(folder).lines(JOURNAL), options)
+    journal = Journal(results.lines(JOURNAL), options)
     *sources, target = classifiers
     run = Run(items, sources, [target], settings, journal, RunOptions(quiet=args.quiet))
     report = run.execute()

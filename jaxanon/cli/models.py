@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from jaxanon.classifiers import registry
+from jaxanon.classifiers.loading import load_classifier, pull
 from jaxanon.classifiers.weights import hub
-from jaxanon.classifiers.weights.loading import load_classifier, pull
 from jaxanon.cli.common import announce
 from jaxanon.display import tables
 from jaxanon.errors import UsageError, WeightsError

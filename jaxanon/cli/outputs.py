@@ -149,8 +149,8 @@ class OutputPlan:
         for path in earlier - ours:
             if any(parent in path.parents for parent in (folder, *extra)):
                 discard(path)  # another place is somebody else's, whatever the journal says
-        for path in state_files(folder) if earlier else ():
-            discard(path)
+        for name in state_files() if earlier else ():
+            discard(folder / name)
 
 
 def plan_outputs(

@@ -16,9 +16,10 @@ from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load
 from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
 from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.files import write_json
 from jaxanon.io.inputs import Folders, InputImage
 from jaxanon.io.pairs import Partners, check_orientation
-from jaxanon.pipeline.report import REPORT, write_json
+from jaxanon.pipeline.report import REPORT
 from jaxanon.privacy.attacks import deviation_of
 from jaxanon.privacy.examine import ExaminedImage, Examiner
 from jaxanon.privacy.findings import findings

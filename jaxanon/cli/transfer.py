@@ -18,9 +18,9 @@ from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluation.changes import Change, changes
 from jaxanon.evaluation.report import TransferReport
 from jaxanon.evaluation.transfer import Shown, Stage, decide_all
+from jaxanon.io.files import write_json
 from jaxanon.io.inputs import Folders
 from jaxanon.io.pairs import Partners
-from jaxanon.pipeline.report import write_json
 from jaxanon.runtime.devices import mesh
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePath
 
@@ -78,6 +79,15 @@ def write(path: Path, data: bytes, *, overwrite: bool = True) -> None:
     """
     write_part(path, data)
     commit(path, overwrite=overwrite)
+
+
+def write_json(path: Path, data: Mapping[str, object]) -> None:
+    """Write a JSON file whole or not at all.
+
+    Raises:
+        ImageError: when it cannot be written.
+    """
+    write(path, (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())
 
 
 def output_names(inputs: Sequence[PurePath], form: str) -> list[PurePath]:

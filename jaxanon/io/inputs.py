@@ -1,6 +1,6 @@
 """Where the images of a run come from: the protocol, and folders of files as its first kind.
 
-A further kind of input (an archive, a table, a bucket) is one module with a class for the source
+A further kind of input (an archive, a table, a bucket) is one module with a class for the whole
 and one for an image of it; nothing outside this package asks for a path.
 """
 
@@ -16,10 +16,10 @@ from jaxanon.io.files import fingerprint
 
 
 class InputImage(Protocol):
-    """One image of an input source, not yet read.
+    """One image of the inputs, not yet read.
 
     Attributes:
-        name: what reports, error messages and the journal call it; unique in its source.
+        name: what reports, error messages and the journal call it; unique among the inputs.
         relative: place of the image below what was given, with its suffix. The output gets its name
             from this, and boxes, masks and partners are found by it.
     """
@@ -44,7 +44,7 @@ class InputImage(Protocol):
         ...
 
 
-class InputSource(Protocol):
+class Inputs(Protocol):
     """Where images come from; may be iterated more than once, in bounded memory.
 
     Attributes:
@@ -89,7 +89,7 @@ class InputFile:
 
 
 class Folders:
-    """Files, and all files below folders: an `InputSource`.
+    """Files, and all files below folders: a kind of `Inputs`.
 
     Sorted by their place; hidden files are left out, links are followed, and a file that is
     reached twice counts once. A folder that cannot be listed stands among the images itself:

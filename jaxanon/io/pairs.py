@@ -1,4 +1,4 @@
-"""Match the images of two input sources by their relative path, and check that they fit."""
+"""Match the images of two inputs by their relative path, and check that they fit."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from PIL import Image
 
 from jaxanon.errors import ImageError
 from jaxanon.io.images import decode
-from jaxanon.io.inputs import InputImage, InputSource
+from jaxanon.io.inputs import InputImage, Inputs
 
 
 class Partners:
-    """Finds, for each original, the image of another source that was made from it.
+    """Finds, for each original, the image among others that was made from it.
 
     It has the same relative path, the suffix aside; where the maker kept the old suffix inside
     the new name (`a.jpg` -> `a.jpg.png`), that one comes first. Reports (`.json`) are no partners.
 
     Args:
-        source: where the partners are.
+        partners: where the partners are.
         originals: all of them, so that no two get the same partner.
     """
 
-    def __init__(self, source: InputSource, originals: Iterable[InputImage]) -> None:
-        self.source = source
+    def __init__(self, partners: Inputs, originals: Iterable[InputImage]) -> None:
+        self.name = partners.name
         self._exact: dict[str, InputImage] = {}
         self._without_suffix: dict[str, list[InputImage]] = defaultdict(list)
-        for image in source:
+        for image in partners:
             if image.relative.suffix != ".json":
                 self._exact[image.relative.as_posix()] = image
                 self._without_suffix[image.relative.with_suffix("").as_posix()].append(image)
@@ -44,12 +44,10 @@ class Partners:
         found = self._candidates(original)
         if not found:
             stem = original.relative.with_suffix("")
-            raise ImageError(f"{original.name}: no {stem}.* in {self.source.name}{self._hint()}")
+            raise ImageError(f"{original.name}: no {stem}.* in {self.name}{self._hint()}")
         if len(found) > 1:
             names = ", ".join(str(image.relative) for image in found)
-            raise ImageError(
-                f"{original.name}: more than one partner in {self.source.name}: {names}"
-            )
+            raise ImageError(f"{original.name}: more than one partner in {self.name}: {names}")
         if self._claims[found[0].name] > 1:
             raise ImageError(
                 f"{original.name}: {found[0].name} is the partner of another original as well"
@@ -62,7 +60,7 @@ class Partners:
         return found[0] if len(found) == 1 else None
 
     def unmatched(self, originals: Iterable[InputImage]) -> list[InputImage]:
-        """Images of the source that are no original's partner."""
+        """Images among the partners that are no original's partner."""
         partners = {image.name for original in originals for image in self._candidates(original)}
         return [image for image in self._exact.values() if image.name not in partners]
 
@@ -73,12 +71,12 @@ class Partners:
         return self._without_suffix.get(whole, []) or exact or self._without_suffix.get(stem, [])
 
     def _hint(self) -> str:
-        """What to give instead, where the source holds several views of each original."""
+        """What to give instead, where they hold several views of each original."""
         tops = {image.relative.parts[0] for image in self._exact.values()}
         views = sorted(top for top in tops if top.startswith("view-"))
         if not views:
             return ""
-        return f"; it holds several views: give one, such as {self.source.name}/{views[0]}"
+        return f"; it holds several views: give one, such as {self.name}/{views[0]}"
 
 
 def decode_together(original: InputImage, *partners: InputImage) -> tuple[np.ndarray, ...]:

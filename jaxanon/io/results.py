@@ -33,6 +33,10 @@ class ResultPlace(Protocol):
         """Whether a result of this name is there."""
         ...
 
+    def open(self) -> BinaryIO:
+        """The result of this name, to be read; raises OSError where there is none."""
+        ...
+
     def write_part(self, data: bytes) -> None:
         """Write beside the place, not yet under its name.
 
@@ -132,6 +136,9 @@ class FilePlace:
 
     def exists(self) -> bool:
         return self.path.exists()
+
+    def open(self) -> BinaryIO:
+        return self.path.open("rb")
 
     def write_part(self, data: bytes) -> None:
         files.write_part(self.path, data)

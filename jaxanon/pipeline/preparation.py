@@ -1,10 +1,10 @@
-"""What an anonymizer chooses before the first image of a run, and the file that keeps it."""
+"""What an anonymizer chooses before the first image of a run, kept among the run's results."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 
@@ -13,26 +13,25 @@ from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
-from jaxanon.pipeline.report import write_json
+from jaxanon.io.results import ResultPlace, ResultSink, write_result
 
 
 def prepare(
     anonymizer: Anonymizer,
     sources: Ensemble,
     inputs: Iterable[InputImage],
-    output: Path,
+    results: ResultSink,
     *,
     resume: bool,
 ) -> None:
     """Let an anonymizer choose what it must, or take over what it chose before.
 
-    Its state is kept in the output folder, so that a resumed run has the same one.
-
     Args:
         anonymizer: the run's.
         sources: the classifiers that images will be adapted to.
         inputs: the images of the run; those that cannot be read are left out.
-        output: folder of the run.
+        results: where the run's results go; the anonymizer's state is kept among them, so that a
+            resumed run has the same one.
         resume: whether an earlier run goes on.
 
     Raises:
@@ -40,22 +39,28 @@ def prepare(
     """
     if anonymizer.state_file is None:
         return
-    kept = output / anonymizer.state_file
-    if resume and kept.is_file():
-        try:
-            state: object = json.loads(kept.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{kept}: unreadable ({error!r}); give --overwrite") from error
-        anonymizer.restore(state)
+    place = results.place(PurePath(anonymizer.state_file), overwrite=True)
+    if resume and place.exists():
+        anonymizer.restore(_read_json(place))
     else:
         anonymizer.prepare(sources, _readable(inputs))
-    write_json(kept, anonymizer.state() or {})
+    state = json.dumps(anonymizer.state() or {}, indent=1, allow_nan=False)
+    write_result(place, f"{state}\n".encode())
 
 
-def state_files(output: Path, method: str | None = None) -> list[Path]:
-    """Where the state of one anonymizer lies in an output folder, or of any where None."""
+def state_files(method: str | None = None) -> list[str]:
+    """Names of the files that keep the state of one anonymizer, or of any where None."""
     kinds = ANONYMIZERS.values() if method is None else [ANONYMIZERS[method]]
-    return [output / kind.state_file for kind in kinds if kind.state_file]
+    return [kind.state_file for kind in kinds if kind.state_file]
+
+
+def _read_json(place: ResultPlace) -> object:
+    try:
+        with place.open() as file:
+            state: object = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{place.location}: unreadable ({error!r}); give --overwrite") from error
+    return state
 
 
 def _readable(inputs: Iterable[InputImage]) -> Iterator[np.ndarray]:

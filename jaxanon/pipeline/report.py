@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from jaxanon import __version__
-from jaxanon.io.files import write
 from jaxanon.metrics import concordance, repair_rate
 from jaxanon.pipeline.record import Record
 
@@ -84,8 +81,3 @@ def shares(records: Sequence[Record], name: str) -> dict[str, float | None]:
         "adapted": concordance(reference, adapted),
         "repair": repair_rate(reference, anonymized, adapted),
     }
-
-
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    write(path, (json.dumps(data, indent=1, allow_nan=False) + "\n").encode())

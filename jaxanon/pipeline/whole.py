@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from pathlib import Path
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.io.images import decode
-from jaxanon.io.inputs import InputFile, InputImage
-from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.io.inputs import InputImage
+from jaxanon.io.results import ResultSink
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.run import Run, RunOptions
@@ -19,23 +18,27 @@ from jaxanon.regions.region import Region
 
 
 def whole_items(
-    paths: Sequence[Path], folder: Path, anonymizer: Anonymizer, *, overwrite: bool = False
+    images: Iterable[InputImage],
+    results: ResultSink,
+    anonymizer: Anonymizer,
+    *,
+    overwrite: bool = False,
 ) -> list[Item]:
-    """One item per photo, anonymized everywhere; saved as PNG under its name without suffix.
+    """One item per photo, anonymized everywhere; saved as PNG under its name.
 
     Args:
-        paths: paths of the photos, whose names must differ.
-        folder: for the adapted images.
+        images: the photos, whose names without suffix must differ.
+        results: where the adapted images go.
         anonymizer: what hides.
-        overwrite: whether existing files may be replaced.
+        overwrite: whether existing results may be replaced.
     """
     return [
         Item(
-            image := InputFile(path, Path(path.name)),
-            FilePlace(folder / f"{path.stem}.png", overwrite),
+            image,
+            results.place(image.relative.with_suffix(".png"), overwrite=overwrite),
             partial(load_whole, image, anonymizer),
         )
-        for path in paths
+        for image in images
     ]
 
 
@@ -50,22 +53,22 @@ def load_whole(image: InputImage, anonymizer: Anonymizer) -> LoadedImage:
 
 
 def bare_run(
-    folder: Path,
+    results: ResultSink,
     items: Sequence[Item],
     sources: Sequence[Classifier],
     targets: Sequence[Classifier],
     settings: Settings,
     options: RunOptions | None = None,
 ) -> Run:
-    """A run whose journal lies in a folder and records no options.
+    """A run whose journal records no options.
 
     Args:
-        folder: for the journal.
+        results: where the journal is kept.
         items: the images.
         sources: classifiers to adapt to.
         targets: classifiers to evaluate only.
         settings: options of the loop.
         options: how to go about it; by default quietly.
     """
-    journal = Journal(OutputFolder(folder).lines(JOURNAL), {})
+    journal = Journal(results.lines(JOURNAL), {})
     return Run(items, sources, targets, settings, journal, options or RunOptions(quiet=True))

@@ -45,12 +45,14 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import make
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.classifiers.weights.loading import load_classifier
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.weights.port import port
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.io.files import write_json
 from jaxanon.io.images import read_image
+from jaxanon.io.inputs import Folders
 from jaxanon.io.packaged import demo_photos
-from jaxanon.pipeline.report import write_json
+from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.whole import bare_run, whole_items
 from jaxanon.runtime import memory
 
@@ -143,8 +145,9 @@ def square(paths: Sequence[Path], folder: Path) -> list[Path]:
 
 def our_run(classifiers: Sequence[Classifier], files: Sequence[Path], to: Path) -> dict[str, Any]:
     """Blur, adapt, save and verify the photos with our loop; what came of it."""
-    items = whole_items(files, to, make("blur"))
-    report = bare_run(to, items, classifiers, [], preset("fast")).execute()
+    results = OutputFolder(to)
+    items = whole_items(Folders(files), results, make("blur"))
+    report = bare_run(results, items, classifiers, [], preset("fast")).execute()
     images = report["images"]
     return {
         "kept": sum(image["status"] == "kept" for image in images),

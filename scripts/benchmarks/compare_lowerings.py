@@ -29,7 +29,7 @@ from jaxanon.classifiers.ops.lowerings import TABLE, Rule, Shape, form
 from jaxanon.classifiers.ops.windows import Pads, convolve, pads
 from jaxanon.classifiers.random_weights import noise, random_classifier
 from jaxanon.evaluation import throughput as benchmark
-from jaxanon.pipeline.report import write_json
+from jaxanon.io.files import write_json
 from jaxanon.runtime import memory
 
 BATCH, REPEATS = 8, 9

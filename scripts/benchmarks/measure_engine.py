@@ -42,15 +42,15 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.anonymizers import anonymize, make
 from jaxanon.classifiers import registry
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.random_weights import random_classifier
-from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.io.files import write_json
 from jaxanon.io.inputs import InputFile
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Baseline, ImageState, Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.report import write_json
 from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.pipeline.whole import bare_run, load_whole
 from jaxanon.runtime import compilation, memory
@@ -168,7 +168,9 @@ def start_once(slots: int) -> dict[str, Any]:
     classifiers = [random_classifier(registry.find(name)) for name in STUDY]
     before = resident_mb()
     begin = time.perf_counter()
-    run = bare_run(Path(), [], classifiers, [], preset("fast"), RunOptions(slots=slots))
+    run = bare_run(
+        OutputFolder(Path()), [], classifiers, [], preset("fast"), RunOptions(slots=slots)
+    )
     made = run.compile()
     ready = time.perf_counter() - begin
     pixels = np.full((256, 256, 3), 127, np.uint8)
@@ -221,7 +223,7 @@ def flat(args: argparse.Namespace) -> dict[str, Any]:
         items = [numbered(i, out, partial(load, i)) for i in range(args.images)]
         settings = preset("fast", steps=2, max_retries=0)
         options = RunOptions(slots=args.slots, quiet=True)
-        report = bare_run(out, items, classifiers, [], settings, options).execute()
+        report = bare_run(OutputFolder(out), items, classifiers, [], settings, options).execute()
     marks.append({"images": args.images, "resident_mb": resident_mb()})
     return {
         "sources": STUDY,

@@ -28,11 +28,11 @@ from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.random_weights import pixels
-from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.display.tables import table
 from jaxanon.evaluation import throughput as benchmark
-from jaxanon.pipeline.report import write_json
+from jaxanon.io.files import write_json
 from jaxanon.runtime import memory
 from jaxanon.runtime.devices import mesh
 

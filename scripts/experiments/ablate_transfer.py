@@ -39,12 +39,12 @@ from jaxanon.cli.common import check_side_files, load_all, split_names
 from jaxanon.cli.options import DEFAULT_SOURCES
 from jaxanon.errors import ImageError, JaxanonError, UsageError
 from jaxanon.evaluation.changes import changes
+from jaxanon.io.files import write_json
 from jaxanon.io.images import read_image
 from jaxanon.io.inputs import Folders, InputFile
 from jaxanon.io.packaged import demo_photos
-from jaxanon.io.results import FilePlace
+from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
-from jaxanon.pipeline.report import write_json
 from jaxanon.pipeline.whole import bare_run
 from jaxanon.regions.region import Region
 from jaxanon.runtime import compilation, memory
@@ -169,7 +169,7 @@ def adapt(
         Item(InputFile(path, path), FilePlace(place), partial(read, path))
         for path, place in zip(paths, places, strict=True)
     ]
-    run = bare_run(folder, items, sources, targets, settings)
+    run = bare_run(OutputFolder(folder), items, sources, targets, settings)
     records = run.execute()["images"]
     failed = [record["error"] for record in records if record["status"] == "failed"]
     if failed:

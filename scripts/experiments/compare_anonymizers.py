@@ -22,8 +22,8 @@ from PIL import Image, ImageFilter
 
 from jaxanon import cli
 from jaxanon.cli.demo import SOURCES, TARGET
+from jaxanon.io.files import write_json
 from jaxanon.io.packaged import demo_photos
-from jaxanon.pipeline.report import write_json
 
 SEEDS = {"photos": (0, 1), "faces": (0,)}
 FACES = 30

@@ -25,18 +25,18 @@ from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.anonymizers import make, whole_image_methods
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.random_weights import RANDOM, random_classifier
 from jaxanon.classifiers.weights.hub import MissingError
-from jaxanon.classifiers.weights.loading import load_classifier
 from jaxanon.cli.common import announce, keep_apart
 from jaxanon.display.tables import percent, table
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
-from jaxanon.io.files import output_names
+from jaxanon.io.files import output_names, write_json
 from jaxanon.io.inputs import Folders
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.report import REPORT, write_json
+from jaxanon.pipeline.report import REPORT
 from jaxanon.pipeline.run import Run
 from jaxanon.pipeline.whole import load_whole
 
