@@ -26,7 +26,7 @@ from jaxanon.adaptation.problem import LAYOUT, K, Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.errors import DeviceMemoryError, UsageError
+from jaxanon.errors import UsageError
 from jaxanon.runtime import devices
 
 RESERVE = 0.9
@@ -189,15 +189,10 @@ class Slots(Generic[K]):
         under_way = [attempt for attempt in self._held if attempt is not None]
         for _ in self._flights:
             self.sources.meter.end()
-        if self._slots_per_device == 1:
-            raise DeviceMemoryError(
-                "the device's memory does not hold one image; take fewer sources, or --devices of "
-                "more memory"
-            )
-        slots = self._slots_per_device
-        log.warning("out of memory with %d slots; going on with half of them", slots)
+        way_out = "take fewer sources, or --devices of more memory"
+        fewer = devices.half(self._slots_per_device, "slots", way_out)
         del self._problems, self._states
-        self._arrange(slots // 2)
+        self._arrange(fewer)
         return under_way
 
     def _arrange(self, wanted: int) -> None:

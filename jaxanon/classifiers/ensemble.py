@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 
 from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.preprocessing import look
-from jaxanon.errors import DeviceMemoryError, UsageError, WeightsError
+from jaxanon.errors import UsageError, WeightsError
 from jaxanon.runtime import devices
 from jaxanon.runtime.meter import Meter
 
@@ -145,12 +145,8 @@ class Ensemble:
 
     def _fewer(self, batch: int) -> int:
         """Halve the batch, from now on; returns the new one."""
-        if batch == self.mesh.size:
-            raise DeviceMemoryError(
-                "the device's memory does not hold one image; take fewer classifiers"
-            )
-        log.warning("out of memory with %d images; going on with half of them", batch)
-        self.batch = max(batch // self.mesh.size // 2, 1) * self.mesh.size
+        each = devices.half(batch // self.mesh.size, "images", "take fewer classifiers")
+        self.batch = each * self.mesh.size
         return self.batch
 
     def _launch(self, i: int, views: Sequence[Views], batch: int) -> jax.Array:

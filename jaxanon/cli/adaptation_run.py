@@ -10,20 +10,20 @@ from typing import Any
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
-from jaxanon.classifiers import registry
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
-from jaxanon.cli.common import Loader, classifiers_named, split_names
-from jaxanon.cli.outputs import Load, OutputOptions, plan_outputs
+from jaxanon.cli.common import Loader
+from jaxanon.cli.outputs import Load, OutputOptions, OutputPlan, plan_outputs
+from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.cli.sheets import write_preview, write_sheet
+from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
-from jaxanon.errors import UsageError
 from jaxanon.io.files import fingerprint, write_json
 from jaxanon.io.inputs import InputFile, InputImage
 from jaxanon.io.results import OutputFolder
-from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.preparation import prepare, state_files
+from jaxanon.pipeline.report import Report
 from jaxanon.pipeline.run import Run, RunOptions
 from jaxanon.regions.finder import RegionFinder
 from jaxanon.runtime import compilation
@@ -53,118 +53,72 @@ class Task:
     partner_of: Callable[[InputImage], InputImage | None] = lambda _: None
 
 
-@dataclass(frozen=True)
-class ModelOptions:
-    """The classifiers of a run, by name.
-
-    Attributes:
-        sources: those to adapt to.
-        targets: those to evaluate only.
-    """
-
-    sources: Sequence[str]
-    targets: Sequence[str]
-
-    @classmethod
-    def from_args(cls, args: Namespace) -> ModelOptions:
-        """The classifiers of a command line.
-
-        Raises:
-            UsageError: when there is no source, or a source is also a target.
-        """
-        sources, targets = classifiers_named("--sources", args.sources), split_names(args.targets)
-        names = [{registry.find(name).name for name in group} for group in (sources, targets)]
-        twice = names[0] & names[1]
-        if twice and not any("@" in name for name in (*sources, *targets)):
-            raise UsageError(
-                f"--targets has {', '.join(sorted(twice))}, which is among --sources "
-                f"{args.sources}; a target is never adapted to: name other targets, or give "
-                "--sources without it"
-            )
-        return cls(sources, targets)
-
-
 def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) -> int:
     """Run a task with the options of its command; returns the exit status."""
-    outputs = OutputOptions.from_args(args)
+    outputs, models = OutputOptions.from_args(args), ModelOptions.from_args(args)
+    regions, cap = RegionOptions.from_args(args), CapOptions.from_args(args)
     outputs.keep_apart(task.given)
-    recorded = {**task.recorded, **shared_options(args, settings)}
-    journal = Journal(OutputFolder(outputs.folder).lines(JOURNAL), recorded)
-    views = task.anonymizer.views if task.anonymizer else 1
-    plan = plan_outputs(outputs, journal, task.inputs, task.load, views, task.partner_of)
-    method = task.anonymizer.name if task.anonymizer else None
-    states = [outputs.folder / name for name in state_files(method)] if method else []
-    plan.check(task.given, states)
+    recorded = {
+        **task.recorded,
+        **regions.recorded(),
+        **models.recorded(),
+        "preset": args.preset,
+        **outputs.recorded(),
+        **cap.recorded(),
+        "files_state": _states([*models.files(), *regions.files()]),
+        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
+    }
+    plan = _plan(task, outputs, recorded)
     compilation.enable_compilation_cache()
     devices = mesh(args.devices)
-    models = ModelOptions.from_args(args)
-    cap = _cap(args, models)
-    classifiers = load([*models.sources, *models.targets], quiet=args.quiet)
+    sources, targets = models.names()
     options = RunOptions(
-        form=args.format,
+        form=outputs.format,
         mesh=devices,
         slots=args.slots,
         target_class=vars(args).get("target_class"),
-        cap=cap,
+        cap=cap.cap(regions.where, len(sources), len(targets)),
         quiet=args.quiet,
     )
-    count = len(models.sources)
-    run = Run(plan.items, classifiers[:count], classifiers[count:], settings, journal, options)
+    classifiers = load([*sources, *targets], quiet=args.quiet)
+    adapted_to, held_out = classifiers[: len(sources)], classifiers[len(sources) :]
+    run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options)
+    report = _execute(run, task, plan)
+    if not args.quiet:
+        print(tables.closing(report))
+    return 1 if report["summary"]["failed"] else 0
+
+
+def _plan(task: Task, outputs: OutputOptions, recorded: Mapping[str, object]) -> OutputPlan:
+    """Lay out what a task writes, and refuse what must not be written."""
+    journal = Journal(OutputFolder(outputs.folder).lines(JOURNAL), recorded)
+    views = task.anonymizer.views if task.anonymizer else 1
+    plan = plan_outputs(outputs, journal, task.inputs, task.load, views, task.partner_of)
+    states = state_files(task.anonymizer.name) if task.anonymizer else []
+    plan.check(task.given, [outputs.folder / name for name in states])
+    return plan
+
+
+def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
+    """Carry out a run, and write what is wanted besides the images; returns the report."""
+    outputs = plan.options
     if outputs.preview:
         write_preview(outputs.preview, task.inputs, task.region_of)
     if outputs.overwrite:
         plan.discard_earlier()
     if task.anonymizer:
-        journal.start()  # so that what is prepared is known for this run's, should it end here
+        plan.journal.start()  # so that what is prepared is known for this run's, if it ends here
         results = OutputFolder(outputs.folder)
         prepare(task.anonymizer, run.sources, task.inputs, results, resume=outputs.resume)
     report = run.execute(plan.earlier.unchanged(plan.items))
     write_json(outputs.report, report)
     if outputs.sheet:
         write_sheet(outputs.sheet, plan.items, report, run.ensemble)
-    if not args.quiet:
-        print(tables.closing(report))
-    return 1 if report["summary"]["failed"] else 0
+    return report
 
 
-def _cap(args: Namespace, models: ModelOptions) -> Cap | None:
-    """The bound on how well a saved image may lead to its original, if one is asked for."""
-    limit, judge = vars(args).get("cap"), vars(args).get("judge")
-    if limit is None:
-        return None
-    judge = judge or ("faces" if args.regions == "faces" else "targets")
-    return Cap(limit, judge, len(models.sources), len(models.targets))
-
-
-def shared_options(args: Namespace, settings: Settings) -> dict[str, Any]:
-    """All shared options that results depend on, for the report and to know a run again."""
-    files_read = [
-        name.partition("@")[2] for name in split_names(f"{args.sources},{args.targets or ''}")
-    ]
-    files_read += [args.regions] if args.regions not in ("whole", "faces") else []
-    listed = {"also": args.also, "exempt": args.exempt}
-    files_read += [str(path) for path in listed.values() if path]
-    search = {"threshold": args.threshold, "grow": args.grow}
-    cap = vars(args).get("cap")
-    save_anonymized = vars(args).get("save_anonymized")
-    return {
-        "regions": args.regions,
-        **{name: value for name, value in search.items() if value is not None},
-        **{
-            name: str(path) for name, path in (("also", args.also), ("exempt", args.exempt)) if path
-        },
-        "sources": args.sources,
-        "targets": args.targets,
-        "preset": args.preset,
-        "format": args.format,
-        **({} if cap is None else {"cap": cap, "judge": args.judge}),
-        "save_anonymized": str(save_anonymized) if save_anonymized else None,
-        "files_state": [fingerprint(path) for path in _with_configurations(files_read)],
-        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
-    }
-
-
-def _with_configurations(names: Sequence[str]) -> list[Path]:
-    """The files and folders named, and the `config.json` beside a file."""
-    paths = [Path(text).expanduser() for text in names if text and not text.startswith(PREFIX)]
-    return paths + [path.parent / CONFIG for path in paths if path.is_file()]
+def _states(names: Sequence[str]) -> list[str]:
+    """Fingerprints of the files and folders named, and of the `config.json` beside a file."""
+    paths = [Path(name).expanduser() for name in names if not name.startswith(PREFIX)]
+    paths += [path.parent / CONFIG for path in paths if path.is_file()]
+    return [fingerprint(path) for path in paths]

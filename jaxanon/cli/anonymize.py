@@ -9,7 +9,7 @@ from jaxanon.cli.adaptation_run import Task, adapt_task
 from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
 from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
-from jaxanon.cli.region_flags import region_finder_from
+from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import Folders, InputImage
@@ -24,7 +24,7 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
     inputs = list(Folders(args.src))
-    region_of = region_finder_from(args, inputs)
+    region_of = RegionOptions.from_args(args).finder(inputs)
 
     def load_image(image: InputImage, view: int) -> LoadedImage:
         original = decode(image)
@@ -49,7 +49,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = list(Folders([args.originals]))
     settings = settings_from(args, "keep")
-    region_of = region_finder_from(args, originals)
+    region_of = RegionOptions.from_args(args).finder(originals)
     partners = Partners(Folders([args.anonymized]), originals)
     unmatched = partners.unmatched(originals)
     if unmatched and not args.quiet:
@@ -72,7 +72,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
 def attack(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
     inputs = list(Folders(args.src))
-    region_of = region_finder_from(args, inputs)
+    region_of = RegionOptions.from_args(args).finder(inputs)
 
     def load_image(image: InputImage, _view: int) -> LoadedImage:
         original = decode(image)

@@ -80,6 +80,11 @@ class OutputOptions:
             keep_apart(folder, others)
             others.append(folder)
 
+    def recorded(self) -> dict[str, object]:
+        """What report and journal say of the outputs: what the results depend on."""
+        anonymized = str(self.save_anonymized) if self.save_anonymized else None
+        return {"format": self.format, "save_anonymized": anonymized}
+
     def may_overwrite(self, journal: Journal) -> bool:
         """Whether what lies beside the adapted images is this run's to replace."""
         return self.overwrite or (self.resume and journal.log.exists())

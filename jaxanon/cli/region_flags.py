@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,24 +46,58 @@ def add_region_flags(command: argparse.ArgumentParser) -> None:
     )
 
 
-def region_finder_from(args: argparse.Namespace, inputs: Iterable[InputImage]) -> RegionFinder:
-    """What finds the regions that the flags of `add_region_flags` ask for.
+@dataclass(frozen=True)
+class RegionOptions:
+    """What is private in the images of a run.
 
-    Args:
-        args: parsed words of a command.
-        inputs: all images of the run.
-
-    Raises:
-        UsageError: for regions that cannot be had, flags that mean nothing for them, or a file of
-            further boxes that lists what is not among the inputs.
+    Attributes:
+        where: `whole`, `faces`, a JSON file of boxes, or a folder of masks.
+        threshold: score from which something is a face; None for the detector's own.
+        grow: share of its longer side by which a box grows on each side; None for the default.
+        also: a file of boxes that are private besides the faces.
+        exempt: a file of boxes; a face whose centre lies in one of them is left as it is.
     """
-    from jaxanon.regions.finder import region_finder  # Pillow, which `--help` can do without
 
-    return region_finder(
-        args.regions,
-        [image.relative for image in inputs],
-        growth=args.grow,
-        threshold=args.threshold,
-        also=args.also,
-        exempt=args.exempt,
-    )
+    where: str
+    threshold: float | None
+    grow: float | None
+    also: Path | None
+    exempt: Path | None
+
+    @classmethod
+    def from_args(cls, args: argparse.Namespace) -> RegionOptions:
+        """The options that the flags of `add_region_flags` set."""
+        return cls(args.regions, args.threshold, args.grow, args.also, args.exempt)
+
+    def finder(self, inputs: Iterable[InputImage]) -> RegionFinder:
+        """What finds the regions of the inputs.
+
+        Raises:
+            UsageError: for regions that cannot be had, options that mean nothing for them, or a
+                file of further boxes that lists what is not among the inputs.
+        """
+        from jaxanon.regions.finder import region_finder  # Pillow, which `--help` can do without
+
+        return region_finder(
+            self.where,
+            [image.relative for image in inputs],
+            growth=self.grow,
+            threshold=self.threshold,
+            also=self.also,
+            exempt=self.exempt,
+        )
+
+    def recorded(self) -> dict[str, object]:
+        """What report and journal say of the regions: those options that were given."""
+        search = {"threshold": self.threshold, "grow": self.grow}
+        listed = {"also": self.also, "exempt": self.exempt}
+        return {
+            "regions": self.where,
+            **{name: value for name, value in search.items() if value is not None},
+            **{name: str(path) for name, path in listed.items() if path},
+        }
+
+    def files(self) -> list[str]:
+        """Files and folders that the regions are read from."""
+        listed = [str(path) for path in (self.also, self.exempt) if path]
+        return listed if self.where in ("whole", "faces") else [self.where, *listed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxanon.errors import UsageError
+from jaxanon.errors import DeviceMemoryError, UsageError
 
+log = logging.getLogger(__name__)
 AXIS = "slots"
 """Name of the mesh's one axis."""
 AT_ONCE = {"cpu": 4}
@@ -84,6 +86,23 @@ def program_memory(program: jax.stages.Compiled) -> int:
         + use.temp_size_in_bytes
         - use.alias_size_in_bytes
     )
+
+
+def half(count: int, what: str, way_out: str) -> int:
+    """Half as many things at once on each device, after its memory ran out; says so in the log.
+
+    Args:
+        count: how many were at once on each device.
+        what: what they are, for the log.
+        way_out: what the user can do where one is too many already.
+
+    Raises:
+        DeviceMemoryError: when it was one.
+    """
+    if count == 1:
+        raise DeviceMemoryError(f"the device's memory does not hold one image; {way_out}")
+    log.warning("out of memory with %d %s; going on with half of them", count, what)
+    return count // 2
 
 
 def out_of_memory(error: jax.errors.JaxRuntimeError) -> bool:

@@ -1,0 +1,94 @@
+"""Options of the commands that adapt, besides those of outputs, regions and the loop."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from jaxanon.classifiers import registry
+from jaxanon.cli.common import classifiers_named, split_names
+from jaxanon.errors import UsageError
+from jaxanon.pipeline.cap import Cap
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """The classifiers of a run.
+
+    Attributes:
+        sources: names of those to adapt to, separated by commas.
+        targets: names of those to evaluate only, separated by commas; None for none.
+    """
+
+    sources: str
+    targets: str | None
+
+    @classmethod
+    def from_args(cls, args: Namespace) -> ModelOptions:
+        """The classifiers of a command line."""
+        return cls(args.sources, args.targets)
+
+    def names(self) -> tuple[Sequence[str], Sequence[str]]:
+        """The names of the sources, and those of the targets.
+
+        Raises:
+            UsageError: when there is no source, or a source is also a target.
+        """
+        sources, targets = classifiers_named("--sources", self.sources), split_names(self.targets)
+        found = [{registry.find(name).name for name in group} for group in (sources, targets)]
+        twice = found[0] & found[1]
+        if twice and not any("@" in name for name in (*sources, *targets)):
+            raise UsageError(
+                f"--targets has {', '.join(sorted(twice))}, which is among --sources "
+                f"{self.sources}; a target is never adapted to: name other targets, or give "
+                "--sources without it"
+            )
+        return sources, targets
+
+    def recorded(self) -> dict[str, object]:
+        """What report and journal say of the classifiers."""
+        return {"sources": self.sources, "targets": self.targets}
+
+    def files(self) -> list[str]:
+        """Where weights are read from that were named with `NAME@PATH`."""
+        names = split_names(f"{self.sources},{self.targets or ''}")
+        return [name.partition("@")[2] for name in names if "@" in name]
+
+
+@dataclass(frozen=True)
+class CapOptions:
+    """How well a saved image may lead to its original.
+
+    Attributes:
+        limit: the highest score that it may have, -1 to 1; None for no bound.
+        judge: who gives the score, `targets` or `faces`; None for what suits the regions.
+    """
+
+    limit: float | None
+    judge: str | None
+
+    @classmethod
+    def from_args(cls, args: Namespace) -> CapOptions:
+        """The bound that a command line asks for."""
+        return cls(args.cap, args.judge)
+
+    def cap(self, regions: str, num_sources: int, num_targets: int) -> Cap | None:
+        """The bound and its judge, or None.
+
+        Args:
+            regions: value of `--regions`.
+            num_sources: number of classifiers that are adapted to.
+            num_targets: number of those that are evaluated only.
+
+        Raises:
+            UsageError: for a limit out of range, or a judge that cannot judge.
+        """
+        if self.limit is None:
+            return None
+        judge = self.judge or ("faces" if regions == "faces" else "targets")
+        return Cap(self.limit, judge, num_sources, num_targets)
+
+    def recorded(self) -> dict[str, object]:
+        """What report and journal say of the bound: nothing where there is none."""
+        return {} if self.limit is None else {"cap": self.limit, "judge": self.judge}
