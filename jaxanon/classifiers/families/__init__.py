@@ -9,4 +9,4 @@ FAMILIES: dict[str, Family] = {
     module.name: import_module(f"{__name__}.{module.name}").FAMILY
     for module in iter_modules(__path__)
 }
-"""Name of the module -> what it declares."""
+"""Name of a module -> the family that it declares."""

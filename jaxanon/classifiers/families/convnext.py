@@ -22,7 +22,12 @@ WIDTHS = (96, 192, 384, 768)
 
 
 class ConvNextVariant(NamedTuple):
-    """Blocks per stage."""
+    """A variant of ConvNeXt.
+
+    Attributes:
+        weights: the default weights.
+        blocks: blocks per stage.
+    """
 
     weights: Weights
     blocks: tuple[int, int, int, int]
@@ -35,7 +40,7 @@ VARIANTS = {
 
 
 class ConvNextBlock(nnx.Module):
-    """7x7 depthwise, then a perceptron per pixel, scaled."""
+    """ConvNeXt's block: 7x7 depthwise convolution, then a perceptron per pixel, scaled."""
 
     def __init__(self, channels: int) -> None:
         self.conv_dw = Depthwise(channels, 7, padding=3)
@@ -48,7 +53,7 @@ class ConvNextBlock(nnx.Module):
 
 
 class ConvNextStage(nnx.Module):
-    """Half the side (not in the first stage), then blocks."""
+    """ConvNeXt's stage: half the side (not in the first stage), then blocks."""
 
     def __init__(self, in_channels: int, channels: int, blocks: int) -> None:
         halving = [LayerNorm(in_channels, EPS), Conv(in_channels, channels, 2, stride=2)]
@@ -62,7 +67,7 @@ class ConvNextStage(nnx.Module):
 
 
 class ConvNextHead(nnx.Module):
-    """Global mean, norm, and the last layer."""
+    """ConvNeXt's end: mean over the image, norm, and a fully connected layer."""
 
     def __init__(self, channels: int, num_classes: int) -> None:
         self.norm = LayerNorm(channels, EPS)
@@ -90,7 +95,7 @@ class ConvNext(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> ConvNext:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     return ConvNext(VARIANTS[architecture].blocks, num_classes)
 
 
@@ -104,9 +109,9 @@ _PARTS = {
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision in timm's naming: stages and the layers between them alternate there."""
-    for theirs, ours in (("classifier.0", "head.norm"), ("classifier.2", "head.fc")):
-        key = key.replace(theirs, ours)
+    """Timm's key for a key of torchvision, where stages and the layers between them alternate."""
+    for theirs, timms in (("classifier.0", "head.norm"), ("classifier.2", "head.fc")):
+        key = key.replace(theirs, timms)
     match = re.fullmatch(r"features\.(\d)\.(\d+)\.(.+)", key)
     if match is None:
         return key
@@ -115,9 +120,9 @@ def rename(architecture: str, key: str) -> str:
         return f"stem.{at}.{rest}"
     if number % 2 == 0:
         return f"stages.{number // 2}.downsample.{at}.{rest}"
-    for theirs, ours in _PARTS.items():
+    for theirs, timms in _PARTS.items():
         if rest == theirs or rest.startswith(theirs + "."):
-            return f"stages.{number // 2}.blocks.{at}.{ours}{rest.removeprefix(theirs)}"
+            return f"stages.{number // 2}.blocks.{at}.{timms}{rest.removeprefix(theirs)}"
     return key
 
 

@@ -24,7 +24,12 @@ STEM, GROWTH, BOTTLENECK = 64, 32, 128
 
 
 class DenseNetVariant(NamedTuple):
-    """Layers per dense block."""
+    """A variant of DenseNet.
+
+    Attributes:
+        weights: the default weights.
+        layers: layers per dense block.
+    """
 
     weights: Weights
     layers: tuple[int, int, int, int]
@@ -38,7 +43,7 @@ VARIANTS = {
 
 
 class DenseLayer(nnx.Module):
-    """The channels that one layer adds."""
+    """A layer of a dense block: computes the channels that it adds to its input."""
 
     def __init__(self, in_channels: int) -> None:
         self.norm1 = Affine(in_channels, EPS)
@@ -50,7 +55,7 @@ class DenseLayer(nnx.Module):
 
 
 class Transition(nnx.Module):
-    """Half the channels and half the side."""
+    """Between two dense blocks: half the channels and half the side."""
 
     def __init__(self, in_channels: int) -> None:
         self.norm = Affine(in_channels, EPS)
@@ -96,12 +101,12 @@ class DenseNet(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> DenseNet:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     return DenseNet(VARIANTS[architecture].layers, num_classes)
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision's older files (`denselayer1.norm.1`) in timm's naming (`norm1`)."""
+    """Timm's key (`norm1`) for a key of torchvision's older files (`denselayer1.norm.1`)."""
     return re.sub(r"(denselayer\d+\.(?:norm|conv))\.(\d)\.", r"\1\2.", key)
 
 

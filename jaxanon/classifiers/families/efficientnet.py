@@ -30,7 +30,13 @@ from jaxanon.classifiers.layers.inverted_residual_names import (
 
 
 class EfficientNetVariant(NamedTuple):
-    """Factors on channels and blocks."""
+    """A variant of EfficientNet.
+
+    Attributes:
+        weights: the default weights.
+        width: factor on channels.
+        depth: factor on the number of blocks.
+    """
 
     weights: Weights
     width: float
@@ -70,7 +76,7 @@ TENSORFLOW = Style(silu, eps=1e-3, same=True, squeeze=SQUEEZE)
 
 
 def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     _, width, depth = VARIANTS[architecture]
     return InvertedResiduals(
         scale(BASE, width, depth),
@@ -82,7 +88,7 @@ def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision in timm's naming."""
+    """Timm's key for a key of torchvision."""
     block = re.fullmatch(r"features\.([1-7])\.(\d+)\.(block\..+)", key)
     if block is None:
         return top(key, torchvision_top(8))

@@ -25,7 +25,13 @@ STEM, FEATURES = 32, 1280
 
 
 class EfficientNetLiteVariant(NamedTuple):
-    """Factors on channels and blocks; the first and the last stage keep their length."""
+    """A variant of EfficientNet-Lite.
+
+    Attributes:
+        weights: the default weights.
+        width: factor on channels.
+        depth: factor on the number of blocks, but for the first and the last stage.
+    """
 
     weights: Weights
     width: float
@@ -58,13 +64,13 @@ BASE = (
 
 
 def stages(architecture: str) -> Stages:
-    """The stages of a variant."""
+    """The stages of a variant: groups of inverted residual blocks."""
     _, width, depth = VARIANTS[architecture]
     return scale(BASE, width, depth, fixed_ends=True)
 
 
 def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     style = Style(relu6, eps=1e-3, same=True)
     return InvertedResiduals(stages(architecture), STEM, FEATURES, num_classes, style)
 
@@ -93,7 +99,7 @@ _INVERTED = {
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of EfficientNet-PyTorch, as the packages on PyPI have it, in timm's naming.
+    """Timm's key for a key of EfficientNet-PyTorch, as the packages on PyPI have it.
 
     Blocks are numbered through there (`_blocks.5`) instead of per stage (`blocks.2.1`).
     """

@@ -59,8 +59,8 @@ def _chain(x: Array, *units: InceptionConv) -> Array:
     return x
 
 
-class A(nnx.Module):
-    """Branches of 1x1, 5x5, two 3x3, and a pool (the paper's figure 5)."""
+class InceptionA(nnx.Module):
+    """Inception block with branches of 1x1, 5x5, two 3x3, and a pool (the paper's figure 5)."""
 
     def __init__(self, in_channels: int, pooled: int) -> None:
         self.branch1x1 = InceptionConv(in_channels, 64, 1)
@@ -82,8 +82,8 @@ class A(nnx.Module):
         )
 
 
-class B(nnx.Module):
-    """Halves the kernel_size, from 288 to 768 channels (figure 10)."""
+class InceptionB(nnx.Module):
+    """Inception block that halves the side, from 288 to 768 channels (the paper's figure 10)."""
 
     def __init__(self, in_channels: int) -> None:
         self.branch3x3 = InceptionConv(in_channels, 384, 3, 2, same=False)
@@ -101,8 +101,8 @@ class B(nnx.Module):
         )
 
 
-class C(nnx.Module):
-    """7x7 convolutions factored into 1x7 and 7x1 (figure 6)."""
+class InceptionC(nnx.Module):
+    """Inception block with 7x7 convolutions factored into 1x7 and 7x1 (the paper's figure 6)."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         self.branch1x1 = InceptionConv(in_channels, 192, 1)
@@ -135,8 +135,8 @@ class C(nnx.Module):
         )
 
 
-class D(nnx.Module):
-    """Halves the kernel_size, from 768 to 1280 channels."""
+class InceptionD(nnx.Module):
+    """Inception block that halves the side, from 768 to 1280 channels."""
 
     def __init__(self, in_channels: int) -> None:
         self.branch3x3_1 = InceptionConv(in_channels, 192, 1)
@@ -153,8 +153,8 @@ class D(nnx.Module):
         return _join([_chain(x, self.branch3x3_1, self.branch3x3_2), long, max_pool(x, 3, 2)])
 
 
-class E(nnx.Module):
-    """3x3 convolutions split side by side into 1x3 and 3x1 (figure 7)."""
+class InceptionE(nnx.Module):
+    """Inception block with 3x3 convolutions split into 1x3 and 3x1 (the paper's figure 7)."""
 
     def __init__(self, in_channels: int) -> None:
         self.branch1x1 = InceptionConv(in_channels, 320, 1)
@@ -191,12 +191,16 @@ class InceptionV3(nnx.Module):
         self.Conv2d_2b_3x3 = InceptionConv(32, 64, 3)
         self.Conv2d_3b_1x1 = InceptionConv(64, 80, 1)
         self.Conv2d_4a_3x3 = InceptionConv(80, 192, 3, same=False)
-        self.Mixed_5b, self.Mixed_5c, self.Mixed_5d = A(192, 32), A(256, 64), A(288, 64)
-        self.Mixed_6a = B(288)
-        self.Mixed_6b, self.Mixed_6c = C(768, 128), C(768, 160)
-        self.Mixed_6d, self.Mixed_6e = C(768, 160), C(768, 192)
-        self.Mixed_7a = D(768)
-        self.Mixed_7b, self.Mixed_7c = E(1280), E(2048)
+        self.Mixed_5b, self.Mixed_5c, self.Mixed_5d = (
+            InceptionA(192, 32),
+            InceptionA(256, 64),
+            InceptionA(288, 64),
+        )
+        self.Mixed_6a = InceptionB(288)
+        self.Mixed_6b, self.Mixed_6c = InceptionC(768, 128), InceptionC(768, 160)
+        self.Mixed_6d, self.Mixed_6e = InceptionC(768, 160), InceptionC(768, 192)
+        self.Mixed_7a = InceptionD(768)
+        self.Mixed_7b, self.Mixed_7c = InceptionE(1280), InceptionE(2048)
         self.fc = Linear(2048, num_classes)
 
     def __call__(self, x: Array) -> Array:
@@ -209,7 +213,7 @@ class InceptionV3(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> InceptionV3:
-    """The network, for images of any size."""
+    """The network without its weights, for images of any size."""
     return InceptionV3(num_classes)
 
 

@@ -29,7 +29,14 @@ from jaxanon.classifiers.layers.inverted_residual_names import (
 
 
 class MobileNetV2Variant(NamedTuple):
-    """Factors on channels and blocks. A deeper form keeps the stem, the head and both ends."""
+    """A variant of MobileNetV2.
+
+    Attributes:
+        weights: the default weights.
+        width: factor on channels.
+        depth: factor on the number of blocks.
+        fixed_ends: whether the stem, the head, and the first and last stage keep their size.
+    """
 
     weights: Weights
     width: float
@@ -59,13 +66,13 @@ STEM, FEATURES = 32, 1280
 
 
 def stages(architecture: str) -> Stages:
-    """The stages of a variant."""
+    """The stages of a variant: groups of inverted residual blocks."""
     _, width, depth, fixed = VARIANTS[architecture]
     return scale(BASE, width, depth, fixed_ends=fixed)
 
 
 def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     _, width, _, fixed = VARIANTS[architecture]
     return InvertedResiduals(
         stages(architecture),
@@ -88,7 +95,7 @@ _OTHER = {
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision in timm's naming."""
+    """Timm's key for a key of torchvision."""
     block = re.fullmatch(r"features\.(\d+)\.(conv\..+)", key)
     if block is None:
         return top(key, torchvision_top(18))

@@ -46,7 +46,15 @@ STEM = 16
 
 
 class MobileNetV3Variant(NamedTuple):
-    """The stages, their width, and the channels of the last stage and before the head."""
+    """A variant of MobileNetV3.
+
+    Attributes:
+        weights: the default weights.
+        stages: groups of blocks by stage, before `width` is applied.
+        width: factor on channels.
+        last: channels of the last stage, before `width` is applied.
+        features: channels before the head.
+    """
 
     weights: Weights
     stages: Stages
@@ -74,7 +82,7 @@ STYLE = Style(hard_swish, eps=1e-5, squeeze=Squeeze(_bottleneck, relu, hard_sigm
 
 
 def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     _, stages, width, last, features = VARIANTS[architecture]
     return InvertedResiduals(
         scale(stages, width),
@@ -87,7 +95,7 @@ def build(architecture: str, num_classes: int, size: int) -> InvertedResiduals:
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision in timm's naming."""
+    """Timm's key for a key of torchvision."""
     base = VARIANTS[architecture].stages
     block = re.fullmatch(r"features\.(\d+)\.(block\..+)", key)
     if block is not None:

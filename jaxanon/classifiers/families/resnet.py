@@ -24,7 +24,14 @@ WIDTHS = (64, 128, 256, 512)
 
 
 class ResNetVariant(NamedTuple):
-    """Blocks per stage; `bottleneck` blocks have four times as many outputs."""
+    """A variant of ResNet.
+
+    Attributes:
+        weights: the default weights.
+        blocks: blocks per stage.
+        bottleneck: whether blocks are bottlenecks, with four times as many output channels.
+        deep: whether the network has the `d` stem and shortcuts.
+    """
 
     weights: Weights
     blocks: tuple[int, int, int, int]
@@ -57,7 +64,7 @@ VARIANTS = {
 
 
 class ResNetBlock(nnx.Module):
-    """Two 3x3 convolutions, or a bottleneck of three, and a shortcut."""
+    """ResNet's block: two 3x3 convolutions, or a bottleneck of three, and a shortcut."""
 
     def __init__(
         self, in_channels: int, width: int, stride: int, *, bottleneck: bool, deep: bool
@@ -130,7 +137,7 @@ class ResNet(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> ResNet:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     return ResNet(VARIANTS[architecture], num_classes)
 
 

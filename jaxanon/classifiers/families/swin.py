@@ -25,11 +25,17 @@ from jaxanon.classifiers.weights.naming import by_pattern
 EPS = 1e-5
 PATCH, WINDOW, HEAD_WIDTH = 4, 7, 32
 STEP = PATCH * WINDOW * 8
-"""Sides must be multiples of this, so that windows fit at all four scales."""
+"""Sides of images are multiples of so many pixels, so that windows fit at all four scales."""
 
 
 class SwinVariant(NamedTuple):
-    """Channels of the first stage, doubled by each other one, and blocks per stage."""
+    """A variant of Swin.
+
+    Attributes:
+        weights: the default weights.
+        channels: channels of the first stage; each further stage has twice as many.
+        blocks: blocks per stage.
+    """
 
     weights: Weights
     channels: int
@@ -44,7 +50,7 @@ VARIANTS = {
 
 
 def _offsets() -> np.ndarray:
-    """For each pair of pixels of a window, the row of the bias table: (49, 49)."""
+    """The row of the bias table for each pair of pixels of a window: (49, 49) int."""
     at = np.stack(np.meshgrid(*[np.arange(WINDOW)] * 2, indexing="ij")).reshape(2, -1)
     apart = at[:, :, None] - at[:, None] + WINDOW - 1
     rows: np.ndarray = apart[0] * (2 * WINDOW - 1) + apart[1]
@@ -53,7 +59,10 @@ def _offsets() -> np.ndarray:
 
 @lru_cache
 def _attn_mask(side: int, shift: int) -> np.ndarray:
-    """-100 for pairs that a cyclic shift brought together: (windows, 1, 49, 49)."""
+    """Bias of -100 for pairs of pixels that a cyclic shift brought together, else 0.
+
+    Its shape is (windows, 1, 49, 49), for an image of `side` by `side` tokens.
+    """
     region = np.zeros(side, int)
     region[side - WINDOW :] = 1
     region[side - shift :] = 2
@@ -82,7 +91,7 @@ class WindowAttention(nnx.Module):
 
 
 class SwinBlock(nnx.Module):
-    """Window attention and perceptron, each after a norm and with a residual."""
+    """Swin's block: window attention and perceptron, each after a norm and with a residual."""
 
     def __init__(self, channels: int, side: int, *, shifted: bool) -> None:
         self.shift = WINDOW // 2 if shifted and side > WINDOW else 0
@@ -108,7 +117,7 @@ class SwinBlock(nnx.Module):
 
 
 class PatchMerging(nnx.Module):
-    """Half the side, twice the channels."""
+    """Swin's merging of 2x2 tokens into one: half the side, twice the channels."""
 
     def __init__(self, in_channels: int) -> None:
         self.norm = LayerNorm(4 * in_channels, EPS)
@@ -121,7 +130,7 @@ class PatchMerging(nnx.Module):
 
 
 class SwinStage(nnx.Module):
-    """Merging (not in the first stage), then blocks, every other one with shifted windows."""
+    """Swin's stage: merging (not in the first), then blocks, every other one shifted."""
 
     def __init__(self, channels: int, side: int, blocks: int, *, first: bool) -> None:
         self.downsample = None if first else PatchMerging(channels // 2)
@@ -172,7 +181,7 @@ class Swin(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> Swin:
-    """A variant, for images whose side is a multiple of 224.
+    """The network of a variant without its weights, for images whose side is a multiple of 224.
 
     Raises:
         ValueError: for another size.
@@ -190,7 +199,7 @@ _NAMES = {
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision in timm's naming: stages and the layers between them alternate there."""
+    """Timm's key for a key of torchvision, where stages and the layers between them alternate."""
     if outside := by_pattern(_NAMES, key):
         return outside
     match = re.fullmatch(r"features\.(\d)\.(.+)", key)

@@ -24,12 +24,12 @@ CONVOLUTIONS = {
     "vgg16": (2, 2, 3, 3, 3),
     "vgg19": (2, 2, 4, 4, 4),
 }
-"""Per stage; a max pool follows each stage."""
+"""Architecture -> convolutions per stage; a max pool follows each stage."""
 WEIGHTS = Weights("tv_in1k", interpolation="bilinear", licence="bsd-3-clause")
 
 
 class ConvMlp(nnx.Module):
-    """The two hidden fully connected layers, as convolutions."""
+    """VGG's two hidden fully connected layers, as convolutions."""
 
     def __init__(self) -> None:
         self.fc1 = Conv(WIDTHS[-1], FEATURES, SIDE)
@@ -69,7 +69,7 @@ class Vgg(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> Vgg:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     base, _, normed = architecture.partition("_")
     return Vgg(CONVOLUTIONS[base], normed == "bn", num_classes)
 
@@ -82,7 +82,7 @@ _HEAD = {
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision, whose head is of fully connected layers, in timm's naming."""
+    """Timm's key for a key of torchvision, whose head is of fully connected layers."""
     layer, _, leaf = key.rpartition(".")
     return f"{_HEAD[layer]}.{leaf}" if layer in _HEAD else key
 

@@ -24,7 +24,12 @@ PATCH, DEPTH, HEAD_WIDTH = 16, 12, 64
 
 
 class VitVariant(NamedTuple):
-    """Channels; each head of the attention has 64 of them."""
+    """A variant of ViT or DeiT.
+
+    Attributes:
+        weights: the default weights.
+        channels: channels of a token; each head of the attention has 64 of them.
+    """
 
     weights: Weights
     channels: int
@@ -67,7 +72,7 @@ class Attention(nnx.Module):
 
 
 class VitBlock(nnx.Module):
-    """Attention and perceptron, each after a norm and with a residual."""
+    """A block of a transformer: attention and perceptron, each after a norm, with a residual."""
 
     def __init__(self, channels: int) -> None:
         self.norm1 = LayerNorm(channels, EPS)
@@ -102,7 +107,7 @@ class VisionTransformer(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> VisionTransformer:
-    """A variant, for images of one size: the position embedding is made for it.
+    """The network of a variant without its weights; its position embedding is for one size.
 
     Raises:
         ValueError: when the size is not a multiple of 16.
@@ -128,7 +133,7 @@ _NAMES = {
 
 
 def rename(architecture: str, key: str) -> str:
-    """A key of torchvision in timm's naming."""
+    """Timm's key for a key of torchvision."""
     return by_pattern(_NAMES, key) or key
 
 

@@ -23,7 +23,13 @@ LONG_ENTRY = ((128, 2), (256, 1), (256, 2), (728, 1), (728, 2))
 
 
 class XceptionVariant(NamedTuple):
-    """Channels and strides of the entry flow, and blocks of the middle flow."""
+    """A variant of aligned Xception.
+
+    Attributes:
+        weights: the default weights.
+        entry: (channels, stride) of each block of the entry flow.
+        middle: number of blocks of the middle flow.
+    """
 
     weights: Weights
     entry: tuple[tuple[int, int], ...]
@@ -62,7 +68,7 @@ class XceptionConv(nnx.Module):
 
 
 class Separable(nnx.Module):
-    """Depthwise 3x3 and pointwise; in the last block each is followed by ReLU."""
+    """A separable convolution: depthwise 3x3 and pointwise, each followed by ReLU if `act`."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int, *, act: bool) -> None:
         self.act = act
@@ -78,7 +84,7 @@ class Separable(nnx.Module):
 
 
 class XceptionBlock(nnx.Module):
-    """Three separable convolutions, each after a ReLU, and a shortcut; the last block has none."""
+    """Xception's block: three separable convolutions with ReLU, and a shortcut unless `last`."""
 
     def __init__(
         self,
@@ -133,7 +139,7 @@ class Xception(nnx.Module):
 
 
 def build(architecture: str, num_classes: int, size: int) -> Xception:
-    """A variant, for images of any size."""
+    """The network of a variant without its weights, for images of any size."""
     return Xception(VARIANTS[architecture], num_classes)
 
 

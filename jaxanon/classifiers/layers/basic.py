@@ -1,4 +1,4 @@
-"""Linear layers for inference, the batch norm that follows them folded in."""
+"""Linear layers for inference, each with the batch norm that follows it folded in."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from jaxanon.classifiers.ops.windows import Padding, Side
 
 
 class Layer(Leaf):
-    """A kernel and a bias. Subclasses give the layout and the operation.
+    """A layer with a kernel and a bias; subclasses give the layout and the operation.
 
     Args:
-        torch_shape: of PyTorch's weight; the outputs come first.
-        ours: shape of the kernel in this layer's layout.
-        norm: the batch norm to fold in.
-        bias: whether PyTorch's layer has one; by default where no batch norm follows.
+        torch_shape: shape of PyTorch's weight; output channels come first.
+        kernel_shape: shape of the kernel in this layer's layout.
+        norm: the batch norm to fold in, or None.
+        bias: whether PyTorch's layer has a bias; by default where no batch norm follows.
     """
 
     def __init__(
         self,
         torch_shape: tuple[int, ...],
-        ours: tuple[int, ...],
+        kernel_shape: tuple[int, ...],
         norm: BatchNorm | None,
         bias: bool | None,
     ) -> None:
         self.torch_shape = torch_shape
         self.norm = norm
         self.torch_bias = norm is None if bias is None else bias
-        self.kernel = abstract(*ours)
+        self.kernel = abstract(*kernel_shape)
         self.bias = abstract(torch_shape[0]) if self.torch_bias or norm else None
 
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
-        """PyTorch's weight, of `torch_shape`, in this layer's layout."""
+        """Bring PyTorch's weight, of `torch_shape`, into this layer's layout."""
         raise NotImplementedError
 
     def linear(self, x: Array) -> Array:
-        """Apply the kernel alone."""
+        """Apply the kernel to `(batch, ..., channels)`, without the bias."""
         raise NotImplementedError
 
     def keys(self, name: str) -> Keys:
@@ -55,7 +55,7 @@ class Layer(Leaf):
         return keys
 
     def convert(self, read: Reader, name: str) -> dict[str, np.ndarray]:
-        """Fold the batch norm into the weight and the bias.
+        """Read the kernel and the bias, the batch norm folded in.
 
         `w' = w * gamma / sqrt(var + eps)`, `b' = beta + (b - mean) * gamma / sqrt(var + eps)`.
         """
@@ -69,7 +69,7 @@ class Layer(Leaf):
         return arrays if bias is None else arrays | {"bias": bias}
 
     def __call__(self, x: Array) -> Array:
-        """Apply to `(batch, height, width, channels)`, or `(batch, ..., features)`."""
+        """Apply the layer to `(batch, height, width, channels)`, or `(batch, ..., features)`."""
         y = self.linear(x)
         if self.bias is not None:
             y = y + jnp.expand_dims(self.bias[...], range(y.ndim - 1))
@@ -108,7 +108,7 @@ class Conv(Layer):
 
 
 class Pointwise(Layer):
-    """1x1 convolution."""
+    """Convolution with a kernel of 1x1 pixels."""
 
     def __init__(
         self,
@@ -171,7 +171,7 @@ class Linear(Layer):
 
 
 class Head(nnx.Module):
-    """Mean over the image and the last layer, `fc`."""
+    """The end of a network: mean over the image, and a fully connected layer `fc`."""
 
     def __init__(self, features: int, num_classes: int) -> None:
         self.fc = Linear(features, num_classes)

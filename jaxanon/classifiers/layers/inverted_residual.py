@@ -1,4 +1,4 @@
-"""Networks of inverted residuals: what the MobileNet and EfficientNet families share.
+"""Networks of inverted residual blocks: what the MobileNet and EfficientNet families share.
 
 Source: Sandler et al., "MobileNetV2", CVPR 2018 (the block); Hu et al., "Squeeze-and-Excitation
 Networks", CVPR 2018. Attribute names and channel rounding are timm's.
@@ -24,9 +24,9 @@ class Squeeze(NamedTuple):
     """How squeeze-and-excitation blocks are made.
 
     Attributes:
-        width: (inputs of the block, hidden channels) -> channels of the bottleneck.
-        act: its activation.
-        gate: the activation of its output.
+        width: (input channels of the block, hidden channels) -> channels of the bottleneck.
+        act: activation of the bottleneck.
+        gate: activation of the output, by which channels are scaled.
     """
 
     width: Callable[[int, int], int]
@@ -35,13 +35,13 @@ class Squeeze(NamedTuple):
 
 
 class Style(NamedTuple):
-    """What all layers of a network share.
+    """What all layers of a network of inverted residuals share.
 
     Attributes:
-        act: the activation.
-        eps: of the batch norms.
-        same: TensorFlow's padding instead of PyTorch's.
-        squeeze: see there; None where no block has one.
+        act: the activation function.
+        eps: epsilon of the batch norms.
+        same: whether convolutions pad as TensorFlow does, instead of PyTorch.
+        squeeze: form of the squeeze-and-excitation blocks; None where there are none.
     """
 
     act: Activation
@@ -50,22 +50,22 @@ class Style(NamedTuple):
     squeeze: Squeeze | None = None
 
     def padding(self, kernel: int) -> Padding:
-        """Around a convolution of this side."""
+        """The padding of a convolution whose kernel has `kernel` pixels a side."""
         return "same" if self.same else kernel // 2
 
 
 class Group(NamedTuple):
-    """A run of equal blocks; the first has the stride.
+    """A run of equal blocks in a network of inverted residuals.
 
     Attributes:
-        blocks: how many.
-        kernel: side of the depthwise kernel.
-        stride: of the first block.
+        blocks: number of blocks.
+        kernel: side of the depthwise kernel, in pixels.
+        stride: stride of the first block; the others have 1.
         expand: hidden channels over input channels; 1 is a depthwise separable block without
             expansion.
-        channels: outputs.
+        channels: output channels.
         squeeze: whether the blocks have squeeze-and-excitation.
-        act: their activation, where it is not the network's.
+        act: activation of the blocks, where it is not the network's.
     """
 
     blocks: int
@@ -81,7 +81,7 @@ Stages = Sequence[Sequence[Group]]
 
 
 def round_channels(channels: float) -> int:
-    """The nearest multiple of 8, but never more than 10 % below."""
+    """The multiple of 8 that is nearest to a number of channels, but not more than 10 % below."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded + 8 if rounded < 0.9 * channels else rounded
 
@@ -90,9 +90,9 @@ def scale(stages: Stages, width: float, depth: float = 1.0, *, fixed_ends: bool 
     """The stages of a wider or deeper variant.
 
     Args:
-        stages: of the base network; with a depth other than 1, one group per stage.
+        stages: stages of the base network; with a depth other than 1, one group per stage.
         width: factor on channels, which are then rounded.
-        depth: factor on blocks, rounded up.
+        depth: factor on the number of blocks, which is rounded up.
         fixed_ends: whether the first and the last stage keep their length.
     """
     last = len(stages) - 1
@@ -111,7 +111,7 @@ def scale(stages: Stages, width: float, depth: float = 1.0, *, fixed_ends: bool 
 
 
 class SqueezeExcite(nnx.Module):
-    """Scale the channels by a gate computed from their means."""
+    """Squeeze-and-excitation: scale the channels by a gate computed from their means."""
 
     def __init__(self, in_channels: int, channels: int, squeeze: Squeeze) -> None:
         self.act, self.gate = squeeze.act, squeeze.gate
@@ -125,7 +125,10 @@ class SqueezeExcite(nnx.Module):
 
 
 class InvertedResidual(nnx.Module):
-    """Depthwise and pointwise, after an expansion unless `expand` is 1; residual where it fits."""
+    """An inverted residual block: expansion (unless 1), depthwise and pointwise convolution.
+
+    The input is added to the output where both have the same shape.
+    """
 
     def __init__(self, in_channels: int, group: Group, stride: int, style: Style) -> None:
         kernel, out_channels, eps = group.kernel, group.channels, style.eps
@@ -171,13 +174,13 @@ class InvertedResiduals(nnx.Module):
     """Normalised images `(batch, height, width, 3)` -> logits `(batch, classes)`.
 
     Args:
-        stages: as `scale` gives them.
+        stages: groups of blocks by stage, as `scale` gives them.
         stem: channels of the first convolution.
         features: channels before the head.
-        num_classes: outputs.
-        style: see there.
-        last: channels of MobileNetV3's last stage; its features are then computed after the
-            pooling, without batch norm.
+        num_classes: number of classes.
+        style: what all layers share.
+        last: channels of MobileNetV3's last stage, or None for a network without; with it, the
+            features are computed after the pooling, without batch norm.
     """
 
     def __init__(

@@ -8,7 +8,13 @@ from jaxanon.classifiers.layers.inverted_residual import Group, Stages
 
 
 class BlockPlace(NamedTuple):
-    """A block's place per stage, as timm numbers it, and its group."""
+    """The place of a block in a network, as timm numbers it.
+
+    Attributes:
+        stage: number of the stage, from 0.
+        block: number of the block within its stage, from 0.
+        group: the run of equal blocks that it belongs to.
+    """
 
     stage: int
     block: int
@@ -16,12 +22,12 @@ class BlockPlace(NamedTuple):
 
     @property
     def timm(self) -> str:
-        """Its path."""
+        """The block's path in timm's naming."""
         return f"blocks.{self.stage}.{self.block}"
 
 
 def numbered(stages: Stages, number: int) -> BlockPlace | None:
-    """The block of this number, counted through all stages; None past the last."""
+    """The place of a block by its number, counted from 0 through all stages; None past the last."""
     for i, stage in enumerate(stages):
         before = 0
         for group in stage:
@@ -49,13 +55,20 @@ def torchvision_parts(group: Group) -> dict[str, str]:
 
 
 def replaced(key: str, place: BlockPlace | None, parts: dict[str, str], part: str) -> str:
-    """Timm's key for `part.leaf` of a block; `key` itself where there is no such part."""
+    """Timm's key for a part of a block; `key` itself where the block has no such part.
+
+    Args:
+        key: the whole key in the other project's naming.
+        place: place of the block, or None where it is not known.
+        parts: the other project's names of a block's parts -> timm's.
+        part: the end of the key: name of the part, and of its array after the last dot.
+    """
     name, _, leaf = part.rpartition(".")
     return key if place is None or name not in parts else f"{place.timm}.{parts[name]}.{leaf}"
 
 
 def top(key: str, names: dict[str, str]) -> str:
-    """Timm's key for a layer outside the blocks, by a table of names."""
+    """Timm's key for a layer outside the blocks, by a table (name there -> timm's name)."""
     layer, _, leaf = key.rpartition(".")
     return f"{names[layer]}.{leaf}" if layer in names else key
 
@@ -64,7 +77,7 @@ def torchvision_top(last: int) -> dict[str, str]:
     """Torchvision's names outside the blocks (MobileNetV2, EfficientNet) -> timm's.
 
     Args:
-        last: number of its last feature layer.
+        last: number of torchvision's last feature layer.
     """
     return {
         "features.0.0": "conv_stem",

@@ -1,4 +1,4 @@
-"""Modules with arrays of their own, and how these are stored in a PyTorch state dict.
+"""Modules with arrays of their own, and how a PyTorch state dict stores these.
 
 A leaf names the keys that it takes (`keys`) and turns them into its own arrays (`convert`), so that
 the converter in `port.py` needs no table of names: the attribute names of a model *are* timm's.
@@ -16,17 +16,18 @@ from flax import nnx
 from jax import Array
 
 Keys = dict[str, tuple[int, ...]]
+"""Key of a state dict -> shape of its array."""
 
 
 class Reader(Protocol):
-    """What `convert` reads from: the arrays of a state dict, checked."""
+    """A state dict whose arrays are checked as they are read."""
 
     def array(self, key: str) -> np.ndarray:
-        """The array of a key that `keys` named, in its shape; float32, or float64 if stored so."""
+        """The array of a key, in the shape that `Leaf.keys` states: float32, or float64 as stored."""
         ...
 
     def eps(self, eps: float) -> float:
-        """The epsilon of a batch norm, given the one that timm has."""
+        """The epsilon of a batch norm in this state dict's project; `eps` is timm's."""
         ...
 
 
@@ -38,17 +39,17 @@ class Leaf(nnx.Module):
         raise NotImplementedError
 
     def convert(self, read: Reader, name: str) -> dict[str, np.ndarray]:
-        """Attribute -> array, from the state dict."""
+        """Read this module's arrays, by attribute, from a state dict; `name` is its path there."""
         raise NotImplementedError
 
 
 def abstract(*shape: int) -> nnx.Param[Any]:
-    """A parameter of this shape, to be filled by the port."""
+    """A float32 parameter without values, to be filled when weights are converted."""
     return nnx.Param(jax.ShapeDtypeStruct(shape, jnp.float32))
 
 
 class Parameter(Leaf):
-    """A bare array, stored under the module's own path."""
+    """A bare array of parameters, stored under the module's own path."""
 
     def __init__(self, *shape: int) -> None:
         self.shape = shape
@@ -61,6 +62,6 @@ class Parameter(Leaf):
         return {"value": read.array(name)}
 
     def __call__(self) -> Array:
-        """The array."""
+        """The array of parameters."""
         value: Array = self.value[...]
         return value

@@ -1,4 +1,4 @@
-"""Clean feature mixup: what layers pass on, mixed with what they make of other pictures.
+"""Clean feature mixup: features of images, mixed with those of other pictures.
 
 Source: Byun et al., "Introducing Competition to Boost the Transferability of Targeted Adversarial
 Examples through Clean Feature Mixup", CVPR 2023 (CFM). There the other pictures are neighbours in
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 MOST = 0.75
-"""Largest share of the other picture, as in the paper."""
+"""Largest share of the other picture's features, as in the paper."""
 
 
 @dataclass
@@ -33,12 +33,12 @@ _active: ContextVar[_Mixing | None] = ContextVar("mixing", default=None)
 
 @contextmanager
 def mixing(chances: Array, keys: Array, pictures: int) -> Iterator[None]:
-    """While a forward pass is traced in here, its layers' outputs are mixed.
+    """Mix the outputs of the layers of a forward pass that is traced in the `with` block.
 
     Args:
-        chances: `(images,)`, with which an image's features are mixed, drawn for each layer.
-        keys: one per image; the batch holds that many images, then the pictures to mix in.
-        pictures: their number.
+        chances: `(images,)` in [0, 1], the chance that an image's features are mixed in a layer.
+        keys: random keys, one per image; the batch holds that many images, then the pictures.
+        pictures: number of pictures to mix in.
     """
     token = _active.set(_Mixing(chances, keys, pictures))
     try:
@@ -48,7 +48,7 @@ def mixing(chances: Array, keys: Array, pictures: int) -> Iterator[None]:
 
 
 def mixed(features: Array) -> Array:
-    """A layer's output, `(images and pictures, ..., channels)`, mixed where that is asked for.
+    """A layer's output, `(images and pictures, ..., channels)`, mixed within a `mixing` block.
 
     Each image's features move towards those of one picture drawn at random, by a share drawn for
     each channel. Nothing flows back into the pictures. A layer that sees windows of its images one
@@ -71,5 +71,5 @@ def mixed(features: Array) -> Array:
         other = pictures[jax.random.randint(for_choice, (), 0, len(pictures))]
         return (1 - share) * image + share * other
 
-    made = jnp.concatenate([jax.vmap(one)(images, keys, state.chances), whole[count:]])
-    return made.reshape(features.shape)
+    result = jnp.concatenate([jax.vmap(one)(images, keys, state.chances), whole[count:]])
+    return result.reshape(features.shape)

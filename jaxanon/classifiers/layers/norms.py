@@ -1,4 +1,4 @@
-"""Batch norms with fixed statistics, folded or alone, and layer norm."""
+"""Normalisation for inference: batch norms with fixed statistics, and layer norm."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from jaxanon.classifiers.layers.leaf import Keys, Leaf, Reader, abstract
 
 
 def norm_keys(prefix: str, channels: int) -> Keys:
-    """Keys and shapes of a batch norm."""
+    """Keys and shapes of a batch norm in a state dict, `prefix` being its path."""
     leaves = ("weight", "bias", "running_mean", "running_var")
     return {f"{prefix}.{leaf}": (channels,) for leaf in leaves}
 
 
 def scale_and_shift(read: Reader, prefix: str, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """Batch norm with fixed statistics as scale and shift, in float64."""
+    """A batch norm with fixed statistics as scale and shift, each `(channels,)` float64."""
     gamma, beta, mean, variance = (
         read.array(f"{prefix}.{leaf}").astype(np.float64)
         for leaf in ("weight", "bias", "running_mean", "running_var")
@@ -30,16 +30,18 @@ def scale_and_shift(read: Reader, prefix: str, eps: float) -> tuple[np.ndarray, 
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """The batch norm that follows a layer in the original: a sibling of it, by attribute name.
+    """A batch norm that follows a layer in timm's model, and is folded into it here.
 
-    `"../bn1"` is a sibling of the layer's parent.
+    Attributes:
+        name: attribute name beside the layer; `"../bn1"` lies beside the layer's parent.
+        eps: epsilon added to the variance.
     """
 
     name: str
     eps: float
 
     def prefix(self, layer: str) -> str:
-        """Its path, given the layer's."""
+        """The path of the batch norm, given that of the layer."""
         parent, name = layer.rpartition(".")[0], self.name
         while name.startswith("../"):
             parent, name = parent.rpartition(".")[0], name[3:]
@@ -66,7 +68,7 @@ class Affine(Leaf):
 
 
 class LayerNorm(Leaf):
-    """Normalise over the last axis (Ba et al., 2016)."""
+    """Layer norm over the last axis (Ba et al., 2016)."""
 
     def __init__(self, channels: int, eps: float) -> None:
         self.channels, self.epsilon = channels, eps

@@ -1,4 +1,4 @@
-"""What ViT, Swin and ConvNeXt share."""
+"""Parts of transformers: GELU, perceptron and attention, for ViT, Swin and ConvNeXt."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def attend(qkv: Array, heads: int, bias: Array | None = None) -> Array:
 
     Args:
         qkv: `(batch, tokens, 3 * channels)`: queries, keys and values, each head after head.
-        heads: their number.
-        bias: added to the scores, broadcast to `(batch, heads, tokens, tokens)`; same rank.
+        heads: number of heads.
+        bias: bias added to the scores, of rank 4, broadcast to `(batch, heads, tokens, tokens)`.
 
     Returns:
         `(batch, tokens, channels)`.

@@ -1,1 +1,1 @@
-"""Operations of the classifiers, each in the form that suits backend and shape."""
+"""Convolutions and pools, each in the form that is fastest for its backend and shape."""

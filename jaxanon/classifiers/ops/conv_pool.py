@@ -1,4 +1,4 @@
-"""Convolutions and pools of the classifiers, each in the form that suits backend and shape.
+"""Convolutions and pools of classifiers, in the form that suits the backend and the shape.
 
 Every operation is a pure function on `(batch, height, width, channels)` arrays.
 """
@@ -73,7 +73,7 @@ def max_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
 
 
 def max_pool_library(x: Array, side: int, stride: int, around: Pads) -> Array:
-    """XLA's `reduce_window`."""
+    """Largest value in each window, by XLA's `reduce_window`."""
     largest: Array = lax.reduce_window(
         x, -jnp.inf, lax.max, (1, side, side, 1), (1, stride, stride, 1), ((0, 0), *around, (0, 0))
     )
@@ -81,7 +81,10 @@ def max_pool_library(x: Array, side: int, stride: int, around: Pads) -> Array:
 
 
 def max_pool_shifted(x: Array, side: int, stride: int, around: Pads) -> Array:
-    """The largest of shifted slices: XLA's gradient of `reduce_window` is slow on CPUs."""
+    """Largest value in each window, over shifted slices.
+
+    On CPUs the gradient of `reduce_window` is slow.
+    """
     places = shifts(pad(x, around, -jnp.inf), (side, side), stride)
     return reduce(lambda a, b: jnp.where(b > a, b, a), places)
 
@@ -94,7 +97,7 @@ def average_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
 
 
 def halve(x: Array) -> Array:
-    """2x2 means with stride 2; at an odd edge, means of the pixels that there are."""
+    """Means of 2x2 pixels with stride 2; at an odd edge, of the pixels inside the image."""
     rows, columns = x.shape[1] % 2, x.shape[2] % 2
     if rows or columns:
         x = jnp.pad(x, ((0, 0), (0, rows), (0, columns), (0, 0)), mode="edge")

@@ -36,7 +36,7 @@ def depthwise(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
 
 
 def by_library(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    """XLA's grouped convolution."""
+    """Depthwise convolution as XLA's grouped convolution."""
     return convolve(x, kernel[:, :, None, :], stride, around, groups=x.shape[3])
 
 
@@ -47,7 +47,7 @@ def by_library(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def by_shifts(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    """A sum of shifted, scaled copies."""
+    """Depthwise convolution as a sum of shifted, scaled copies of the image."""
     return _correlate(pad(x, around), kernel, stride)
 
 

@@ -1,4 +1,4 @@
-"""Which form an operation takes, by backend and shape: a table of measurements, not of guesses.
+"""Which form an operation takes, by backend and shape: a table from measurements.
 
 `python scripts/benchmarks/compare_lowerings.py` times every form at the shapes of the classifiers
 and writes `docs/benchmarks/lowerings-BACKEND.json`; a test holds this table to those figures. A
@@ -12,19 +12,19 @@ from typing import NamedTuple
 import jax
 
 LIBRARY = "library"
-
-
+"""Name of the form that XLA itself offers."""
 Range = tuple[int, int]
+"""Least and greatest value, both included."""
 ANY: Range = (0, 1 << 30)
 
 
 class Shape(NamedTuple):
-    """What a choice may depend on.
+    """What the choice of a form may depend on.
 
     Attributes:
-        side: of the kernel.
-        stride: of the kernel.
-        channels: the fewer of inputs and outputs.
+        side: side of the kernel, in pixels.
+        stride: stride of the kernel, in pixels.
+        channels: number of input or output channels, whichever is smaller.
         size: the longer side of the image, in pixels.
     """
 
@@ -35,7 +35,15 @@ class Shape(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A form for a range of shapes; the ranges are those of `Shape`, least and greatest."""
+    """The form that an operation takes in a range of shapes.
+
+    Attributes:
+        form: name of the form.
+        side: range of the kernel's side, in pixels.
+        stride: range of the stride, in pixels.
+        channels: range of the channels, see `Shape`.
+        size: range of the image's longer side, in pixels.
+    """
 
     form: str
     side: Range = ANY
@@ -44,7 +52,7 @@ class Rule(NamedTuple):
     size: Range = ANY
 
     def fits(self, shape: Shape) -> bool:
-        """Whether the rule speaks of this shape."""
+        """Whether a shape lies in the rule's ranges."""
         ranges = (self.side, self.stride, self.channels, self.size)
         return all(low <= v <= high for v, (low, high) in zip(shape, ranges, strict=True))
 
@@ -71,7 +79,7 @@ TABLE: dict[str, dict[str, tuple[Rule, ...]]] = {
         ),
     }
 }
-"""Backend -> operation -> rules, of which the first that fits holds.
+"""Backend -> operation -> rules, of which the first that fits a shape holds.
 
 Winograd's form is left to the shapes of VGG. Alone it is faster at those of ResNets too; in whole
 ResNets it changes nothing, and they compile twice as long.

@@ -20,7 +20,7 @@ from jaxanon.classifiers.ops.windows import Pads, Side, barrier, pad, shifts, un
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def conv(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    """Convolution as `windows.convolve`, with `gradient`."""
+    """Convolution as one matrix product, forward and backward; arguments of `windows.convolve`."""
     return forward(x, kernel, stride, around)
 
 
@@ -41,13 +41,21 @@ conv.defvjp(_with_residual, _backward)
 
 
 def forward(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    """The windows side by side as one matrix, times the kernel."""
+    """Convolution as one matrix product: the windows side by side, times the kernel."""
     places = shifts(pad(x, around), (kernel.shape[0], kernel.shape[1]), stride)
     return barrier(jnp.concatenate(places, axis=-1)) @ kernel.reshape(-1, kernel.shape[3])
 
 
 def gradient(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
-    """One matrix product for all places of the window, then their sum, each shifted."""
+    """The convolution's gradient by its input, as one matrix product and a sum of shifted parts.
+
+    Args:
+        g: gradient by the output, (n, h', w', d).
+        kernel: (k, l, c, d).
+        stride: stride of the convolution.
+        around: padding of the convolution.
+        size: height and width of the input, in pixels.
+    """
     rows, columns, channels = kernel.shape[:3]
     height, width = (side + sum(ends) for side, ends in zip(size, around, strict=True))
     parts = barrier(g @ kernel.reshape(-1, kernel.shape[3]).T)
@@ -58,9 +66,9 @@ def gradient(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> 
         part = lax.slice_in_dim(parts, place * channels, (place + 1) * channels, axis=3)
         below = height - i - (g.shape[1] - 1) * stride - 1
         right = width - j - (g.shape[2] - 1) * stride - 1
-        moved = lax.pad(
+        shifted = lax.pad(
             part, zero, ((0, 0, 0), (i, below, stride - 1), (j, right, stride - 1), (0, 0, 0))
         )
-        total = moved if total is None else total + moved
+        total = shifted if total is None else total + shifted
     assert total is not None
     return unpad(total, around, size)

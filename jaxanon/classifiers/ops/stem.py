@@ -19,12 +19,15 @@ from jaxanon.classifiers.ops.lowerings import Shape, form
 from jaxanon.classifiers.ops.windows import Pads, Side, barrier, convolve, shape_of, unpad
 
 CHANNELS = 4
-"""The most input channels that are a stem's."""
+"""Most input channels of a convolution that counts as a network's first."""
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def conv(x: Array, kernel: Array, stride: int, around: Pads) -> Array:
-    """Convolution as `windows.convolve`, in the form that was measured best."""
+    """Convolution of an image with few channels; arguments of `windows.convolve`.
+
+    It takes the form that was measured fastest for the shape.
+    """
     shape = shape_of(x, kernel.shape[0], stride, kernel.shape[3])
     return FORWARD[form("stem", shape)](x, kernel, stride, around)
 
@@ -48,7 +51,7 @@ conv.defvjp(_forward, _backward)
 
 
 def gradient_by_library(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
-    """XLA's own gradient."""
+    """The convolution's gradient by its input, XLA's own; arguments of `patches.gradient`."""
     x = jnp.zeros((g.shape[0], *size, kernel.shape[2]), g.dtype)
     _, pull = jax.vjp(lambda x: convolve(x, kernel, stride, around), x)
     gradient: Array = pull(g)[0]
@@ -56,7 +59,9 @@ def gradient_by_library(g: Array, kernel: Array, stride: int, around: Pads, size
 
 
 def gradient_by_blocks(g: Array, kernel: Array, stride: int, around: Pads, size: Side) -> Array:
-    """A convolution without stride that makes blocks of `stride` by `stride` pixels at once.
+    """The convolution's gradient by its input, in blocks of `stride` by `stride` pixels.
+
+    Arguments are those of `patches.gradient`; the gradient is a convolution without stride.
 
     The kernel, filled up to a multiple of the stride, is a smaller one from blocks of pixels, laid
     into channels, to the outputs; the gradient is its transpose, and the blocks are laid out again.
@@ -76,8 +81,10 @@ def gradient_by_blocks(g: Array, kernel: Array, stride: int, around: Pads, size:
 
 
 FORWARD = {"library": convolve, "patches": patches.forward}
+"""Form -> the convolution."""
 GRADIENT = {
     "library": gradient_by_library,
     "columns": patches.gradient,
     "blocks": gradient_by_blocks,
 }
+"""Form -> the gradient by the input."""

@@ -1,4 +1,4 @@
-"""What convolutions and pools are made of: padding, shifted slices, the library's convolution."""
+"""Parts of convolutions and pools: padding, shifted slices, XLA's convolution."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from jax import Array, lax
 from jaxanon.classifiers.ops.lowerings import Shape
 
 Side = tuple[int, int]
+"""Height and width, or the two ends of an axis, in pixels."""
 Pads = tuple[Side, Side]
+"""Zeros around an image: `((top, bottom), (left, right))`, in pixels."""
 Padding = Literal["same"] | int | Side
+"""TensorFlow's padding, or zeros on both sides of an axis: one number, or one per axis."""
 
 
 def pads(padding: Padding, size: Side, kernel: Side, stride: int) -> Pads:
@@ -40,23 +43,30 @@ def pads(padding: Padding, size: Side, kernel: Side, stride: int) -> Pads:
 
 
 def shape_of(x: Array, side: int, stride: int, outputs: int) -> Shape:
-    """The shape by which a form is chosen, for an operation on `x` (n, h, w, c)."""
+    """The shape by which an operation's form is chosen.
+
+    Args:
+        x: input, (n, h, w, c).
+        side: side of the kernel, in pixels.
+        stride: stride of the kernel, in pixels.
+        outputs: number of output channels.
+    """
     return Shape(side, stride, min(x.shape[3], outputs), max(x.shape[1:3]))
 
 
 def barrier(x: Array) -> Array:
-    """`x`, which XLA then computes once instead of once per use."""
-    kept: Array = lax.optimization_barrier(x)
-    return kept
+    """`x` itself, so marked that XLA computes it once instead of once per use."""
+    same: Array = lax.optimization_barrier(x)
+    return same
 
 
 def pad(x: Array, around: Pads, value: float = 0.0) -> Array:
-    """`x` (n, h, w, c) with a border, computed once."""
+    """`x` (n, h, w, c) with a border of `value`, computed once."""
     return barrier(jnp.pad(x, ((0, 0), *around, (0, 0)), constant_values=value))
 
 
 def unpad(x: Array, around: Pads, size: Side) -> Array:
-    """The image of `size` inside a border; what `x` lacks of it at the end is zero."""
+    """Take away the border `around` an image of `size`; pixels that `x` lacks are zero."""
     top, left = around[0][0], around[1][0]
     below, right = max(top + size[0] - x.shape[1], 0), max(left + size[1] - x.shape[2], 0)
     if below or right:

@@ -1,4 +1,4 @@
-"""3x3 convolution with 16 products in place of 36 per four outputs.
+"""Winograd's form of the 3x3 convolution, with 16 products in place of 36 per four outputs.
 
 Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, F(2x2, 3x3):
 the image, in overlapping tiles of 4 by 4 pixels, and the kernel are transformed so that the
@@ -49,7 +49,7 @@ def _forward(x: Array, kernel: Array) -> tuple[Array, Array]:
 
 
 def _backward(kernel: Array, g: Array) -> tuple[Array, None]:
-    """The gradient by the input; the weights are constants."""
+    """The convolution's gradient by its input; none by the kernel, which is constant."""
     return conv(g, kernel[::-1, ::-1].swapaxes(2, 3)), None
 
 
@@ -61,19 +61,19 @@ def _every_second(x: Array, start: int, count: int, axis: int) -> Array:
 
 
 def _tile(a: list[Array]) -> list[Array]:
-    """The transform of four neighbours along one axis."""
-    made = lax.sub(a[0], a[2]), lax.add(a[1], a[2]), lax.sub(a[2], a[1]), lax.sub(a[1], a[3])
-    return [barrier(value) for value in made]
+    """Winograd's transform of four neighbouring pixels along one axis."""
+    values = lax.sub(a[0], a[2]), lax.add(a[1], a[2]), lax.sub(a[2], a[1]), lax.sub(a[1], a[3])
+    return [barrier(value) for value in values]
 
 
 def _outputs(a: list[Array]) -> list[Array]:
-    """Two outputs from four products along one axis."""
-    made = lax.add(lax.add(a[0], a[1]), a[2]), lax.sub(lax.sub(a[1], a[2]), a[3])
-    return [barrier(value) for value in made]
+    """Winograd's transform of four products to two outputs along one axis."""
+    values = lax.add(lax.add(a[0], a[1]), a[2]), lax.sub(lax.sub(a[1], a[2]), a[3])
+    return [barrier(value) for value in values]
 
 
 def _kernel(kernel: Array) -> list[Array]:
-    """The 16 matrices `(c, d)` of a kernel."""
+    """Winograd's transform of a kernel (3, 3, c, d): 16 matrices `(c, d)`."""
 
     def one(a: list[Array]) -> list[Array]:
         half = lax.full_like(a[0], 0.5)
