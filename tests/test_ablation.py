@@ -9,27 +9,24 @@ import numpy as np
 import pytest
 from ablation_plot import plot
 from ablation_report import (
-    after,
-    bits,
     compared,
     cross_validated,
     difference,
     figures,
-    interval,
-    markdown,
-    outcomes,
     pairs,
     report,
     show,
     summary,
     text_of,
-    unpacked,
 )
+from ablation_results import after, bits, interval, outcomes, unpacked
+from ablation_rows import ROWS, recorded, rows_of, settings_of
 from PIL import Image
 from samples import picture
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.display.tables import table
 from jaxanon.errors import UsageError
 from jaxanon.io.images import read_image
 
@@ -88,11 +85,11 @@ def test_outcomes_tell_targets_from_sources(result):
 def test_the_interval_is_over_photos(rng):
     """Pairs of one photo go together: six equal pairs tell no more than one."""
     one = rng.random((1, 200)) < 0.7
-    mean, low, high = interval(one.mean(0))
+    found = interval(one)
     assert text_of(np.repeat(one, 6, 0)) == text_of(one)
-    assert mean == one.mean()
-    expected = 1.96 * np.sqrt(mean * (1 - mean) / 200)
-    assert (high - low) / 2 == pytest.approx(expected, rel=0.15)
+    assert found.mean == 100 * one.mean()
+    expected = 1.96 * np.sqrt(one.mean() * (1 - one.mean()) / 200)
+    assert (found.high - found.low) / 200 == pytest.approx(expected, rel=0.15)
 
 
 def test_the_choice_for_a_target_does_not_see_it(result):
@@ -109,8 +106,8 @@ def test_tables(result):
     assert [row[0] for row in body] == ["one", "two", "dear"]
     assert body[2][head.index("gradients")] == "500"
     assert "blur 6, one source, 4 photos" in show(result)
-    lines = markdown(head, body)
-    assert "| two | 50.0 (0-100) | 0.0 (0-0) | 100.0 (100-100) |" in "\n".join(lines)
+    text = table(head, body, markdown=True)
+    assert "| two | 50.0 (0-100) | 0.0 (0-0) | 100.0 (100-100) |" in text
 
 
 def test_rows_are_compared_photo_by_photo(result):
@@ -144,16 +141,16 @@ def test_the_plot_shows_each_row_at_its_figures(result):
     np.testing.assert_allclose(points, [(100, 50), (100, 50), (500, 100)])
     points = [bars[0].get_xydata()[0] for bars in rows.containers]
     np.testing.assert_allclose(points, [(50, 0), (50, 1), (100, 2)])
-    _, low, high = interval(outcomes(result["rows"]["one"], "adapted", targets=True).mean(0))
+    found = interval(outcomes(result["rows"]["one"], "adapted", targets=True))
     (bar,) = rows.containers[0][2]
-    assert bar.get_segments()[0][:, 0] == pytest.approx([100 * low, 100 * high])
+    assert bar.get_segments()[0][:, 0] == pytest.approx([found.low, found.high])
 
 
 def test_every_row_is_a_setting():
-    for row in ablate_transfer.ROWS:
-        assert ablate_transfer.settings_of(row, 3).seed == 3
+    for row in ROWS:
+        assert settings_of(row, 3).seed == 3
     with pytest.raises(UsageError, match=r"--rows: \['tranfer'\]"):
-        ablate_transfer.rows_of("tranfer;fast")
+        rows_of("tranfer;fast")
 
 
 def test_quick_compares_the_photos_that_are_on_record(result):
@@ -228,7 +225,7 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(picture(i, 60, 70)).save(paths[-1])
     args = Namespace(method="blur", strength=12.0, half=half)
-    settings = ablate_transfer.settings_of("transfer, 10 steps", 0)
+    settings = settings_of("transfer, 10 steps", 0)
     out = tmp_path / "out"
     found = ablate_transfer.adapt(args, paths, tinies[:1], tinies[1:], settings, out)
     everyone = Ensemble(tinies)
@@ -250,10 +247,10 @@ def test_the_page_shows_what_was_measured():
     root = Path(__file__).parents[1]
     measured = json.loads((root / "docs" / "benchmarks" / "transfer.json").read_text())
     page = (root / "docs" / "transfer.md").read_text().splitlines()
-    assert [line for line in report(measured) if line not in page] == []
+    assert [line for line in report(measured).splitlines() if line not in page] == []
     for result in measured.values():
         for name, row in result["rows"].items():
-            now = ablate_transfer.recorded(name)
+            now = recorded(name)
             added = {field: now.pop(field) for field in now.keys() - row["settings"].keys()}
             assert row["settings"] == now, f"{name} is out of date"
             assert all(value == getattr(Settings(), field) for field, value in added.items())

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-import compare_anonymizers
 import pytest
+from anonymizers_page import gain, page
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "privacy.md").read_text().splitlines()
@@ -13,13 +13,13 @@ RESULTS = json.loads((ROOT / "docs" / "benchmarks" / "anonymizers.json").read_te
 
 @pytest.mark.parametrize("name", ["kept", "fast", "transfer", "faces"])
 def test_every_line_of_the_tables_is_on_the_page(name):
-    lines = compare_anonymizers.page(RESULTS)[name]
+    lines = page(RESULTS)[name].splitlines()
     assert len(lines) > 5
     assert [line for line in lines if line not in PAGE] == []
 
 
 def test_no_other_lines_are_on_the_page():
-    names = {line for lines in compare_anonymizers.page(RESULTS).values() for line in lines}
+    names = {line for text in page(RESULTS).values() for line in text.splitlines()}
     rows = [line for line in PAGE if line.split(" | ")[0].removeprefix("| ") in RESULTS]
     assert len(rows) > 50
     assert [line for line in rows if line not in names] == []
@@ -52,10 +52,13 @@ def test_all_anonymizers_are_there():
 def test_an_attack_that_gains_is_named():
     """In bold where it gains more than the decisions tell."""
 
-    def row(gain, beyond):
-        ranks = {"difference": {"worse": gain, "mean": 0.25}, "beyond_decisions": {"worse": beyond}}
+    def row(worse, beyond):
+        ranks = {
+            "difference": {"worse": worse, "mean": 0.25},
+            "beyond_decisions": {"worse": beyond},
+        }
         return {"attack": "wiener", "rank1": ranks, "rank5": ranks}
 
-    assert compare_anonymizers.verdict(row(False, False)) is None
-    assert compare_anonymizers.verdict(row(True, False)) == "wiener (+25)"
-    assert compare_anonymizers.verdict(row(True, True)) == "**wiener (+25)**"
+    assert gain(row(False, False)) is None
+    assert gain(row(True, False)) == "wiener (+25)"
+    assert gain(row(True, True)) == "**wiener (+25)**"

@@ -32,7 +32,7 @@ def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_p
     ]
     summary = report["summary"]
     assert (summary["images"], summary["done"], summary["failed"]) == (5, 5, 0)
-    everyone = Ensemble([load_classifier(name) for name in zoo])
+    ensemble = Ensemble([load_classifier(name) for name in zoo])
     for row in report["images"]:
         saved, before = read_image(Path(row["output"])), None
         relative = Path(row["output"]).relative_to(out)
@@ -41,9 +41,9 @@ def test_anonymize_keeps_the_decisions_in_the_saved_files(zoo, photos_dir, tmp_p
         assert saved.shape == read_image(Path(row["input"])).shape
         assert row["linf"] == np.abs(saved.astype(int) - before).max() <= 40
         made = {
-            "reference": everyone.decide([read_image(Path(row["input"]))])[:, 0],
-            "anonymized": everyone.decide([before])[:, 0],
-            "adapted": everyone.decide([saved])[:, 0],
+            "reference": ensemble.decide([read_image(Path(row["input"]))])[:, 0],
+            "anonymized": ensemble.decide([before])[:, 0],
+            "adapted": ensemble.decide([saved])[:, 0],
         }
         for c, name in enumerate(NAMES):
             assert row["decisions"][name] == {key: value[c] for key, value in made.items()}
@@ -144,10 +144,10 @@ def test_other_formats_are_verified_after_compression(zoo, photos_dir, tmp_path,
     report = json.loads((out / "report.json").read_text())
     assert {Path(i["output"]).suffix for i in report["images"]} == {suffix}
     assert report["summary"]["concordance"][NAMES[0]]["adapted"] == 1
-    everyone = Ensemble([load_classifier(name) for name in zoo])
+    ensemble = Ensemble([load_classifier(name) for name in zoo])
     for row in report["images"]:
         saved = read_image(Path(row["output"]))
-        made = everyone.decide([saved])[:, 0]
+        made = ensemble.decide([saved])[:, 0]
         assert [row["decisions"][name]["adapted"] for name in NAMES] == made.tolist()
         original = read_image(Path(row["input"]))
         before = gaussian_blur(original.astype(np.float32), 10 * min(original.shape[:2]) / 256)

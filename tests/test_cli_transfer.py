@@ -82,9 +82,9 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     found = json.loads(result.read_text())
     flipped = [picture[:, ::-1] for picture in map(read_image, sorted(out.rglob("*.png")))]
     originals = sorted(path for path in photos_dir.rglob("*") if path.is_file())
-    everyone = Ensemble([load_classifier(name) for name in zoo[:2]])
-    reference = everyone.decide([read_image(path) for path in originals])
-    kept = (everyone.decide(flipped) == reference).mean(1)
+    ensemble = Ensemble([load_classifier(name) for name in zoo[:2]])
+    reference = ensemble.decide([read_image(path) for path in originals])
+    kept = (ensemble.decide(flipped) == reference).mean(1)
     for share, name in zip(kept, NAMES, strict=False):
         assert found["under"]["flip"][name]["adapted"] == pytest.approx(share)
     assert "non-targeted" in shown

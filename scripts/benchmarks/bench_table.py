@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from jaxanon.display.tables import table
+
 HEAD = ["what", "peer", "jaxanon", "peer's", "peer's time over ours"]
 
 
@@ -22,7 +24,12 @@ def short(name: str) -> str:
 
 
 def line(row: dict[str, Any], *, keeps_memory: bool) -> list[str]:
-    """The cells of a row."""
+    """The cells of a row.
+
+    Args:
+        row: one comparison, as `bench_vs_torch.py` writes it.
+        keeps_memory: whether the peer's process kept freed memory, too.
+    """
     peer = {"timm-eager": "PyTorch eager", "torch-compile": "`torch.compile`"}.get(
         row["peer"], row["peer"]
     )
@@ -49,13 +56,12 @@ def line(row: dict[str, Any], *, keeps_memory: bool) -> list[str]:
     ]
 
 
-def lines(result: dict[str, Any]) -> list[str]:
-    """The whole table."""
+def page(result: dict[str, Any]) -> str:
+    """The whole table, of what `bench_vs_torch.py` has written."""
     keeps_memory = result["peer_keeps_memory"]
-    cells = [HEAD, ["---"] * len(HEAD)]
-    cells += [line(row, keeps_memory=keeps_memory) for row in result["rows"]]
-    return ["| " + " | ".join(row) + " |" for row in cells]
+    rows = [line(row, keeps_memory=keeps_memory) for row in result["rows"]]
+    return table(HEAD, rows, markdown=True)
 
 
 if __name__ == "__main__":
-    print("\n".join(lines(json.loads(Path(sys.argv[1]).read_text()))))
+    print(page(json.loads(Path(sys.argv[1]).read_text())))

@@ -1,27 +1,24 @@
 """What makes adapted images transfer: methods and their combinations, on photos, in saved files.
 
 For every set of sources out of the classifiers given, photos are anonymized, adapted under each
-row of `ROWS`, saved, and decided on by all classifiers; the figures are those of the files. The
-intervals are bootstrapped over photos (a photo's outcomes for all pairs of source and target, and
-all seeds, go together). The row for a target is also chosen on the *other* targets, so that the
-choice does not profit from the figure it is judged by.
+row of `ablation_rows.ROWS`, saved, and decided on by all classifiers; the figures are those of the
+files. The intervals are bootstrapped over photos (a photo's outcomes for all pairs of source and
+target, and all seeds, go together). The row for a target is also chosen on the *other* targets, so
+that the choice does not profit from the figure it is judged by.
 
     python scripts/experiments/ablate_transfer.py --quick
-    python scripts/experiments/ablate_transfer.py --photos DIR --rows all --json FILE [--plot
-    FILE.png] python scripts/experiments/ablate_transfer.py --classifiers
-    resnet18@DIR,mobilenetv2_100@DIR2 ...
+    python scripts/experiments/ablate_transfer.py --photos DIR --rows all --json FILE
+    python scripts/experiments/ablate_transfer.py --classifiers resnet18@DIR,mobilenetv2_100@DIR2
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import partial
 from itertools import combinations
 from mimetypes import guess_type
@@ -30,9 +27,11 @@ from typing import Any
 
 import numpy as np
 from ablation_plot import check_matplotlib, plot
-from ablation_report import BASE, bits, compared, line_of, show
+from ablation_report import compared, line_of, show
+from ablation_results import BASE, Ablation, MeasuredRow, MeasuredRun, bits
+from ablation_rows import ROWS, recorded, rows_of, settings_of
 
-from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import anonymize, make, whole_image_methods
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.cli.common import check_side_files, load_all, split_names
@@ -49,48 +48,7 @@ from jaxanon.pipeline.whole import bare_run
 from jaxanon.regions.region import Region
 from jaxanon.runtime import compilation, memory
 
-BASE_TRANSFORMS = "zoom:0.25,flip"
 RECORD = Path(__file__).parents[2] / "docs" / "benchmarks" / "transfer.json"
-ROWS: dict[str, dict[str, Any]] = {
-    "fast": {"preset": "fast"},
-    "transfer": {"preset": "transfer"},
-    "transfer, 10 steps": {"steps": 10, "step_size": 4.0},
-    "transfer, 25 steps": {"steps": 25},
-    "transfer, 50 steps": {"steps": 50},
-    "MI alone": {"transforms": "", "confidence": float("inf"), "smoothing": 0.0},
-    "DI": {"transforms": "di:0.5"},
-    "RDI alone": {"transforms": "resize:0.2", "smoothing": 0.0},
-    "resize": {"transforms": "resize:0.2"},
-    "resize, flip": {"transforms": "resize:0.2,flip"},
-    "zoom": {"transforms": "zoom:0.25"},
-    "zoom 0.5, flip": {"transforms": "zoom:0.5,flip"},
-    "rotate": {"transforms": f"{BASE_TRANSFORMS},rotate:15"},
-    "shift": {"transforms": f"{BASE_TRANSFORMS},shift:0.1"},
-    "BSR": {"transforms": f"{BASE_TRANSFORMS},blocks:2"},
-    "SI": {"transforms": f"{BASE_TRANSFORMS},scale:5"},
-    "Admix": {"transforms": f"{BASE_TRANSFORMS},mix:0.2,scale:5"},
-    "local (Everywhere)": {"transforms": f"{BASE_TRANSFORMS},local:4"},
-    "colour": {"transforms": f"{BASE_TRANSFORMS},colour:0.2"},
-    "noise": {"transforms": f"{BASE_TRANSFORMS},noise:0.05"},
-    "jpeg": {"transforms": f"{BASE_TRANSFORMS},jpeg:75"},
-    "CFM": {"mixup": 0.1},
-    "Nesterov": {"nesterov": True},
-    "no TI": {"smoothing": 0.0},
-    "TI 3": {"smoothing": 3.0},
-    "VT, 25 steps": {"num_neighbors": 3, "steps": 25},
-    "4 copies, 25 steps": {"num_copies": 4, "steps": 25},
-    "logit": {"loss": "logit"},
-    "margin": {"loss": "margin"},
-    "soft": {"loss": "soft"},
-    "proportional": {"rule": "proportional", "step_size": 3.0},
-    "momentum 0.9": {"momentum": 0.9},
-    "closing 0.05": {"final_fraction": 0.05},
-    "no closing": {"final_fraction": 0.0},
-    "patience 5": {"patience": 5, "confidence": 5.0},
-    "mean logits": {"ensemble_mode": "logits"},
-    "half of the sources": {"ensemble_mode": "subset"},
-}
-"""Rows: what is changed of the preset `transfer`, or the preset itself."""
 CHANGES = "jpeg75,jpeg90,resize,flip,crop,rotate"
 
 
@@ -121,19 +79,6 @@ def arguments() -> argparse.ArgumentParser:
     return parser
 
 
-def settings_of(row: str, seed: int) -> Settings:
-    """A row's settings."""
-    options = dict(ROWS[row])
-    return preset(options.pop("preset", "transfer"), **options, seed=seed)
-
-
-def recorded(row: str) -> dict[str, Any]:
-    """A row's settings but for the seed, as they are written to a file."""
-    settings = asdict(settings_of(row, 0))
-    del settings["seed"]
-    return {name: "inf" if value == math.inf else value for name, value in settings.items()}
-
-
 def half_of_the_middle(height: int, width: int) -> Region:
     """The left half of the middle 70 % of an image: half of what it shows, most often."""
     core = np.zeros((height, width), bool)
@@ -157,11 +102,16 @@ def adapt(
     targets: Sequence[Classifier],
     settings: Settings,
     folder: Path,
-) -> dict[str, Any]:
-    """One row for one set of sources: per classifier and photo, whether its decision is kept.
+) -> MeasuredRun:
+    """Adapt all photos to one set of sources, and see which decisions the saved files keep.
 
-    Decisions are those on the saved files. `under` holds the sources' on what is left of these
-    after each of `CHANGES`.
+    Args:
+        args: anonymizer: `method`, `strength` and `half`.
+        paths: photos.
+        sources: classifiers to adapt to.
+        targets: classifiers that are held out.
+        settings: settings of the loop.
+        folder: where the files are saved.
     """
     read = partial(load, method=args.method, strength=args.strength, half=args.half)
     places = [folder / f"{i}.png" for i in range(len(paths))]
@@ -183,16 +133,21 @@ def adapt(
         "seed": settings.seed,
         "gradients": float(np.mean([record["steps"] for record in records]) * settings.gradients),
         "psnr": float(np.mean([r["psnr"] for r in records if r["psnr"] is not None])),
-        **{
-            stage: {
-                name: bits(_decisions(records, name, stage) == reference[name]) for name in names
-            }
-            for stage in ("anonymized", "adapted")
-        },
+        "anonymized": _kept(records, reference, "anonymized"),
+        "adapted": _kept(records, reference, "adapted"),
         "under": {
             name: [bits(kept) for kept in run.sources.decide(list(map(change, saved))) == wanted]
             for name, change in changes(CHANGES).items()
         },
+    }
+
+
+def _kept(
+    records: Sequence[dict[str, Any]], reference: dict[str, np.ndarray], stage: str
+) -> dict[str, str]:
+    """Classifier -> `bits` of the photos on which its decision is the reference decision."""
+    return {
+        name: bits(_decisions(records, name, stage) == wanted) for name, wanted in reference.items()
     }
 
 
@@ -201,7 +156,7 @@ def _decisions(records: Sequence[dict[str, Any]], name: str, stage: str) -> np.n
 
 
 def photos_of(args: argparse.Namespace) -> list[Path]:
-    """The packaged photos, and the images among the files given.
+    """The packaged photos, unless `--only` leaves them out, and the images under `--photos`.
 
     Raises:
         UsageError: if there are none.
@@ -214,8 +169,10 @@ def photos_of(args: argparse.Namespace) -> list[Path]:
     return paths
 
 
-def blank(args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]) -> Any:
-    """What is measured, without a row."""
+def blank(
+    args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]
+) -> Ablation:
+    """The result before any row is measured."""
     return {
         "photos": [path.name for path in paths],
         "method": args.method + (" of half of the middle" if args.half else ""),
@@ -228,11 +185,11 @@ def blank(args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Clas
 
 def measure(
     args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]
-) -> dict[str, Any]:
-    """The rows asked for, by name, each for all sets of sources and seeds."""
-    rows = {}
+) -> dict[str, MeasuredRow]:
+    """Name -> row, of the rows asked for, each measured for all sets of sources and seeds."""
+    rows: dict[str, MeasuredRow] = {}
     for row in rows_of(args.rows):
-        begin, runs = time.perf_counter(), []
+        begin, runs = time.perf_counter(), list[MeasuredRun]()
         for seed in seeds_of(args.seeds):
             for chosen in combinations(loaded, args.number):
                 targets = [c for c in loaded if c not in chosen]
@@ -245,48 +202,47 @@ def measure(
     return rows
 
 
-def rows_of(text: str) -> list[str]:
-    """The rows named, all of them for `all`."""
-    several = ("mean logits", "half of the sources")
-    single = [name for name in ROWS if name not in several]
-    names = single if text == "all" else [name.strip() for name in text.split(";")]
-    if set(names) - set(ROWS):
-        raise UsageError(f"--rows: {sorted(set(names) - set(ROWS))}; choose from {list(ROWS)}")
-    return names
-
-
 def seeds_of(text: str) -> list[int]:
-    """The seeds named."""
+    """The seeds in a text such as `0,1`.
+
+    Raises:
+        UsageError: when one is no whole number.
+    """
     try:
         return [int(part) for part in split_names(text)]
     except ValueError:
         raise UsageError(f"--seeds {text}: give whole numbers, as in 0,1,2") from None
 
 
-def key(result: dict[str, Any]) -> str:
-    """What a result is called in a file of several."""
+def key(result: Ablation) -> str:
+    """Name of a result in a file of several."""
     names = "+".join(name.split(".")[0] for name in result["classifiers"])
     strength = "" if result["strength"] is None else f" {result['strength']:g}"
     return f"{names}; {result['method']}{strength}; {result['number']} source(s)"
 
 
-def merged(earlier: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The result, with what a file holds of other rows that were measured with today's settings."""
-    before = earlier.get(key(result), {"rows": {}})
+def merged(earlier: dict[str, Ablation], result: Ablation) -> dict[str, Ablation]:
+    """Earlier results with a new one, which keeps their rows where the settings are the same."""
+    before = earlier[key(result)]["rows"] if key(result) in earlier else {}
     still = {
         name: row
-        for name, row in before["rows"].items()
+        for name, row in before.items()
         if name in ROWS and row["settings"] == recorded(name)
     }
-    return earlier | {key(result): result | {"rows": still | result["rows"]}}
+    rows = still | result["rows"]
+    return earlier | {key(result): {**result, "rows": rows}}
 
 
-def earlier_of(args: argparse.Namespace) -> dict[str, Any]:
-    """What the file of results holds already."""
+def earlier_of(args: argparse.Namespace) -> dict[str, Ablation]:
+    """The results that the file of `--json` holds already.
+
+    Raises:
+        UsageError: when it holds something else.
+    """
     if not (args.json and args.json.exists()):
         return {}
     try:
-        found: dict[str, Any] = json.loads(args.json.read_text())
+        found: dict[str, Ablation] = json.loads(args.json.read_text())
         return found
     except ValueError as error:
         raise UsageError(f"--json {args.json} holds no results: {error}") from None

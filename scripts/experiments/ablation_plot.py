@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from ablation_report import gradients_of, interval, names_of, outcomes, title_of
+from ablation_results import Ablation, gradients_of, interval, names_of, outcomes, title_of
 
 from jaxanon.errors import UsageError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def check_matplotlib() -> None:
-    """Before the work.
+    """Refuse to go on without matplotlib.
 
     Raises:
         UsageError: if it is not installed.
@@ -24,7 +24,7 @@ def check_matplotlib() -> None:
         raise UsageError("--plot needs matplotlib: pip install -e '.[plot]'")
 
 
-def plot(result: dict[str, Any]) -> Figure:
+def plot(result: Ablation) -> Figure:
     """Concordance of the targets over gradients per image, and beside it row by row, best on top.
 
     A row has the same colour on both sides; bars are 95 % intervals.
@@ -33,16 +33,16 @@ def plot(result: dict[str, Any]) -> Figure:
     from matplotlib.figure import Figure
 
     kept = {
-        name: [100 * value for value in interval(outcomes(row, "adapted", targets=True).mean(0))]
+        name: interval(outcomes(row, "adapted", targets=True))
         for name, row in result["rows"].items()
     }
-    names = sorted(kept, key=lambda name: kept[name])
+    names = sorted(kept, key=lambda name: (kept[name].mean, kept[name].low, kept[name].high))
     colours = colormaps["turbo"](np.linspace(0, 1, len(names)))
     figure = Figure(figsize=(10, 2 + 0.2 * len(names)), layout="tight")
     over, rows = figure.subplots(1, 2)
     for rank, (name, colour) in enumerate(zip(names, colours, strict=True)):
-        mean, low, high = kept[name]
-        bar = [[mean - low], [high - mean]]
+        mean = kept[name].mean
+        bar = [[mean - kept[name].low], [kept[name].high - mean]]
         look = {"fmt": "o", "color": colour, "markersize": 4}
         over.errorbar(gradients_of(result["rows"][name]), mean, bar, **look, alpha=0.7)
         rows.errorbar(mean, rank, xerr=bar, **look)

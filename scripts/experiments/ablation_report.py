@@ -1,75 +1,58 @@
 """Figures and tables of what `ablate_transfer.py` has measured.
 
-python scripts/experiments/ablation_report.py docs/benchmarks/transfer.json    # all tables, as
-Markdown
+All tables, as Markdown:
+
+    python scripts/experiments/ablation_report.py docs/benchmarks/transfer.json
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from ablation_results import (
+    BASE,
+    Ablation,
+    MeasuredRow,
+    after,
+    decided,
+    gradients_of,
+    interval,
+    names_of,
+    outcomes,
+    percent,
+    short,
+    title_of,
+)
 
 from jaxanon.display.tables import table
+from jaxanon.metrics import Interval
 
-DRAWS = 2000
-"""Of the bootstrap."""
-BASE = "transfer"
-"""The row that the others are compared with."""
-
-
-def bits(kept: np.ndarray) -> str:
-    """One character per photo, 1 where the decision is kept."""
-    return "".join(map(str, kept.astype(int)))
+MOST_GRADIENTS = 100
+"""Gradients per image up to which a row may be chosen as the best."""
 
 
-def unpacked(text: str) -> np.ndarray:
-    """`bits` undone."""
-    return np.array([character == "1" for character in text])
+Table = tuple[list[str], list[list[str]]]
+"""Titles of the columns, and the cells of each row."""
 
 
-def decided(row: dict[str, Any], stage: str) -> Iterator[tuple[list[str], str, np.ndarray]]:
-    """For each seed and set of sources: these, a classifier, and which photos it kept."""
-    for run in row["runs"]:
-        for name, kept in run[stage].items():
-            yield run["sources"], name, unpacked(kept)
+def text_of(kept: np.ndarray) -> str:
+    """The `interval` of `(pairs, photos)` as tables show it."""
+    found = interval(kept)
+    return f"{found.mean:.1f} ({found.low:.0f}-{found.high:.0f})"
 
 
-def outcomes(row: dict[str, Any], stage: str, *, targets: bool) -> np.ndarray:
-    """`(pairs, photos)` bool: for each seed, set of sources, and target (or source) of it."""
-    return np.array([k for sources, n, k in decided(row, stage) if (n in sources) != targets])
-
-
-def after(row: dict[str, Any], change: str) -> np.ndarray:
-    """`(sources of all runs, photos)` bool: kept after a change of the saved file."""
-    return np.array([unpacked(kept) for run in row["runs"] for kept in run["under"][change]])
-
-
-def interval(photos: np.ndarray) -> tuple[float, float, float]:
-    """Mean of a value per photo, and the bounds of its 95 % bootstrap interval."""
-    draws = np.random.default_rng(0).choice(photos, (DRAWS, len(photos))).mean(1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(photos.mean()), float(low), float(high)
-
-
-def text_of(outcome: np.ndarray) -> str:
-    """Percent, with the interval over photos: the pairs of one photo go together."""
-    mean, low, high = (100 * value for value in interval(outcome.mean(0)))
-    return f"{mean:.1f} ({low:.0f}-{high:.0f})"
-
-
-def difference(row: dict[str, Any], base: dict[str, Any]) -> str:
+def difference(row: MeasuredRow, base: MeasuredRow) -> str:
     """Points that the targets of `row` keep more than those of `base`, photo by photo."""
     kept, before = (outcomes(one, "adapted", targets=True).mean(0) for one in (row, base))
-    mean, low, high = (100 * value for value in interval(kept - before))
-    return f"{mean:+.1f} ({low:+.0f} to {high:+.0f})"
+    found = percent(Interval.from_values(kept - before))
+    return f"{found.mean:+.1f} ({found.low:+.0f} to {found.high:+.0f})"
 
 
-def line_of(name: str, row: dict[str, Any]) -> str:
+def line_of(name: str, row: MeasuredRow) -> str:
     """One row as the terminal shows it while the others are still to come."""
     return (
         f"{name:22s} targets {text_of(outcomes(row, 'adapted', targets=True)):16s} sources "
@@ -77,19 +60,7 @@ def line_of(name: str, row: dict[str, Any]) -> str:
     )
 
 
-def gradients_of(row: dict[str, Any]) -> float:
-    """Mean over images: gradients of one source."""
-    return float(np.mean([run["gradients"] for run in row["runs"]]))
-
-
-def title_of(result: dict[str, Any]) -> str:
-    """What was measured, in one line."""
-    strength = "" if result["strength"] is None else f" {result['strength']:g}"
-    sources = "one source" if result["number"] == 1 else f"{result['number']} sources"
-    return f"{result['method']}{strength}, {sources}, {len(result['photos'])} photos"
-
-
-def figures(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+def figures(result: Ablation) -> Table:
     """Head and body of the table of a result."""
     body = [
         [
@@ -112,7 +83,7 @@ def figures(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return head, body
 
 
-def summary(results: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+def summary(results: Mapping[str, Ablation]) -> Table:
     """Head and body of the table of the presets alone, one line per result."""
     body = []
     for result in (found for found in results.values() if BASE in found["rows"]):
@@ -137,89 +108,82 @@ def summary(results: dict[str, dict[str, Any]]) -> tuple[list[str], list[list[st
     return [*head, "its sources", "after JPEG 75", "sources of `fast`"], body
 
 
-def pairs(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+def pairs(result: Ablation) -> Table:
     """Head and body of the table of all pairs: percent kept, over photos and seeds."""
     row = result["rows"][BASE]
     found: dict[str, dict[str, list[float]]] = {}
     for sources, name, kept in decided(row, "adapted"):
-        cells = found.setdefault(" + ".join(map(_short, sources)), {})
+        cells = found.setdefault(" + ".join(map(short, sources)), {})
         cells.setdefault(name, []).append(100 * float(kept.mean()))
     names = list(result["classifiers"])
     body = [
         [label, *(f"{np.mean(cells[name]):.0f}" for name in names)]
         for label, cells in found.items()
     ]
-    return ["adapted to", *map(_short, names)], body
+    return ["adapted to", *map(short, names)], body
 
 
-def _short(name: str) -> str:
-    return name.split(".")[0]
-
-
-def names_of(result: dict[str, Any]) -> str:
-    """The classifiers, without their tags."""
-    return ", ".join(map(_short, result["classifiers"]))
-
-
-def show(result: dict[str, Any]) -> str:
+def show(result: Ablation) -> str:
     """A result as the terminal shows it."""
     return "\n".join([title_of(result), *cross_validated(result), table(*figures(result))])
 
 
-def cross_validated(result: dict[str, Any]) -> list[str]:
+def cross_validated(result: Ablation) -> list[str]:
     """What the best row reaches on each target when it is chosen on the other targets."""
-    rows = {n: r for n, r in result["rows"].items() if gradients_of(r) <= 100}
+    rows = {n: r for n, r in result["rows"].items() if gradients_of(r) <= MOST_GRADIENTS}
     if len(rows) < 2:
         return []
     found = []
     for target in result["classifiers"]:
-
-        def score(row: dict[str, Any], own: bool, target: str = target) -> np.ndarray:
-            others = ((n, k) for sources, n, k in decided(row, "adapted") if n not in sources)
-            return np.array([kept for name, kept in others if (name == target) == own])
-
-        best = max(rows, key=lambda name: float(score(rows[name], False).mean()))
-        found.append((best, score(rows[best], True)))
+        others = {name: _kept_by(row, target, others=True).mean() for name, row in rows.items()}
+        best = max(others, key=others.__getitem__)
+        found.append((best, _kept_by(rows[best], target, others=False)))
     names = ", ".join(best for best, _ in found)
     reached = text_of(np.concatenate([kept for _, kept in found]))
     return [f"chosen for each target on the others alone: {reached} ({names})"]
 
 
-def compared(result: dict[str, Any], record: dict[str, Any] | None) -> tuple[str, bool]:
+def _kept_by(row: MeasuredRow, target: str, *, others: bool) -> np.ndarray:
+    """Decisions kept `(pairs, photos)` by a classifier as a target, or by the other targets."""
+    return np.array(
+        [
+            kept
+            for sources, name, kept in decided(row, "adapted")
+            if name not in sources and (name != target) == others
+        ]
+    )
+
+
+def compared(result: Ablation, record: Ablation | None) -> tuple[str, bool]:
     """Whether the preset keeps of these photos what is on record of them, within its interval."""
-    known = {} if record is None or BASE not in record["rows"] else record
-    names = [name for name in result["photos"] if name in known.get("photos", ())]
-    if not names or BASE not in result["rows"]:
+    on_record = record if record is not None and BASE in record["rows"] else None
+    names = [name for name in result["photos"] if on_record and name in on_record["photos"]]
+    if not names or on_record is None or BASE not in result["rows"]:
         return "nothing of this is on record", False
 
-    def kept(of: dict[str, Any]) -> np.ndarray:
-        at = [of["photos"].index(name) for name in names]
-        return outcomes(of["rows"][BASE], "adapted", targets=True)[:, at]
+    def kept(ablation: Ablation) -> np.ndarray:
+        photos = [ablation["photos"].index(name) for name in names]
+        return outcomes(ablation["rows"][BASE], "adapted", targets=True)[:, photos]
 
-    found = 100 * kept(result).mean()
-    mean, low, high = (100 * value for value in interval(kept(known).mean(0)))
-    agrees = bool(low <= found <= high)
+    found, known = 100 * kept(result).mean(), interval(kept(on_record))
+    agrees = bool(known.low <= found <= known.high)
     text = (
-        f"{found:.1f} % of these {len(names)} photos; on record {mean:.1f} ({low:.0f}-{high:.0f})"
+        f"{found:.1f} % of these {len(names)} photos; on record {known.mean:.1f} "
+        f"({known.low:.0f}-{known.high:.0f})"
     )
     return text + (": agrees" if agrees else ": DIFFERS"), agrees
 
 
-def markdown(head: list[str], body: list[list[str]]) -> list[str]:
-    """A table as lines of Markdown."""
-    rows = ["| " + " | ".join(cells) + " |" for cells in (head, *body)]
-    return [rows[0], "|---" * len(head) + "|", *rows[1:]]
-
-
-def report(results: dict[str, dict[str, Any]]) -> list[str]:
-    """All results as lines of Markdown: the presets, their pairs, and what was compared."""
-    lines = [*markdown(*summary(results)), ""]
+def report(results: Mapping[str, Ablation]) -> str:
+    """All results in Markdown: the presets, their pairs, and what was compared."""
+    parts = [table(*summary(results), markdown=True), ""]
     for result in results.values():
-        lines += [f"{names_of(result)}; {title_of(result)}:", "", *markdown(*pairs(result)), ""]
+        title = f"{names_of(result)}; {title_of(result)}:"
+        parts += [title, "", table(*pairs(result), markdown=True), ""]
         if set(result["rows"]) - {"fast", BASE}:
-            lines += [*cross_validated(result), "", *markdown(*figures(result)), ""]
-    return lines
+            parts += [*cross_validated(result), "", table(*figures(result), markdown=True), ""]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":
-    print("\n".join(report(json.loads(Path(sys.argv[1]).read_text()))))
+    print(report(json.loads(Path(sys.argv[1]).read_text())))

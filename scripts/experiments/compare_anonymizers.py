@@ -1,4 +1,4 @@
-"""Every anonymizer through the same mill: decisions kept in the saved files, and privacy.
+"""Anonymizers compared: decisions kept in the saved files, and privacy.
 
     python scripts/experiments/compare_anonymizers.py WORK [--gan DIR] [--json FILE] [--resume]
 
@@ -14,16 +14,19 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from anonymizers_page import AnonymizerResult, KeptDecisions, page
 from PIL import Image, ImageFilter
 
 from jaxanon import cli
 from jaxanon.cli.demo import SOURCES, TARGET
 from jaxanon.io.files import write_json
 from jaxanon.io.packaged import demo_photos
+from jaxanon.privacy.report import Findings
 
 SEEDS = {"photos": (0, 1), "faces": (0,)}
 FACES = 30
@@ -34,7 +37,13 @@ MEDIAN, BLUR = 31, 16
 
 
 def cases(gan: Path | None) -> dict[str, tuple[str, list[str]]]:
-    """Name -> which pictures, and the options of the anonymizer (none: pairs)."""
+    """Name of a case -> folder of its pictures, and the options of its anonymizer.
+
+    No options stand for another tool's files.
+
+    Args:
+        gan: folder of a trained GAN; None leaves it out.
+    """
     found = {
         "blur 6": ("photos", ["--method", "blur"]),
         "pixelate 8": ("photos", ["--method", "pixelate"]),
@@ -50,7 +59,7 @@ def cases(gan: Path | None) -> dict[str, tuple[str, list[str]]]:
 
 
 def write_pictures(work: Path) -> None:
-    """The inputs: photos as they are, faces enlarged, and another tool's anonymization."""
+    """Write the inputs: photos as they are, faces enlarged, and another tool's anonymization."""
     from skimage.data import lfw_subset
 
     if (work / "faces").is_dir():
@@ -73,163 +82,84 @@ def write_pictures(work: Path) -> None:
 
 
 def call(*arguments: object) -> None:
-    """One command of jaxanon; anything but success ends the script."""
+    """Run one command of jaxanon; anything but success ends the script."""
     words = [str(word) for word in arguments]
     print("jaxanon", *words, file=sys.stderr, flush=True)
     if status := cli.main([*words, "--quiet"]):
         raise SystemExit(f"jaxanon {' '.join(words)}: exit status {status}")
 
 
-def measure(
-    work: Path, name: str, pictures: str, options: Sequence[str], *, resume: bool
-) -> dict[str, Any]:
-    """Adapt with both presets, and examine both."""
-    folder = work / "".join(c if c.isalnum() else "-" for c in name)
-    originals = work / pictures
-    again = ["--resume"] if resume else ["--overwrite"]
-    sources = ["--sources", ",".join(SOURCES), "--targets", TARGET]
+@dataclass(frozen=True)
+class Case:
+    """An anonymizer under comparison.
 
-    def adapt(to: Path, preset: str, seed: int) -> dict[str, Any]:
-        if not (resume and (to / "report.json").is_file()):
-            what = ["--preset", preset, "--seed", seed, *sources, *again]
-            if options:
-                if "isr" in options and seed:  # copies must show the same view
-                    what += ["--motions", places[0] / "isr.json"]
-                hidden = ["--save-anonymized", folder / f"anonymized-{preset}-{seed}"]
-                call("anonymize", originals, "-o", to, *options, *hidden, *what)
+    Attributes:
+        originals: folder of the originals.
+        median: folder of their anonymization by another tool.
+        folder: folder for all that is made.
+        options: options of our anonymizer; none for the other tool's files.
+        resume: whether to keep what is there already.
+    """
+
+    originals: Path
+    median: Path
+    folder: Path
+    options: Sequence[str]
+    resume: bool
+
+    def adapted(self, preset: str, seed: int) -> Path:
+        """Folder of the images adapted under a preset and a seed."""
+        return self.folder / f"{preset}-{seed}"
+
+    def adapt(self, preset: str, seed: int) -> dict[str, Any]:
+        """Adapt all images; the report of the run."""
+        to = self.adapted(preset, seed)
+        if not (self.resume and (to / "report.json").is_file()):
+            loop = ["--preset", preset, "--seed", seed, "--sources", ",".join(SOURCES)]
+            loop += ["--targets", TARGET, "--resume" if self.resume else "--overwrite"]
+            if self.options:
+                if "isr" in self.options and seed:  # copies must show the same view
+                    loop += ["--motions", self.adapted("transfer", 0) / "isr.json"]
+                hidden = ["--save-anonymized", self.folder / f"anonymized-{preset}-{seed}"]
+                call("anonymize", self.originals, "-o", to, *self.options, *hidden, *loop)
             else:
-                call("adapt", originals, work / "median", "-o", to, *what)
+                call("adapt", self.originals, self.median, "-o", to, *loop)
         report: dict[str, Any] = json.loads((to / "report.json").read_text())
         return report
 
-    def examine(preset: str, copies: Sequence[Path]) -> dict[str, Any]:
-        to = folder / f"privacy-{preset}.json"
-        if not (resume and to.is_file()):
-            before = folder / f"anonymized-{preset}-0" if options else work / "median"
+    def examine(self, preset: str, seeds: Sequence[int]) -> Findings:
+        """The privacy report of the images of the first seed; the others are averaged with it."""
+        to = self.folder / f"privacy-{preset}.json"
+        if not (self.resume and to.is_file()):
+            before = self.folder / f"anonymized-{preset}-0" if self.options else self.median
+            first, *copies = (self.adapted(preset, seed) for seed in seeds)
             more = [word for copy in copies for word in ("--copies", copy)]
             call(
-                "privacy", originals, folder / f"{preset}-0", "--anonymized", before, *more,
+                "privacy", self.originals, first, "--anonymized", before, *more,
                 "--json", to, "--overwrite",
             )  # fmt: skip
-        result: dict[str, Any] = json.loads(to.read_text())
+        result: Findings = json.loads(to.read_text())
         return result
 
-    reports = {"fast": adapt(folder / "fast-0", "fast", 0)}
-    places = [folder / f"transfer-{seed}" for seed in SEEDS[pictures]]
-    for seed, place in zip(SEEDS[pictures], places, strict=True):
-        report = adapt(place, "transfer", seed)
-        reports.setdefault("transfer", report)
-    kept = {
-        preset: {
-            "images": report["summary"]["images"],
-            "kept": sum(image["status"] == "kept" for image in report["images"]),
-            "concordance": report["summary"]["concordance"],
-        }
-        for preset, report in reports.items()
-    }
+
+def measure(case: Case, pictures: str) -> AnonymizerResult:
+    """Adapt with both presets, and examine both."""
+    seeds = SEEDS[pictures]
+    fast = case.adapt("fast", 0)
+    transfer, *_ = [case.adapt("transfer", seed) for seed in seeds]
     return {
         "pictures": pictures,
-        "kept": kept,
-        "privacy": {"fast": examine("fast", []), "transfer": examine("transfer", places[1:])},
+        "kept": {"fast": kept_in(fast), "transfer": kept_in(transfer)},
+        "privacy": {"fast": case.examine("fast", [0]), "transfer": case.examine("transfer", seeds)},
     }
 
 
-def share(value: float | None) -> str:
-    """In percent."""
-    return "-" if value is None else f"{100 * value:.1f}"
-
-
-def kept_table(results: dict[str, Any]) -> list[str]:
-    """Decisions kept in the saved files."""
-    lines = [
-        "| anonymizer | images | sources, before | sources kept, `fast` | target, `fast` "
-        "| sources kept, `transfer` | target, `transfer` |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, result in results.items():
-        cells = [name, str(result["kept"]["fast"]["images"])]
-        for preset in ("fast", "transfer"):
-            concordance = result["kept"][preset]["concordance"]
-            *sources, target = concordance.values()
-            if preset == "fast":
-                cells.append(" / ".join(share(s["anonymized"]) for s in sources))
-            cells.append(" / ".join(share(s["adapted"]) for s in sources))
-            cells.append(f"{share(target['anonymized'])} to {share(target['adapted'])}")
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def privacy_table(results: dict[str, Any], preset: str) -> list[str]:
-    """Rank-1 re-identification before and after: by features, under the best of the attacks."""
-    lines = [
-        "| anonymizer | features | of | anonymized | with the decisions | adapted | worse after |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, result in results.items():
-        rows = result["privacy"][preset]["reidentification"]
-        kinds = dict.fromkeys((row["features"], "known" in row["attack"]) for row in rows)
-        for features, known in kinds:
-            found = [
-                row
-                for row in rows
-                if row["features"] == features and ("known" in row["attack"]) == known
-            ]
-            best = [
-                max(
-                    (row["rank1"][stage]["mean"] for row in found if stage in row["rank1"]),
-                    default=None,
-                )
-                for stage in ("anonymized", "told", "adapted")
-            ]
-            worse = [verdict(row) for row in found]
-            label = f"{features} ({found[0]['attack']})" if known else features
-            cells = [name, label, str(found[0]["gallery"]), *map(share, best)]
-            lines.append(f"| {' | '.join(cells)} | {', '.join(filter(None, worse)) or '-'} |")
-    return lines
-
-
-def verdict(row: dict[str, Any]) -> str | None:
-    """The attack's name where it finds more after adaptation; in bold, more than decisions tell."""
-    ranks = [row["rank1"], row["rank5"]]
-    if not any(rank["difference"]["worse"] for rank in ranks):
-        return None
-    inside = not any(rank.get("beyond_decisions", {"worse": True})["worse"] for rank in ranks)
-    attack = "as published" if row["attack"] == "none" else row["attack"]
-    gaps = [
-        f"+{100 * rank['difference']['mean']:.0f}{note}"
-        for rank, note in zip(ranks, ("", " at rank 5"), strict=True)
-        if rank["difference"]["worse"]
-    ]
-    text = f"{attack} ({gaps[0]})"
-    return text if inside else f"**{text}**"
-
-
-def faces_table(results: dict[str, Any]) -> list[str]:
-    """Faces that the detector still finds, and how alike the images are to the originals."""
-    lines = [
-        "| anonymizer | preset | faces found again, before | after | SSIM, before | after "
-        "| PSNR, before | after |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for name, result in results.items():
-        for preset, found in result["privacy"].items():
-            faces, alike = found["faces"], found["similarity"]
-            stages = ("anonymized", "adapted")
-            cells = [name, f"`{preset}`"]
-            cells += [share(faces[s]["mean"]) if faces else "-" for s in stages]
-            cells += [f"{alike[s]['ssim']['mean']:.3f}" for s in stages]
-            cells += [f"{alike[s]['psnr']['mean']:.1f}" for s in stages]
-            lines.append(f"| {' | '.join(cells)} |")
-    return lines
-
-
-def page(results: dict[str, Any]) -> dict[str, list[str]]:
-    """All tables by name, as docs/privacy.md has them."""
+def kept_in(report: dict[str, Any]) -> KeptDecisions:
+    """The decisions kept, from the report of a run."""
     return {
-        "kept": kept_table(results),
-        "fast": privacy_table(results, "fast"),
-        "transfer": privacy_table(results, "transfer"),
-        "faces": faces_table(results),
+        "images": report["summary"]["images"],
+        "kept": sum(image["status"] == "kept" for image in report["images"]),
+        "concordance": report["summary"]["concordance"],
     }
 
 
@@ -244,12 +174,13 @@ def main() -> None:
     write_pictures(args.work)
     results = {}
     for name, (pictures, options) in cases(args.gan).items():
-        results[name] = measure(args.work, name, pictures, options, resume=args.resume)
+        folder = args.work / "".join(c if c.isalnum() else "-" for c in name)
+        originals, median = args.work / pictures, args.work / "median"
+        results[name] = measure(Case(originals, median, folder, options, args.resume), pictures)
         if args.json:
             write_json(args.json, {"results": results})
-    for name, lines in page(results).items():
-        print(f"\n{name}:\n")
-        print("\n".join(lines))
+    for name, text in page(results).items():
+        print(f"\n{name}:\n\n{text}")
 
 
 if __name__ == "__main__":

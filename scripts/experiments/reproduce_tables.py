@@ -240,8 +240,8 @@ def reproduce(args: argparse.Namespace) -> int:
     results: dict[str, Any] = {"notes": NOTES, "settings": {}}
     failed = 0
     for study in tables:
-        everyone = [loaded[row.architecture] for row in study.rows]
-        sources, targets = everyone[: study.sources], everyone[study.sources :]
+        classifiers = [loaded[row.architecture] for row in study.rows]
+        sources, targets = classifiers[: study.sources], classifiers[study.sources :]
         report = adapt(args, settings, args.output / study.key, sources, targets)
         results["settings"] = report["settings"]
         results[study.key] = lines(study, report, loaded)

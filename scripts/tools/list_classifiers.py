@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.families import FAMILIES
+from jaxanon.display.tables import table
 from jaxanon.io.files import write
 
 HEAD = """# Classifiers
@@ -25,13 +26,14 @@ it is cached, is `jaxanon models`.
 How near each is to timm's model is in [parity.md](parity.md), how to add one in
 [adding-a-classifier.md](adding-a-classifier.md).
 
-| family | architecture | tag | input | crop | filter | parameters | licence | source |
-|---|---|---|---|---|---|---|---|---|
 """
+COLUMNS = (
+    "family", "architecture", "tag", "input", "crop", "filter", "parameters", "licence", "source",
+)  # fmt: skip
 
 
 def page() -> str:
-    """The page's text."""
+    """The page in Markdown."""
     rows = []
     for family, declared in FAMILIES.items():
         for architecture in declared.variants:
@@ -50,12 +52,12 @@ def page() -> str:
                 (f"[hub]({config.origin})" if tag else "-")
                 + (f", [PyPI](https://pypi.org/project/{package})" if package else ""),
             )
-            rows.append("| " + " | ".join(cells) + " |\n")
-    return HEAD + "".join(rows)
+            rows.append(cells)
+    return f"{HEAD}{table(COLUMNS, rows, markdown=True)}\n"
 
 
 def main(words: list[str]) -> int:
-    """Write the page."""
+    """Write the page to the file that is named; 2 is wrong usage."""
     if len(words) != 1:
         print(__doc__)
         return 2

@@ -23,7 +23,7 @@ class Reader(Protocol):
     """A state dict whose arrays are checked as they are read."""
 
     def array(self, key: str) -> np.ndarray:
-        """The array of a key, in the shape that `Leaf.keys` states: float32, or float64 as stored."""
+        """The array of a key, shaped as `Leaf.keys` states: float32, or float64 as stored."""
         ...
 
     def eps(self, eps: float) -> float:

@@ -1,0 +1,79 @@
+"""The methods that `ablate_transfer.py` compares."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.errors import UsageError
+
+BASE_TRANSFORMS = "zoom:0.25,flip"
+ROWS: dict[str, dict[str, Any]] = {
+    "fast": {"preset": "fast"},
+    "transfer": {"preset": "transfer"},
+    "transfer, 10 steps": {"steps": 10, "step_size": 4.0},
+    "transfer, 25 steps": {"steps": 25},
+    "transfer, 50 steps": {"steps": 50},
+    "MI alone": {"transforms": "", "confidence": float("inf"), "smoothing": 0.0},
+    "DI": {"transforms": "di:0.5"},
+    "RDI alone": {"transforms": "resize:0.2", "smoothing": 0.0},
+    "resize": {"transforms": "resize:0.2"},
+    "resize, flip": {"transforms": "resize:0.2,flip"},
+    "zoom": {"transforms": "zoom:0.25"},
+    "zoom 0.5, flip": {"transforms": "zoom:0.5,flip"},
+    "rotate": {"transforms": f"{BASE_TRANSFORMS},rotate:15"},
+    "shift": {"transforms": f"{BASE_TRANSFORMS},shift:0.1"},
+    "BSR": {"transforms": f"{BASE_TRANSFORMS},blocks:2"},
+    "SI": {"transforms": f"{BASE_TRANSFORMS},scale:5"},
+    "Admix": {"transforms": f"{BASE_TRANSFORMS},mix:0.2,scale:5"},
+    "local (Everywhere)": {"transforms": f"{BASE_TRANSFORMS},local:4"},
+    "colour": {"transforms": f"{BASE_TRANSFORMS},colour:0.2"},
+    "noise": {"transforms": f"{BASE_TRANSFORMS},noise:0.05"},
+    "jpeg": {"transforms": f"{BASE_TRANSFORMS},jpeg:75"},
+    "CFM": {"mixup": 0.1},
+    "Nesterov": {"nesterov": True},
+    "no TI": {"smoothing": 0.0},
+    "TI 3": {"smoothing": 3.0},
+    "VT, 25 steps": {"num_neighbors": 3, "steps": 25},
+    "4 copies, 25 steps": {"num_copies": 4, "steps": 25},
+    "logit": {"loss": "logit"},
+    "margin": {"loss": "margin"},
+    "soft": {"loss": "soft"},
+    "proportional": {"rule": "proportional", "step_size": 3.0},
+    "momentum 0.9": {"momentum": 0.9},
+    "closing 0.05": {"final_fraction": 0.05},
+    "no closing": {"final_fraction": 0.0},
+    "patience 5": {"patience": 5, "confidence": 5.0},
+    "mean logits": {"ensemble_mode": "logits"},
+    "half of the sources": {"ensemble_mode": "subset"},
+}
+"""Name of a row -> what it changes of the preset `transfer`, or the preset itself."""
+
+
+def settings_of(row: str, seed: int) -> Settings:
+    """Settings of the loop under a row and a seed."""
+    options = dict(ROWS[row])
+    return preset(options.pop("preset", "transfer"), **options, seed=seed)
+
+
+def recorded(row: str) -> dict[str, object]:
+    """Settings of the loop under a row, but for the seed, as they are written to a file."""
+    settings = asdict(settings_of(row, 0))
+    del settings["seed"]
+    return {name: "inf" if value == math.inf else value for name, value in settings.items()}
+
+
+def rows_of(text: str) -> list[str]:
+    """Names of the rows in a text such as `fast;transfer`; for `all`, of all for one source.
+
+    Raises:
+        UsageError: for a name that is none.
+    """
+    several = ("mean logits", "half of the sources")
+    single = [name for name in ROWS if name not in several]
+    names = single if text == "all" else [name.strip() for name in text.split(";")]
+    if set(names) - set(ROWS):
+        raise UsageError(f"--rows: {sorted(set(names) - set(ROWS))}; choose from {list(ROWS)}")
+    return names
