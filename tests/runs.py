@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from jaxanon.io.inputs import InputFile
+from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.run import Run, RunOptions

@@ -12,7 +12,7 @@ from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files, images
 from jaxanon.io.files import output_names
 from jaxanon.io.images import decode, encode, read_image
-from jaxanon.io.inputs import Folders
+from jaxanon.io.kinds.folders import Folders
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from jaxanon.cli.sheets import write_preview, write_sheet
 from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
 from jaxanon.io.files import fingerprint, write_json
-from jaxanon.io.inputs import InputFile, InputImage
+from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.preparation import prepare, state_files
@@ -44,7 +44,7 @@ class Task:
         partner_of: the anonymized image of an original, where another tool made it.
     """
 
-    inputs: Sequence[InputFile]
+    inputs: Sequence[InputImage]
     given: Sequence[Path]
     load: Load
     region_of: RegionFinder

@@ -12,7 +12,8 @@ from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.images import decode
-from jaxanon.io.inputs import Folders, InputImage
+from jaxanon.io.inputs import InputImage
+from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners, check_orientation, decode_together
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import compilation
@@ -23,7 +24,7 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     compilation.enable_compilation_cache()
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
-    inputs = list(Folders(args.src))
+    inputs = list(open_inputs(args.src))
     region_of = RegionOptions.from_args(args).finder(inputs)
 
     def load_image(image: InputImage, view: int) -> LoadedImage:
@@ -47,10 +48,10 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
     a, b = args.originals.resolve(), args.anonymized.resolve()
     if a == b or a in b.parents or b in a.parents:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
-    originals = list(Folders([args.originals]))
+    originals = list(open_inputs([args.originals]))
     settings = settings_from(args, "keep")
     region_of = RegionOptions.from_args(args).finder(originals)
-    partners = Partners(Folders([args.anonymized]), originals)
+    partners = Partners(open_inputs([args.anonymized]), originals)
     unmatched = partners.unmatched(originals)
     if unmatched and not args.quiet:
         text = f"{len(unmatched)} files of {args.anonymized} are of no original, and left out"
@@ -71,7 +72,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
 
 def attack(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
-    inputs = list(Folders(args.src))
+    inputs = list(open_inputs(args.src))
     region_of = RegionOptions.from_args(args).finder(inputs)
 
     def load_image(image: InputImage, _view: int) -> LoadedImage:

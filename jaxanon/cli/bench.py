@@ -20,7 +20,7 @@ from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.files import write_json
-from jaxanon.io.inputs import Folders
+from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.run import RunOptions

@@ -18,7 +18,7 @@ from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.io.files import write_json
 from jaxanon.io.images import read_image
-from jaxanon.io.inputs import Folders
+from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.journal import JOURNAL, Journal

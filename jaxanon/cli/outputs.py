@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from jaxanon.cli.common import check_sheet, check_side_files, keep_apart
 from jaxanon.errors import UsageError
 from jaxanon.io.files import discard, output_names
-from jaxanon.io.inputs import InputFile, InputImage
+from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, EarlierRun, Journal
@@ -161,7 +161,7 @@ class OutputPlan:
 def plan_outputs(
     options: OutputOptions,
     journal: Journal,
-    inputs: Sequence[InputFile],
+    inputs: Sequence[InputImage],
     load: Load,
     views: int,
     partner_of: Callable[[InputImage], InputImage | None],

@@ -17,7 +17,8 @@ from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
 from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import write_json
-from jaxanon.io.inputs import Folders, InputImage
+from jaxanon.io.inputs import InputImage
+from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners, check_orientation
 from jaxanon.pipeline.report import REPORT
 from jaxanon.privacy.attacks import deviation_of
@@ -36,11 +37,11 @@ def privacy(args: Namespace, load: Loader = load_all) -> int:
     """Run `jaxanon privacy`; the exit status is 1 where an image could not be compared."""
     names = classifiers_named("--classifiers", args.classifiers)
     _need_skimage()
-    originals = list(Folders([args.originals]))
+    originals = list(open_inputs([args.originals]))
     stages = {"anonymized": args.anonymized, "adapted": args.adapted}
     folders = {stage: folder for stage, folder in stages.items() if folder}
     partners = [
-        Partners(Folders([folder]), originals) for folder in (*folders.values(), *args.copies)
+        Partners(open_inputs([folder]), originals) for folder in (*folders.values(), *args.copies)
     ]
     _check_options(args, [args.originals, *folders.values(), *args.copies])
     run = _report_of(args.adapted)

@@ -19,7 +19,7 @@ from jaxanon.evaluation.changes import Change, changes
 from jaxanon.evaluation.report import TransferReport
 from jaxanon.evaluation.transfer import Shown, Stage, decide_all
 from jaxanon.io.files import write_json
-from jaxanon.io.inputs import Folders
+from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners
 from jaxanon.runtime.devices import mesh
 
@@ -27,11 +27,11 @@ from jaxanon.runtime.devices import mesh
 def evaluate(args: Namespace, load: Loader = load_all) -> int:
     """Run `jaxanon transfer`; the exit status is 1 where an image could not be compared."""
     names = classifiers_named("--classifiers", args.classifiers)
-    originals = list(Folders([args.originals]))
+    originals = list(open_inputs([args.originals]))
     folders: dict[Stage, Path] = {"adapted": args.adapted}
     if args.anonymized:
         folders["anonymized"] = args.anonymized
-    partners = [Partners(Folders([folder]), originals) for folder in folders.values()]
+    partners = [Partners(open_inputs([folder]), originals) for folder in folders.values()]
     if args.json:
         inputs = [args.originals, *folders.values()]
         check_side_files([args.json], inputs, overwrite=args.overwrite)

@@ -1,18 +1,15 @@
-"""Where the images of a run come from: the protocol, and folders of files as its first kind.
+"""Where the images of a run come from: what every kind of input can do, and the table of kinds.
 
-A further kind of input (an archive, a table, a bucket) is one module with a class for the whole
-and one for an image of it; nothing outside this package asks for a path.
+A further kind (an archive, a table) is one module of `jaxanon.io.kinds`, with a class for an image
+and one for all of them under the decorator `register_inputs`. Nothing outside `jaxanon.io` asks
+where an image lies.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
-from typing import BinaryIO, Protocol
-
-from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.files import fingerprint
+from typing import BinaryIO, Protocol, TypeVar
 
 
 class InputImage(Protocol):
@@ -61,99 +58,22 @@ class Inputs(Protocol):
     def __iter__(self) -> Iterator[InputImage]: ...
 
 
-@dataclass(frozen=True)
-class InputFile:
-    """An image file: an `InputImage`.
+OpenInputs = Callable[[Path], Inputs]
+Kind = TypeVar("Kind", bound=OpenInputs)
 
-    Attributes:
-        path: where it lies.
-        relative: place of the file below the folder that was given, or its bare name.
-    """
-
-    path: Path
-    relative: PurePath
-
-    @property
-    def name(self) -> str:
-        """The path as it was given."""
-        return str(self.path)
-
-    def open(self) -> BinaryIO:
-        if self.path.is_dir():
-            next(self.path.iterdir(), None)  # says why the folder could not be listed
-            raise ImageError("a folder, not an image")
-        return self.path.open("rb")
-
-    def fingerprint(self) -> str:
-        return fingerprint(self.path)
+INPUT_KINDS: dict[str, OpenInputs] = {}
+"""Suffix of a file that holds many images, such as `.tar` -> what opens it."""
 
 
-class Folders:
-    """Files, and all files below folders: a kind of `Inputs`.
-
-    Sorted by their place; hidden files are left out, links are followed, and a file that is
-    reached twice counts once. A folder that cannot be listed stands among the images itself:
-    opening it says why.
+def register_inputs(*suffixes: str) -> Callable[[Kind], Kind]:
+    """Decorator that enters a kind of input into `INPUT_KINDS`.
 
     Args:
-        paths: files and folders.
-
-    Raises:
-        UsageError: when one does not exist, or no file is there.
+        suffixes: of the files that it opens, lower case, with their dots.
     """
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = tuple(paths)
-        found: dict[Path, InputFile] = {}
-        for given in self.paths:
-            kind = _kind(given)
-            if kind is None:
-                raise UsageError(f"{given}: no such file or folder")
-            below = _files_below(given, set()) if kind == "folder" else [given]
-            for path in below:
-                relative = Path(given.name) if path == given else path.relative_to(given)
-                found.setdefault(path.resolve(), InputFile(path, relative))
-        if not found:
-            raise UsageError(f"no files in {self.name}")
-        self._files = sorted(
-            found.values(), key=lambda file: (file.relative.as_posix(), str(file.path))
-        )
+    def register(kind: Kind) -> Kind:
+        INPUT_KINDS.update(dict.fromkeys(suffixes, kind))
+        return kind
 
-    @property
-    def name(self) -> str:
-        """The files and folders, as they were given."""
-        return ", ".join(map(str, self.paths))
-
-    @property
-    def length(self) -> int:
-        """Number of files."""
-        return len(self._files)
-
-    def __iter__(self) -> Iterator[InputFile]:
-        return iter(self._files)
-
-
-def _kind(path: Path) -> str | None:
-    try:
-        return "folder" if path.is_dir() else "file" if path.is_file() else None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-
-
-def _files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
-    if folder.resolve() in visited:
-        return  # a link that leads back
-    visited.add(folder.resolve())
-    try:
-        entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-        kinds = [
-            (entry, entry.is_dir(), entry.is_file() or entry.is_symlink()) for entry in entries
-        ]
-    except OSError:
-        yield folder
-        return
-    for entry, is_folder, is_file in kinds:
-        if is_folder:
-            yield from _files_below(entry, visited)
-        elif is_file:
-            yield entry
+    return register

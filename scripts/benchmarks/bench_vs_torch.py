@@ -50,7 +50,7 @@ from jaxanon.classifiers.weights.port import port
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.files import write_json
 from jaxanon.io.images import read_image
-from jaxanon.io.inputs import Folders
+from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.whole import bare_run, whole_items

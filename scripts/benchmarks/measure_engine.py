@@ -46,7 +46,7 @@ from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.random_weights import random_classifier
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.files import write_json
-from jaxanon.io.inputs import InputFile
+from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Baseline, ImageState, Item, LoadedImage

@@ -40,7 +40,7 @@ from jaxanon.errors import ImageError, JaxanonError, UsageError
 from jaxanon.evaluation.changes import changes
 from jaxanon.io.files import write_json
 from jaxanon.io.images import read_image
-from jaxanon.io.inputs import Folders, InputFile
+from jaxanon.io.kinds.folders import Folders, InputFile
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage

@@ -32,7 +32,7 @@ from jaxanon.cli.common import announce, keep_apart
 from jaxanon.display.tables import percent, table
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
 from jaxanon.io.files import output_names, write_json
-from jaxanon.io.inputs import Folders
+from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.journal import JOURNAL, Journal

@@ -12,7 +12,7 @@ from PIL import Image
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import decode
-from jaxanon.io.inputs import Folders
+from jaxanon.io.kinds.folders import Folders
 
 LEAST = 16
 """Faces below which there is nothing to learn from."""
