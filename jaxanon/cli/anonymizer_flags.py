@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jaxanon.anonymizers import ANONYMIZERS, Anonymizer, make
 from jaxanon.anonymizers.anonymizer import OptionHelp
+from jaxanon.cli.suggestions import Suggestions
 from jaxanon.errors import UsageError
 
 
@@ -20,6 +21,7 @@ def add_anonymizer_flags(command: argparse.ArgumentParser) -> None:
         "--method",
         default="blur",
         metavar="NAME",
+        choices=Suggestions(lambda: ANONYMIZERS),
         help=f"how to anonymize: {', '.join(names)} (default: blur)",
     )
     for option, owners in _owners().items():

@@ -7,34 +7,13 @@ its own is set by `--set NAME=VALUE`. A new field of `Settings` needs nothing he
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxanon.adaptation.option import Option, Value
 from jaxanon.adaptation.settings import PRESETS, Goal, Settings, preset, unknown_setting
+from jaxanon.cli.suggestions import Suggestions
 from jaxanon.errors import UsageError
-
-
-class Suggestions(Collection[str]):
-    """Choices that help and shell completion show, but that argparse lets pass unchecked.
-
-    A word that is no choice is refused by the settings, whose error names the near matches.
-
-    Args:
-        names: gives the choices when asked; not before, as that may import JAX.
-    """
-
-    def __init__(self, names: Callable[[], Iterable[str]]) -> None:
-        self._names = names
-
-    def __contains__(self, word: object) -> bool:
-        return True
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
-
-    def __len__(self) -> int:
-        return len(list(self._names()))
 
 
 def true_or_false(text: str) -> bool:

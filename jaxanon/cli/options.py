@@ -7,6 +7,8 @@ from pathlib import Path
 
 from jaxanon.cli.loop_options import add_loop_flags
 from jaxanon.cli.region_flags import add_region_flags
+from jaxanon.cli.suggestions import Suggestions
+from jaxanon.io.files import SUFFIX
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
@@ -47,7 +49,13 @@ def loop(command: argparse.ArgumentParser) -> None:
         metavar="N",
         help="images adapted at once on each device (default: what suits it and its memory)",
     )
-    add("--format", default="png", metavar="NAME", help="png, jpeg or webp (default: png)")
+    add(
+        "--format",
+        default="png",
+        metavar="NAME",
+        choices=Suggestions(lambda: SUFFIX),
+        help="format of the adapted images: png, jpeg or webp (default: png)",
+    )
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
     add(
         "--sheet",
@@ -78,6 +86,7 @@ def cap(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--judge",
         metavar="NAME",
+        choices=Suggestions(lambda: ("targets", "faces")),
         help="who gives that score: targets or faces (default: faces with --regions faces, "
         "else targets)",
     )
