@@ -17,7 +17,14 @@ Change = Callable[[np.ndarray], np.ndarray]
 
 
 class Kind(NamedTuple):
-    """A change of pixels by an amount, the amount when none is given, and what it may be."""
+    """A kind of change that an image may undergo.
+
+    Attributes:
+        change: changes pixels `(H, W, 3)` uint8 by an amount.
+        amount: amount where none is named.
+        least: least amount.
+        most: greatest amount.
+    """
 
     change: Callable[[np.ndarray, int], np.ndarray]
     amount: int
@@ -64,10 +71,10 @@ degrees about the centre, the corners black."""
 
 
 def changes(text: str) -> dict[str, Change]:
-    """The changes of a text such as `jpeg75,jpeg90,flip`, by name.
+    """Name -> change, of a text that lists changes such as `jpeg75,jpeg90,flip`.
 
     Raises:
-        UsageError: for a name that is none, an amount that cannot be, or a change named twice.
+        UsageError: for an unknown name, an amount out of range, or a change named twice.
     """
     found: dict[str, Change] = {}
     for name in (part.strip() for part in text.split(",")):

@@ -29,11 +29,11 @@ class Program:
     """A compiled program with its arguments.
 
     Attributes:
-        call: runs it and waits for the result.
+        call: runs the program and waits for its result.
         compile_seconds: tracing and compilation, or fetching it from the cache.
         flops: floating-point operations of one call, as XLA counts them.
-        bytes: that its operations read and write, as XLA counts them.
-        memory: bytes that it takes, arguments included.
+        bytes: bytes that the operations of one call read and write, as XLA counts them.
+        memory: bytes that the program takes on the device, arguments included.
     """
 
     call: Callable[[], Any]
@@ -46,13 +46,19 @@ class Program:
 def gradient_step(
     classifiers: Sequence[Classifier], batch: int, precision: str = "float32"
 ) -> Program:
-    """The gradient of the summed cross-entropies of all classifiers, each by its own pixels."""
+    """Compile the gradient of the summed cross-entropies of classifiers, each by its own pixels.
+
+    Args:
+        classifiers: classifiers, each with images of its own.
+        batch: images per classifier.
+        precision: floating-point type of pixels and parameters.
+    """
     networks = tuple(classifier.network for classifier in classifiers)
     return _program(partial(_gradient, networks), classifiers, batch, precision)
 
 
 def forward_pass(classifiers: Sequence[Classifier], batch: int) -> Program:
-    """The logits of all classifiers."""
+    """Compile the forward passes of classifiers, each with `batch` images of its own."""
     networks = tuple(classifier.network for classifier in classifiers)
     return _program(partial(_logits, networks), classifiers, batch, "float32")
 
@@ -66,13 +72,13 @@ def inputs_for(config: Config, batch: int) -> tuple[np.ndarray, np.ndarray]:
 def _program(
     function: Callable[..., Any], classifiers: Sequence[Classifier], batch: int, precision: str
 ) -> Program:
-    made = [inputs_for(classifier.config, batch) for classifier in classifiers]
+    inputs = [inputs_for(classifier.config, batch) for classifier in classifiers]
     params = tuple(
         jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), classifier.params)
         for classifier in classifiers
     )
-    images = tuple(jnp.asarray(image, precision) for image, _ in made)
-    labels = tuple(jnp.asarray(label) for _, label in made)
+    images = tuple(jnp.asarray(image, precision) for image, _ in inputs)
+    labels = tuple(jnp.asarray(label) for _, label in inputs)
     begin = time.perf_counter()
     compiled = jax.jit(function).lower(images, labels, params).compile()
     seconds = time.perf_counter() - begin
@@ -116,7 +122,7 @@ def _gradient(
 
 
 def seconds_of(call: Callable[[], Any], repeats: int) -> list[float]:
-    """Seconds of each of so many calls, after one that is not counted."""
+    """Seconds of each of `repeats` calls, after one that is not counted."""
     call()
     times = []
     for _ in range(repeats):
@@ -150,5 +156,5 @@ def hardware() -> str:
 
 
 def versions(*packages: str) -> dict[str, str]:
-    """Installed versions."""
+    """Package -> its installed version."""
     return {package: importlib.metadata.version(package) for package in packages}

@@ -18,7 +18,7 @@ from jaxanon.anonymizers.blur import BlurOptions
 BALANCE = 0.01
 """Weight of smoothness in Wiener's filter."""
 ITERATIONS = 15
-"""Of Richardson and Lucy's: more bring out the noise of eight bits."""
+"""Iterations of Richardson and Lucy's method: more bring out the noise of eight bits."""
 SMOOTHNESS = 0.1
 """Weight of the total variation in denoising."""
 
@@ -47,7 +47,7 @@ def denoise(image: np.ndarray, deviation: float) -> np.ndarray:
 
 
 DEBLURRING = ("wiener", "richardson_lucy")
-"""Those that are of use only where something was blurred."""
+"""Names of the attacks that are of use only where something was blurred."""
 ATTACKS: dict[str, Attack] = {
     "wiener": wiener,
     "richardson_lucy": richardson_lucy,
@@ -60,9 +60,14 @@ def _restored(
     deviation: float,
     restore: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Each channel deconvolved, the edge repeated outwards first.
+    """Deconvolve each channel of an image, after repeating its edge far outwards.
 
-    Far outwards: one filter is periodic, the other takes what is beyond for black.
+    Without that, one filter would take the image for periodic, the other for black outside.
+
+    Args:
+        image: `(H, W, 3)` in [0, 1].
+        deviation: standard deviation of the blur, in pixels.
+        restore: deconvolves a channel `(h, w)` by a point spread function `(k, k)`.
     """
     reach = max(1, min(math.ceil(3 * deviation), 3 * min(image.shape[:2])))
     edge = 3 * reach

@@ -28,9 +28,9 @@ class Window:
     """A face's place in its picture, scaled so that the face has the size that the network sees.
 
     Attributes:
-        left, top, right, bottom: of the window, in pixels of the picture.
+        left, top, right, bottom: edges of the window, in pixels of the picture.
         scale: pixels of the window as it is cut out, per pixel of the picture.
-        shape: dlib's landmarks in it.
+        shape: dlib's landmarks of the face, in pixels of the window as it is cut out.
     """
 
     left: int
@@ -41,7 +41,7 @@ class Window:
     shape: Any
 
     def cut(self, picture: np.ndarray) -> np.ndarray:
-        """The window of a picture of the same size, `(h, w, 3)` uint8."""
+        """The window, `(h, w, 3)` uint8, of a picture `(H, W, 3)` uint8 of the same size."""
         part = Image.fromarray(picture[self.top : self.bottom, self.left : self.right])
         width, height = (max(round(side * self.scale), 1) for side in part.size)
         return np.asarray(part.resize((width, height), Image.Resampling.BICUBIC))
@@ -74,7 +74,12 @@ class Embedder:
         self._network = dlib.face_recognition_model_v1(network)
 
     def window(self, original: np.ndarray, box: Box) -> Window:
-        """Where a face lies, by the original: the attacker is granted the true landmarks."""
+        """The window around a face of an original; attackers are granted its true landmarks.
+
+        Args:
+            original: `(H, W, 3)` uint8.
+            box: left, top, right and bottom of the face, in pixels.
+        """
         height, width = original.shape[:2]
         x0, y0, x1, y1 = box
         reach = CONTEXT * max(x1 - x0, y1 - y0)
@@ -90,7 +95,12 @@ class Embedder:
         return Window(left, top, right, bottom, window.scale, shape)
 
     def embed(self, window: Window, cut: np.ndarray) -> np.ndarray:
-        """`(128,)` float64 of a face, as cut out by its window (and perhaps changed since)."""
+        """Embedding `(128,)` float64 of a face.
+
+        Args:
+            window: where the face lies.
+            cut: `(h, w, 3)` uint8, the face as its window cuts it out, perhaps changed since.
+        """
         chip = self._dlib.get_face_chip(np.ascontiguousarray(cut), window.shape, CHIP)
         with self._lock:
             return np.array(self._network.compute_face_descriptor(chip))

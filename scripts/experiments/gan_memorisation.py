@@ -17,6 +17,7 @@ from jaxanon.anonymizers.gan.faces import load
 from jaxanon.anonymizers.gan.gauges import Gauges
 from jaxanon.anonymizers.gan.samples import grid
 from jaxanon.anonymizers.gan.settings import TrainingSettings
+from jaxanon.anonymizers.gan.step import TrainState
 from jaxanon.io.files import write
 
 SEEDS = 4
@@ -89,6 +90,44 @@ def _centred(regions: np.ndarray) -> np.ndarray:
     return values.reshape(*values.shape[:-2], -1)
 
 
+def measure(
+    gauges: Gauges, state: TrainState, training: np.ndarray, held_out: np.ndarray
+) -> tuple[dict[str, dict[str, float]], list[np.ndarray]]:
+    """Compare fills with the training faces.
+
+    Args:
+        gauges: draws fills.
+        state: trained networks.
+        training: `(m, size, size, 3)` in [0, 1], training faces.
+        held_out: `(n, size, size, 3)` in [0, 1], held-out faces.
+
+    Returns:
+        Figures by what they are of; and columns of pictures: fills, and the training faces that
+        are nearest to them, around training faces, then around held-out faces.
+    """
+    mask = gauges.mask[..., 0] > 0
+    reference = nearest(held_out, mask, training).distance
+    result = {"held-out faces": _summary(reference, reference)}
+    both, first = np.concatenate([training, held_out]), 0
+    columns = []
+    for name, contexts in (("training contexts", training), ("held-out contexts", held_out)):
+        fills = [gauges.fills(state, contexts, seed) for seed in range(SEEDS)]
+        near = [nearest(each, mask, training) for each in fills]
+        figures = _summary(np.concatenate([each.distance for each in near]), reference)
+        places = first + np.arange(len(contexts))
+        own = [nearest(each, mask, both).which == places for each in fills]
+        figures["nearest of all is the hidden face"] = float(np.mean(own))
+        first += len(contexts)
+        change = np.mean(
+            [np.abs(fills[a] - fills[b])[:, mask].mean() for a in range(SEEDS) for b in range(a)]
+        )
+        figures["difference between seeds"] = float(255 * change)
+        result[f"fills, {name}"] = figures
+        order = np.argsort(near[0].distance)[:SHOWN]
+        columns += [fills[0][order], near[0].face[order]]
+    return result, columns
+
+
 def main() -> None:
     """Print the figures as JSON and write the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,37 +144,16 @@ def main() -> None:
         parser.error(f"{args.gan} was not trained on {args.faces}, or has no checkpoint yet")
     place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     networks, state = checkpoint.load(args.gan, settings, place)
-    gauges = Gauges(networks, settings, faces)
-    mask = gauges.mask[..., 0] > 0
     training = faces.training.astype(np.float32) / 255
     held_out = faces.held_out.astype(np.float32) / 255
-    result: dict[str, dict[str, float]] = {}
-    reference = nearest(held_out, mask, training).distance
-    result["held-out faces"] = _summary(reference, reference)
-    both, first = np.concatenate([training, held_out]), 0
-    columns = []
-    for name, contexts in (("training contexts", training), ("held-out contexts", held_out)):
-        made = [gauges.fills(state, contexts, seed) for seed in range(SEEDS)]
-        near = [nearest(each, mask, training) for each in made]
-        everything = np.concatenate([each.distance for each in near])
-        result[f"fills, {name}"] = _summary(everything, reference)
-        places = first + np.arange(len(contexts))
-        own = [nearest(each, mask, both).which == places for each in made]
-        result[f"fills, {name}"]["nearest of all is the hidden face"] = float(np.mean(own))
-        first += len(contexts)
-        change = np.mean(
-            [np.abs(made[a] - made[b])[:, mask].mean() for a in range(SEEDS) for b in range(a)]
-        )
-        result[f"fills, {name}"]["difference between seeds"] = float(255 * change)
-        order = np.argsort(near[0].distance)[:SHOWN]
-        columns += [made[0][order], near[0].face[order]]
+    result, columns = measure(Gauges(networks, settings, faces), state, training, held_out)
     print(json.dumps(result, indent=2))
     rows = min(map(len, columns))
     write(args.output, grid([column[:rows] for column in columns]))
 
 
 def _summary(distances: np.ndarray, reference: np.ndarray) -> dict[str, float]:
-    """In levels; and how many lie nearer to a training face than any held-out face does."""
+    """Distances in levels, and the share that is nearer than any held-out face's `reference`."""
     low, middle, high = np.quantile(distances, [0, 0.5, 1])
     return {
         "least": float(low),
