@@ -29,8 +29,9 @@ def test_the_python_example_runs(photos, tmp_path, monkeypatch):
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
     lines = [line for line in code.splitlines() if line and not line.startswith("from ")]
     assert len(lines) == 5
-    monkeypatch.chdir(tmp_path)
     for path, _ in photos[:2]:
+        (tmp_path / path.stem).mkdir()
+        monkeypatch.chdir(tmp_path / path.stem)
         shutil.copy(path, "photo.jpg")
         scope = {}
         exec(compile(code, "README.md", "exec"), scope)

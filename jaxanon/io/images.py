@@ -118,6 +118,8 @@ def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False
     form = FORM_OF_SUFFIX.get(path.suffix.lower())
     if form is None:
         raise ImageError(f"{path}: name it {', '.join(FORM_OF_SUFFIX)}")
+    if path.exists() and not overwrite:
+        raise ImageError(f"{path} exists; give overwrite=True to replace it")
     write(path, encode(pixels, form), overwrite=overwrite)
 
 
