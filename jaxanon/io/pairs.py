@@ -128,10 +128,10 @@ def check_orientation(original: np.ndarray, partner: np.ndarray, name: str) -> N
     """
     coarse, coarse_partner = (_coarse(picture) for picture in (original, partner))
     straight = (coarse * coarse_partner).sum()
-    for name, turn in TURNS.items():
+    for turned, turn in TURNS.items():
         fits = (coarse * turn(coarse_partner)).sum()
         if fits > ALIKE and fits > straight + APART:
-            raise ImageError(f"{name}: it seems to be {name}, against the original")
+            raise ImageError(f"{name}: it seems to be {turned}, against the original")
 
 
 def _coarse(picture: np.ndarray) -> np.ndarray:
