@@ -101,7 +101,8 @@ def test_porting_and_the_cache_need_little_memory(tmp_path, fresh):
     save_file(state_of("resnet34", 1000), tmp_path / "model.safetensors")
     code = f"""
 import resource, jax, jaxanon
-from jaxanon.classifiers.weights import hub, loading
+from jaxanon.classifiers import loading
+from jaxanon.classifiers.weights import hub
 jax.numpy.zeros(1).block_until_ready()
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 before = peak()

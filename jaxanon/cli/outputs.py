@@ -148,12 +148,13 @@ class OutputPlan:
     def discard_earlier(self) -> None:
         """Remove what the run before has written and this one will not: it would pass for ours."""
         folder = self.options.folder.resolve()
-        extra = [path.resolve() for path in self.options.extra_folders]
         earlier = {Path(location).resolve() for location in self.journal.outputs()}
+        # An adapted image elsewhere is somebody else's, whatever the journal says; what was saved
+        # beside them has folders of its own, which this run may not name.
+        extra = {Path(location).resolve() for location in self.journal.extra_outputs()}
         ours = {Path(item.output.location).resolve() for item in self.items}
-        for path in earlier - ours:
-            if any(parent in path.parents for parent in (folder, *extra)):
-                discard(path)  # another place is somebody else's, whatever the journal says
+        for path in extra | {path for path in earlier - ours if folder in path.parents}:
+            discard(path)
         for name in state_files() if earlier else ():
             discard(folder / name)
 

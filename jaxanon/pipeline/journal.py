@@ -101,17 +101,25 @@ class Journal:
             )
 
     def outputs(self) -> frozenset[str]:
-        """Locations of all that the run on record has written, whatever its options were.
+        """Locations of the adapted images on record, whatever the options of that run were."""
+        places = (row["record"]["output"] for row in self._images_on_record())
+        return frozenset(place for place in places if place is not None)
 
-        What was saved beside the adapted images is among them.
-        """
+    def extra_outputs(self) -> frozenset[str]:
+        """Locations of what that run has saved beside them, such as low-resolution views."""
+        return frozenset(
+            place for row in self._images_on_record() for place in row.get("extra_outputs", ())
+        )
+
+    def _images_on_record(self) -> list[dict[str, Any]]:
+        """Rows of images; none where the journal is missing or damaged."""
         try:
-            _, *rows = filter(None, map(_parse, self.log.read()))
+            rows = [row for row in map(_parse, self.log.read()) if row is not None][1:]
             places = [row["record"]["output"] for row in rows]
             places += [place for row in rows for place in row.get("extra_outputs", ())]
-        except (OSError, UnicodeError, TypeError, KeyError, ValueError, AttributeError):
-            return frozenset()
-        return frozenset(place for place in places if isinstance(place, str))
+        except (OSError, UnicodeError, TypeError, KeyError):
+            return []
+        return rows if all(isinstance(place, str | None) for place in places) else []
 
     def start(self) -> None:
         """Begin the file; what `resume` found stays in it."""
