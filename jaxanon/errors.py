@@ -32,13 +32,12 @@ def printable(text: str) -> str:
 
 
 def unknown(what: str, value: str, known: Iterable[str]) -> str:
-    """Text for a value that is not among `known`, with its near matches (or all, when few)."""
+    """Text for a value that is not among `known`: its near matches, and all where they are few."""
     known = sorted(known)
     near = difflib.get_close_matches(value, known, n=4, cutoff=0.5)
-    if near:
-        hint = "near matches: " + ", ".join(near)
-    elif len(known) <= 24:
-        hint = "choose from " + ", ".join(known)
-    else:
-        hint = f"{len(known)} are known"
-    return f"unknown {what} {value!r}; {hint}"
+    hints = ["near matches: " + ", ".join(near)] if near else []
+    if len(known) <= 24:
+        hints.append("choose from " + ", ".join(known))
+    elif not near:
+        hints.append(f"{len(known)} are known")
+    return f"unknown {what} {value!r}; {'; '.join(hints)}"

@@ -115,7 +115,7 @@ def test_arguments_are_checked(sources, pictures, wishes):
         ({"steps": 0}, "steps is 0"),
         ({"loss": "margins"}, "near matches: margin"),
         ({"epsilon": 3}, "unknown setting 'epsilon'; near matches: .*eps"),
-        ({"views": "flip"}, "views is called transforms now"),
+        ({"views": "flip"}, "views was renamed: use transforms"),
     ):
         with pytest.raises(UsageError, match=text):
             preset(**{"name": "fast"} | bad)
@@ -278,7 +278,7 @@ def test_every_option_says_what_it_does_and_every_former_name_has_one_now():
     assert set(FORMER_NAMES.values()) <= set(options)
     assert not set(FORMER_NAMES) & set(options)
     for name in ("margin_step", "portion"):
-        with pytest.raises(UsageError, match=f"{name} is called {FORMER_NAMES[name]} now"):
+        with pytest.raises(UsageError, match=f"{name} was renamed: use {FORMER_NAMES[name]}"):
             preset("fast", **{name: 1})
 
 

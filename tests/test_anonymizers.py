@@ -147,3 +147,11 @@ def test_a_new_anonymizer_is_known_to_the_command_line_and_the_privacy_report(mo
     args.regions = "whole"
     with pytest.raises(UsageError, match="--top-level goes with --method negative, not with blur"):
         anonymizer_from(args, seed=0)
+
+
+def test_a_region_of_another_image_is_refused():
+    image = np.zeros((40, 50, 3), np.uint8)
+    with pytest.raises(UsageError, match=r"expected bool \(40, 50\)"):
+        anonymize(image, "solid", region=Region(np.ones((5, 5), bool)))
+    with pytest.raises(UsageError, match=r"must be Region\(mask=array\)"):
+        anonymize(image, "solid", region=np.ones((40, 50), bool))

@@ -208,7 +208,7 @@ def test_any_setting_of_the_loop_can_be_set(zoo, photos_dir, tmp_path, capsys):
         ("pateince=2", "near matches: patience"),
         ("patience", "--set patience: give NAME=VALUE"),
         ("goal=avoid", "unknown setting 'goal'; choose from confidence, confidence_step, "),
-        ("views=flip", "--set views=flip: views is called transforms now"),
+        ("views=flip", "--set views=flip: views was renamed: use transforms"),
         ("patience=two", "patience must be a whole number"),
         ("nesterov=yes", "nesterov must be true or false"),
         ("confidence=wide", "confidence must be a number"),

@@ -57,8 +57,8 @@ class _Inputs:
     ensemble: Ensemble
 
     def __post_init__(self) -> None:
-        self._check_decisions()
         check_images(self.images)
+        self._check_decisions()
         self._check_masks()
         self._check_soft_labels()
 
@@ -162,7 +162,7 @@ def attack(
 ) -> Result:
     """The reverse of `adapt`: perturb images until no source makes its decision any more.
 
-    For measuring how mistakes transfer, see `jaxanon.evaluation.mistakes`.
+    It measures whether classifiers share mistakes (`jaxanon transfer --class-aware`).
 
     Args:
         images: uint8 arrays `(H, W, 3)`, of any sizes.

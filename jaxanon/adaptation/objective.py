@@ -73,7 +73,7 @@ def score(
 ) -> tuple[Array, Array]:
     """Loss of one image, summed over its sources, and their margins.
 
-    Where the image is seen without random transforms, sources that are convinced already no longer
+    Where the image is seen without random transforms, sources that are confident already no longer
     count.
 
     Args:

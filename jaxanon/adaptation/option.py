@@ -128,5 +128,5 @@ class Options:
                 raise UsageError(must_be(name, getattr(self, name), wanted))
 
     def relations(self) -> Iterator[Relation]:
-        """How the options of the group go together."""
+        """Rules between options of the group, for the check of their values."""
         yield from ()

@@ -125,7 +125,7 @@ class RandomTransforms(Options):
     )
     seed: int = option(
         0,
-        help="seed of all random choices; with the image's content it determines the result, on "
+        help="seed of all random choices; with the image's pixels it determines the result, on "
         "the same kind of devices and with as many slots",
         data=True,
         range=Range(0, 2**32 - 1),
@@ -164,14 +164,14 @@ class Stopping(Options):
     )
     confidence: float = option(
         0.5,
-        help="logit distance by which a source must prefer its reference decision before it counts "
-        "as convinced; infinity (inf) spends all steps",
+        help="logit distance by which a source must prefer its reference decision to count as "
+        "confident; infinity (inf) spends all steps",
         data=True,
         range=Range(0, math.inf),
     )
     patience: int = option(
         1,
-        help="random transforms in a row, one per step, in which all sources must be convinced "
+        help="random transforms in a row, one per step, in which all sources must be confident "
         "before an image is done; without transforms and mixup it is 1",
         data=True,
         range=Range(1),
@@ -179,7 +179,7 @@ class Stopping(Options):
     final_fraction: float = option(
         0.0,
         help="share of the steps, the last ones, that look at the image without random changes, as "
-        "the verification will, and end with the first in which all sources are convinced; if the "
+        "the verification will, and end with the first in which all sources are confident; if the "
         "very first does that, random transforms go on until a sixth of them is left",
         data=True,
         range=SHARE,

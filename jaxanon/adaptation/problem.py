@@ -41,11 +41,11 @@ class Problem(NamedTuple):
         decisions: the decision that each source is to keep, avoid or reach; `(M,)` int32.
         soft_labels: M arrays `(classes,)` float32, the sources' probabilities on the original,
             where the loss asks for them; else empty.
-        confidence: logit distance at which a source counts as convinced; float32 scalar.
-        patience: random transforms in a row that must convince all sources; int32 scalar.
+        confidence: logit distance at which a source counts as confident; float32 scalar.
+        patience: random transforms in a row in which all sources must be confident; int32 scalar.
         steps: most gradient steps until the next verification; int32 scalar.
         final_steps: the last so many steps look at the image without random transforms, unless
-            that convinces the sources when they begin; int32 scalar.
+            that makes the sources confident when they begin; int32 scalar.
         unconditional_steps: the last so many steps look at the image without random transforms in
             any case; int32 scalar.
         seed: seed of this image's random transforms; uint32 scalar.
@@ -113,7 +113,7 @@ def prepare(
         key: names the image for the caller.
         pixels: the anonymized image, `(H, W, 3)` uint8.
         decisions: `(sources,)` int, the decision that each source is to keep, avoid or reach.
-        sources: the classifiers to convince.
+        sources: the classifiers to adapt to.
         settings: options of the loop.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         views: what the sources see of `pixels`, if that is known already.

@@ -5,6 +5,7 @@ JAX is not imported before settings are made: the command line builds its flags 
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -27,10 +28,10 @@ STATUS: dict[Goal, Success] = {"keep": "kept", "avoid": "fooled", "reach": "reac
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(Stopping, RandomTransforms, UpdateRule):
-    """Options of the loop: those of its three groups, and what concerns all of it.
+    """Settings of the adaptation: update rule, random transforms, stopping, bound, precision.
 
-    Each field holds its default, its range or choices, and what it does; `Settings.options()` lists
-    them. Changed copies are made by `dataclasses.replace` or `preset`.
+    Changed copies are made by `dataclasses.replace` or `preset`. `Settings.options()` holds the
+    default, the range or choices and the help of each.
 
     Raises:
         UsageError: for a value that cannot be; it names the option and what it must be.
@@ -56,8 +57,8 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
     )
 
     def relations(self) -> Iterator[Relation]:
-        """How the options go together."""
-        wanted = "another for an attack: this one leads back to the original"
+        """Rules between options, for the check of their values."""
+        wanted = "another for an attack: soft pulls the image back to the original"
         yield "loss", self.goal == "keep" or not self.needs_soft_labels, wanted
         yield from super().relations()
 
@@ -97,6 +98,11 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         return with_changes(self, {o.name: o.default for o in self.options().values() if o.data})
 
 
+Settings.__doc__ = f"{inspect.cleandoc(Settings.__doc__ or '')}\n\nAttributes:\n" + "\n".join(
+    f"    {option.name}: {option.help} (default: {option.default!r})."
+    for option in Settings.options().values()
+)
+
 PRESETS: dict[str, dict[str, SettingValue]] = {
     "fast": {},
     "transfer": {
@@ -128,8 +134,8 @@ FORMER_NAMES = {
 def preset(name: str, **changes: SettingValue) -> Settings:
     """A named choice of settings, with changes.
 
-    `fast` stops once every source is convinced. `transfer` spends all steps on random transforms of
-    the image, so that classifiers outside the ensemble understand it too.
+    `fast` stops as soon as every source makes its reference decision. `transfer` spends all steps
+    on random transforms of the image, so that the decisions also hold on other classifiers.
 
     Args:
         name: `fast` or `transfer`.
@@ -152,7 +158,7 @@ def preset(name: str, **changes: SettingValue) -> Settings:
 def unknown_setting(name: str, known: Mapping[str, object]) -> str:
     """Text for a name that is no setting: what it is called now, or its near matches."""
     if name in FORMER_NAMES:
-        return f"{name} is called {FORMER_NAMES[name]} now"
+        return f"{name} was renamed: use {FORMER_NAMES[name]}"
     return unknown("setting", name, known)
 
 

@@ -25,9 +25,9 @@ class State(NamedTuple):
         optimizer: optax's state of the update rule.
         variance: how the last step's gradients nearby differed from its own, see `Slope`; None
             without variance tuning.
-        streak: steps in a row in which all sources were convinced; int32 scalar.
-        settled: whether the image without random transforms convinced the sources when the final
-            steps began; bool scalar.
+        streak: steps in a row in which all sources were confident; int32 scalar.
+        settled: whether the image without random transforms made the sources confident when the
+            final steps began; bool scalar.
         steps: gradient steps made so far; int32 scalar.
         done: whether no further step is wanted; bool scalar.
     """
@@ -142,21 +142,21 @@ def forgetting(settings: Settings, state: State, when: Array) -> State:
 def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> State:
     """An image's state after it stopped at its present perturbation, or made one gradient step.
 
-    The forward pass that gave the gradient also tells whether to stop, so an image that arrives
-    already convinced is left as it is. A state that is done passes unchanged.
+    The forward pass that gave the gradient also tells whether to stop, so an image whose
+    sources are confident on arrival is left as it is. A state that is done passes unchanged.
 
-    It stops once all sources are convinced: at once where they see the image as it is, after
+    It stops once all sources are confident: at once where they see the image as it is, after
     `problem.patience` random transforms in a row else; or once the steps are spent. Where the image
-    as it is convinces them when the final steps begin, it goes on with random transforms until the
-    unconditional ones. Steps on the image as it is begin without momentum and variance: what the
-    random transforms have accumulated would outvote their few gradients.
+    as it is makes them confident when the final steps begin, it goes on with random transforms
+    until the unconditional ones. Steps on the image as it is begin without momentum and variance:
+    what the random transforms have accumulated would outvote their few gradients.
     """
     left = steps_left(problem, state)
-    convinced = (slope.margins >= problem.confidence).all()
+    confident = (slope.margins >= problem.confidence).all()
     still = plain(settings, problem, state)
     begins_final = left == problem.final_steps
-    spared = convinced & settings.random & begins_final & (left > problem.unconditional_steps)
-    streak = jnp.where(convinced, state.streak + 1, 0)
+    spared = confident & settings.random & begins_final & (left > problem.unconditional_steps)
+    streak = jnp.where(confident, state.streak + 1, 0)
     enough = jnp.where(still, 1, problem.patience)
     done = state.done | ((streak >= enough) & ~spared) | (left <= 0)
 

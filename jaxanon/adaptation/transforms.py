@@ -77,7 +77,7 @@ def local(view: Array, key: Array, blocks: float) -> Array:
     The cells are those of a grid of `blocks` by `blocks`.
 
     Source: Zeng et al., "Everywhere Attack: Attacking Locally and Globally to Boost Targeted
-    Transferability", AAAI 2025: each region is to convince on its own. There nine cells of four
+    Transferability", AAAI 2025: each region is to decide alone. There nine cells of four
     by four and the whole are averaged at every step; the expectation over steps is the same.
     """
     count, size = int(blocks), view.shape[0]

@@ -40,7 +40,7 @@ def zoom(view: Array, key: Array, strength: float) -> Array:
     along one axis by more than along the other (at a strength of 0.25, up to a fifth). Together
     these are the random crops that most classifiers were trained on. And other classifiers see the
     same image at other sizes in pixels (EfficientNet-Lite2 has 1.14 times as many as Lite0 for the
-    same cut), so what convinces them must not depend on the size.
+    same cut), so what they decide by must not depend on the size.
     """
     size = view.shape[0]
     for_scale, for_aspect, for_place = jax.random.split(key, 3)

@@ -63,8 +63,9 @@ def anonymize(
 ) -> np.ndarray:
     """Hide what is private in one image.
 
-    Without classifiers to choose its motions by, `isr` shows the image under the first of the
-    seed's random motions, or under the first of `motions=FILE`, the `isr.json` of an earlier run.
+    `isr` shows the image under the first of the seed's random motions, or under the first of
+    `motions=FILE`, the `isr.json` of an earlier run; the command line chooses motions by the
+    sources' decisions.
     `gan` needs a region and `gan=DIR`, the output of `jaxanon train-gan`.
 
     Args:
@@ -79,12 +80,22 @@ def anonymize(
         `(H, W, 3)` uint8, untouched outside the region.
 
     Raises:
-        UsageError: for an unknown method, an option that does not fit, or another kind of array.
+        UsageError: for an unknown method, an option that does not fit, another kind of array, or a
+            region that is not one of this image.
         ImageError: when the image is so small that the method would leave it as it is.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise UsageError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
-    return make(method, seed, **options)(image, region or Region()).pixels
+    region = Region() if region is None else region
+    if not isinstance(region, Region):
+        raise UsageError(f"region is a {type(region).__name__}; it must be Region(mask=array)")
+    for name, mask in (("mask", region.mask), ("core", region.core)):
+        if mask is not None and (mask.dtype != bool or mask.shape != image.shape[:2]):
+            raise UsageError(
+                f"the region's {name} is {mask.dtype} {mask.shape}, expected bool "
+                f"{image.shape[:2]}, the image's height and width"
+            )
+    return make(method, seed, **options)(image, region).pixels
 
 
 def whole_image_methods() -> list[str]:

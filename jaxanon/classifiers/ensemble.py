@@ -28,6 +28,8 @@ Views = tuple[np.ndarray, ...]
 
 def check_images(images: Sequence[np.ndarray]) -> None:
     """Raise UsageError unless every image is uint8 of shape `(H, W, 3)`."""
+    if isinstance(images, np.ndarray) and images.ndim == 3:
+        raise UsageError("images is one array, not a list of images; for one image give [image]")
     for i, image in enumerate(images):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise UsageError(f"image {i} is {image.dtype} {image.shape}, expected uint8 (H, W, 3)")

@@ -20,7 +20,7 @@ from jaxanon.classifiers.weights.cache import CachedParameters
 from jaxanon.classifiers.weights.checkpoint import digest, locate, read_state_dict
 from jaxanon.classifiers.weights.naming import TIMM, agreement, translate
 from jaxanon.classifiers.weights.port import MisfitError, expected, port
-from jaxanon.errors import WeightsError, printable
+from jaxanon.errors import UsageError, WeightsError, printable
 
 log = logging.getLogger(__name__)
 
@@ -100,15 +100,17 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
 
 
 def load_ensemble(names: Sequence[str]) -> Ensemble:
-    """Load several classifiers, to be asked together or adapted to.
+    """Load several classifiers as one ensemble: sources to adapt to, or targets.
 
     Args:
         names: as for `load_classifier`, at least one, all different.
 
     Raises:
-        UsageError: for an unknown name, one that stands twice, or no name.
+        UsageError: for an unknown name, one that stands twice, no name, or a text, not a list.
         WeightsError: when there are no weights, or they do not fit.
     """
+    if isinstance(names, str):
+        raise UsageError(f"names is the text {names!r}; it must be a list: [{names!r}]")
     return Ensemble([load_classifier(name) for name in names])
 
 

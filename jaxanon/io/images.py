@@ -94,7 +94,7 @@ def _named(name: str) -> Iterator[None]:
 
 
 def read_image(path: str | Path) -> np.ndarray:
-    """The upright picture in an image file: `(H, W, 3)` uint8; see `decode`.
+    """The upright picture in an image file: `(H, W, 3)` uint8.
 
     Raises:
         ImageError: naming the file, where it cannot be read.

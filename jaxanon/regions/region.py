@@ -20,7 +20,7 @@ class Region:
 
     Attributes:
         mask: `(H, W)` bool, where pixels are anonymized and may be adapted; None is everywhere.
-        core: `(H, W)` bool, the annotation itself, inside `mask`; None is everywhere.
+        core: `(H, W)` bool, the annotated area before it was grown to `mask`; None is everywhere.
         feather: standard deviation, in pixels, of the soft edge of a blurred region.
         boxes: the boxes that the region is made of, cut off at the image's edges; None where it is
             not made of boxes.

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def content_seed(pixels: np.ndarray, seed: int) -> np.uint32:
-    """A seed from an image's content and the run's seed: never from its place in a batch.
+    """A seed from a hash of an image's pixels and the run's seed: never its place in a batch.
 
     Args:
         pixels: of any shape and type; both count.

@@ -129,9 +129,9 @@ class Manner(NamedTuple):
     """How a fixed batch is worked on.
 
     Attributes:
-        drop: leave out the images that are convinced, as they become so.
+        drop: leave out finished images, as they finish.
         fixed: make so many steps with all images, whatever they have reached; None stops an image
-            once it is convinced.
+            once its sources are confident.
     """
 
     drop: bool = False
@@ -141,17 +141,17 @@ class Manner(NamedTuple):
 def summed_loss(
     judge: Judge, images: Any, labels: Any, confidence: float, manner: Manner
 ) -> tuple[Any, Any]:
-    """The sum of all losses, and which images convince every source.
+    """The sum of all losses, and on which images every source is confident.
 
     Args:
         judge: the classifiers.
         images: `(n, 3, side, side)` in [0, 1].
         labels: `(sources, n)`, the decisions wanted.
         confidence: logits by which each source has to prefer its decision.
-        manner: with fixed steps, convinced sources still count.
+        manner: with fixed steps, confident sources still count.
     """
     total = torch.zeros((), device=DEVICE)
-    convinced = torch.ones(len(images), dtype=torch.bool, device=DEVICE)
+    confident = torch.ones(len(images), dtype=torch.bool, device=DEVICE)
     for model, config, label in zip(judge.models, judge.configs, labels, strict=True):
         logits = model(view(images, config)).float()
         others = logits.scatter(1, label[:, None], -torch.inf).amax(1)
@@ -160,8 +160,8 @@ def summed_loss(
         if manner.fixed is None:
             losses = losses.masked_fill(ahead, 0)
         total = total + losses.sum()
-        convinced &= ahead
-    return total, convinced
+        confident &= ahead
+    return total, confident
 
 
 def normalised_gradient(total: Any, images: Any) -> Any:
@@ -181,7 +181,7 @@ def adapt(
     confidence: float,
     manner: Manner,
 ) -> tuple[list[np.ndarray], list[int]]:
-    """Our update rule on a fixed batch, until all of its images are convinced.
+    """Our update rule on a fixed batch, until all sources are confident on all images.
 
     Args:
         judge: the classifiers.
@@ -206,8 +206,8 @@ def adapt(
     for count in range(settings.steps + 1):
         at = torch.tensor(active, device=DEVICE)
         images = now[at].clone().requires_grad_(True)
-        total, convinced = summed_loss(judge, images, labels[:, at], confidence, manner)
-        going = ~convinced.cpu().numpy() & (steps[active] < settings.steps)
+        total, confident = summed_loss(judge, images, labels[:, at], confidence, manner)
+        going = ~confident.cpu().numpy() & (steps[active] < settings.steps)
         if manner.fixed is not None:
             going = np.full(len(active), count < manner.fixed)
         if not going.any():
