@@ -39,6 +39,14 @@ def test_wrong_usage_is_refused_before_any_work(zoo, photos_dir, tmp_path, capsy
     assert not out.exists()
 
 
+def test_an_unknown_option_is_told_with_the_commands_usage(capsys):
+    with pytest.raises(SystemExit):
+        jaxanon("anonymize", "photos", "-o", "out", "--stregth", "8")
+    shown = capsys.readouterr().err
+    assert "usage: jaxanon anonymize" in shown
+    assert "unrecognized arguments: --stregth 8; near matches: --strength" in shown
+
+
 @pytest.mark.parametrize("places", [("-o", "{file}/out"), ("--report", "{file}/report.json")])
 def test_places_that_cannot_be_written_are_refused_before_any_work(
     zoo, photos_dir, tmp_path, capsys, places

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -104,6 +105,21 @@ COMMANDS = {
 }
 
 
+class CommandParser(argparse.ArgumentParser):
+    """Parser of one command, which refuses unknown options itself: with its usage, near matches."""
+
+    def parse_known_args(  # type: ignore[override]  # overloaded there, for other namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = [word for action in self._actions for word in action.option_strings]
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], options, n=2)
+            hint = f"; near matches: {', '.join(near)}" if near else ""
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+        return found, unknown
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
     top = argparse.ArgumentParser(
@@ -112,7 +128,9 @@ def parser() -> argparse.ArgumentParser:
         "as they did on the originals, without showing them the originals.",
     )
     top.add_argument("--version", action="version", version=f"jaxanon {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", parser_class=CommandParser
+    )
     for name, command in COMMANDS.items():
         purpose = command.purpose
         command.arguments(
