@@ -218,7 +218,9 @@ def test_the_command(tmp_path, tinies, tiny_main, capsys):
     assert tiny_main([*words, "--judge", "targets"]) == 2
     assert "--judge goes with --cap" in capsys.readouterr().err
     assert tiny_main([*words, "--cap", "0.9"]) == 2
-    assert "needs --targets" in capsys.readouterr().err
+    assert "--cap needs --targets (classifiers not among" in capsys.readouterr().err
+    assert tiny_main([*words, "--cap", "0.9", "--judge", "targets"]) == 2
+    assert "--judge targets needs --targets" in capsys.readouterr().err
     targets = ["--targets", "tf_efficientnet_lite1", "--steps", "7"]
     assert tiny_main([*words, "--cap", "1", *targets, "--quiet"]) == 0
     report = json.loads((tmp_path / "out" / "report.json").read_text())

@@ -1,12 +1,25 @@
 """What may happen to a published image."""
 
+import re
+from argparse import ArgumentParser
+
 import numpy as np
 import pytest
 from samples import picture
 
+from jaxanon.cli import arguments
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.evaluation.changes import changes
+from jaxanon.evaluation.changes import KINDS, changes
 from jaxanon.evaluation.transfer import Shown, robustness
+
+
+def test_the_help_of_under_gives_the_defaults():
+    parsed = ArgumentParser()
+    arguments.transfer(parsed)
+    (under,) = [action for action in parsed._actions if action.dest == "under"]
+    for name, kind in KINDS.items():
+        amount = rf"\[[A-Z]+\] \(default {kind.amount}\)" if kind.least < kind.most else ","
+        assert re.search(rf"\b{name}{amount}", under.help), name
 
 
 @pytest.fixture

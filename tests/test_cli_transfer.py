@@ -36,6 +36,11 @@ def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
     shown = capsys.readouterr().out
     assert f"{NAMES[0]} (source)" in shown
     assert "5 images compared, 0 failed" in shown
+    assert f"the mistake that {NAMES[0]} makes on the anonymized image" in shown
+    same = [*words[:2], photos_dir, "--classifiers", zoo[0], "--class-aware"]
+    assert jaxanon(*same) == 0
+    shown = capsys.readouterr().out
+    assert f"no adapted image fools {NAMES[0]}, so there are no mistakes to compare" in shown
 
     (out / "a.png").unlink()
     assert jaxanon(*words, "--json", tmp_path / "t.json") == 2
@@ -75,6 +80,7 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     shown = capsys.readouterr().out
     assert " fooled, " in shown
     assert "not every source was fooled" in shown
+    assert shown.split("\n")[0].split() == ["classifier", "role", "original", "attacked"]
 
     words = ["transfer", photos_dir, out, "--classifiers", ",".join(zoo[:2])]
     assert jaxanon(*words, "--under", "jpeg50,flip", "--class-aware", "--json", result) == 0

@@ -43,56 +43,60 @@ COMMANDS = {
         arguments.demo,
         "demo",
         "demo",
-        "the main job on packaged photos, offline",
+        "blur and pixelate 20 packaged photos, adapt them to two classifiers, test on a third "
+        "(offline, about 2 minutes)",
         "jaxanon demo",
     ),
     "anonymize": Command(
         arguments.anonymize,
         "anonymize",
         "anonymize",
-        "anonymize, adapt, verify, save",
+        "anonymize photos, adapt them to classifiers, verify and save them",
         "jaxanon anonymize photos -o out --method pixelate --strength 8",
     ),
     "adapt": Command(
         arguments.adapt,
         "anonymize",
         "adapt",
-        "the same for pairs made by any other anonymizer",
+        "adapt images that another tool has anonymized; verify and save them",
         "jaxanon adapt photos blurred -o out",
     ),
     "attack": Command(
         arguments.attack,
         "anonymize",
         "attack",
-        "the reverse: perturb photos until classifiers decide otherwise, for measurements",
+        "perturb photos until classifiers change their decisions (adversarial attack), to measure "
+        "shared mistakes",
         "jaxanon attack photos -o attacked --sources tf_efficientnet_lite0",
     ),
     "transfer": Command(
         arguments.transfer,
         "transfer",
         "evaluate",
-        "which classifiers decide on adapted images as on the originals, held-out ones too",
+        "measure how often classifiers, held-out ones too, decide on adapted images as on the "
+        "originals",
         "jaxanon transfer photos out --classifiers tf_efficientnet_lite0,tf_efficientnet_lite2",
     ),
     "privacy": Command(
         arguments.privacy,
         "privacy",
         "privacy",
-        "measure how well published images lead back to their originals",
+        "measure how often published images can be matched to their originals",
         "jaxanon privacy photos out --anonymized blurred --json privacy.json",
     ),
     "models": Command(
         arguments.models,
         "models",
         "models",
-        "what can be loaded, from where, under which licence",
+        "list classifiers with their origin and licence; fetch their weights",
         "jaxanon models 'tf_*'; jaxanon models pull resnet50 vgg16",
     ),
     "bench": Command(
         arguments.bench,
         "bench",
         "bench",
-        "throughput on this hardware",
+        "measure the time of gradient steps, and the images per second of a whole run, on this "
+        "machine",
         "jaxanon bench --classifiers tf_efficientnet_lite0 --json bench.json",
     ),
     "train-gan": Command(

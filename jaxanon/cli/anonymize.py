@@ -10,6 +10,7 @@ from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
 from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.region_flags import RegionOptions
+from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
@@ -54,7 +55,8 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
     partners = Partners(open_inputs([args.anonymized]), originals)
     unmatched = partners.unmatched(originals)
     if unmatched and not args.quiet:
-        text = f"{len(unmatched)} files of {args.anonymized} are of no original, and left out"
+        files = tables.counted(len(unmatched), "file")
+        text = f"{files} of {args.anonymized} left out, without an original"
         print(f"jaxanon: {text}; {printable(unmatched[0].name)} is the first", file=sys.stderr)
 
     def load_image(original: InputImage, _view: int) -> LoadedImage:

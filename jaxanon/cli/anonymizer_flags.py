@@ -57,7 +57,10 @@ def anonymizer_from(args: argparse.Namespace, seed: int) -> Anonymizer:
     name = args.method
     kind = ANONYMIZERS.get(name)
     if kind and kind.needs_region and args.regions == "whole":
-        raise UsageError(f"--method {name} fills regions: give --regions faces, boxes or masks")
+        raise UsageError(
+            f"--method {name} fills regions: give --regions faces, a .json file of boxes or a "
+            "folder of masks"
+        )
     if kind and args.save_views and not kind.has_low_resolution:
         owners = " or ".join(n for n, each in ANONYMIZERS.items() if each.has_low_resolution)
         raise UsageError(f"--save-views goes with --method {owners}, not with {name}")

@@ -8,6 +8,10 @@ from pathlib import Path
 from jaxanon.cli.anonymizer_flags import add_anonymizer_flags
 from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
 
+ORIGINALS = "file or folder"
+MATCHED = "matched by relative path, suffix aside (a.jpg with a.png or a.jpg.png)"
+ADAPTED = f"the same images, adapted; {MATCHED}"
+
 
 def demo(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon demo` to its parser."""
@@ -17,7 +21,7 @@ def demo(command: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("jaxanon-demo"),
         metavar="DIR",
-        help="default: %(default)s",
+        help="folder to write to (default: %(default)s)",
     )
     command.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     command.add_argument("--quiet", action="store_true", help="print nothing")
@@ -35,8 +39,13 @@ def anonymize(command: argparse.ArgumentParser) -> None:
 
 def adapt(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon adapt` to its parser."""
-    command.add_argument("originals", type=Path, metavar="ORIGINALS")
-    command.add_argument("anonymized", type=Path, metavar="ANONYMIZED")
+    command.add_argument("originals", type=Path, metavar="ORIGINALS", help=ORIGINALS)
+    command.add_argument(
+        "anonymized",
+        type=Path,
+        metavar="ANONYMIZED",
+        help=f"the same images, anonymized; {MATCHED}",
+    )
     output(command)
     save_anonymized(command)
     loop(command)
@@ -50,7 +59,7 @@ def attack(command: argparse.ArgumentParser) -> None:
         "--target-class",
         type=int,
         metavar="CLASS",
-        help="the class that every source is to see (default: any other than it sees now)",
+        help="the class that every source is to decide on (default: any other than its own now)",
     )
     command.set_defaults(save_anonymized=None, cap=None, judge=None)
     output(command)
@@ -59,8 +68,8 @@ def attack(command: argparse.ArgumentParser) -> None:
 
 def transfer(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon transfer` to its parser."""
-    command.add_argument("originals", type=Path, metavar="ORIGINALS")
-    command.add_argument("adapted", type=Path, metavar="ADAPTED")
+    command.add_argument("originals", type=Path, metavar="ORIGINALS", help=ORIGINALS)
+    command.add_argument("adapted", type=Path, metavar="ADAPTED", help=ADAPTED)
     command.add_argument(
         "--anonymized",
         type=Path,
@@ -78,14 +87,15 @@ def transfer(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--source",
         metavar="A",
-        help="whose change the others are compared with (default: the first)",
+        help="classifier whose mistakes the others' are compared with (default: the first)",
     )
     command.add_argument(
         "--under",
         action="append",
         metavar="CHANGE,...",
-        help="also after what may happen to the images: jpegQUALITY, webpQUALITY, resizePERCENT, "
-        "flip, cropPERCENT, rotateDEGREES (example: --under jpeg75,jpeg90,resize,flip,crop,rotate)",
+        help="also after what may happen to the images: jpeg[QUALITY] (default 75), "
+        "webp[QUALITY] (default 75), resize[PERCENT] (default 50), flip, crop[PERCENT] "
+        "(default 5), rotate[DEGREES] (default 5); example: --under jpeg,jpeg90,resize,flip",
     )
     command.add_argument(
         "--class-aware",
@@ -100,8 +110,8 @@ def transfer(command: argparse.ArgumentParser) -> None:
 def privacy(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon privacy` to its parser."""
     add = command.add_argument
-    add("originals", type=Path, metavar="ORIGINALS")
-    add("adapted", type=Path, metavar="ADAPTED")
+    add("originals", type=Path, metavar="ORIGINALS", help=ORIGINALS)
+    add("adapted", type=Path, metavar="ADAPTED", help=ADAPTED)
     add(
         "--anonymized",
         type=Path,

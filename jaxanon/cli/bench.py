@@ -1,4 +1,4 @@
-"""`jaxanon bench`: throughput on this hardware."""
+"""`jaxanon bench`: time of gradient steps, and images per second, on this machine."""
 
 from __future__ import annotations
 

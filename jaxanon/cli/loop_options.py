@@ -54,8 +54,9 @@ def add_loop_flags(parser: ArgumentParser) -> None:
         default="fast",
         metavar="NAME",
         choices=Suggestions(lambda: PRESETS),
-        help="fast: stop as soon as the sources are convinced; transfer: spend more steps so that "
-        "other classifiers understand the image too (default: fast)",
+        help="fast: stop as soon as every source makes its reference decision; transfer: spend "
+        "all steps on random transforms, so that the decisions also hold on other classifiers "
+        "(default: fast)",
     )
     for option in loop_options().values():
         if option.flag:

@@ -15,7 +15,9 @@ DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_l
 
 def output(command: argparse.ArgumentParser) -> None:
     """Where to write, and what to do with what is there."""
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    command.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to"
+    )
     existing = command.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     existing.add_argument("--resume", action="store_true", help="go on where a run was cut off")
@@ -36,7 +38,7 @@ def loop(command: argparse.ArgumentParser) -> None:
         "--sources",
         default=DEFAULT_SOURCES,
         metavar="A,B",
-        help="classifiers to ask for gradients, NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY "
+        help="classifiers to adapt to, each NAME, NAME@PATH or NAME@hf-hub:OWNER/REPOSITORY "
         "(default: %(default)s)",
     )
     add("--targets", metavar="C,D", help="classifiers to evaluate only")
@@ -81,12 +83,14 @@ def cap(command: argparse.ArgumentParser) -> None:
         "--cap",
         type=float,
         metavar="X",
-        help="stop an image before its score, of how well it leads to its original, exceeds this",
+        help="stop adapting an image before its similarity to the original, as scored by --judge, "
+        "exceeds this, -1 to 1 (default: no bound)",
     )
     command.add_argument(
         "--judge",
         metavar="NAME",
         choices=Suggestions(lambda: ("targets", "faces")),
-        help="who gives that score: targets or faces (default: faces with --regions faces, "
+        help="what computes that similarity: targets (correlation of the logits of --targets) or "
+        "faces (face embeddings, 1 minus their distance) (default: faces with --regions faces, "
         "else targets)",
     )

@@ -20,8 +20,9 @@ def add_region_flags(command: argparse.ArgumentParser) -> None:
         "--regions",
         default="whole",
         metavar="WHERE",
-        help="what is private: whole, faces (found by a detector; a folder of that name is "
-        "./faces), a JSON file of boxes, or a folder of masks (default: whole)",
+        help="what is private: whole (all of the image), faces (found by a detector), the path of "
+        "a JSON file of boxes, or the path of a folder of masks, named like the photos, not black "
+        "where private; a folder named faces is ./faces (default: whole; formats: docs/guide.md)",
     )
     add("--threshold", type=float, metavar="X", help="score of a face, 0 to 1 (default: 0.2)")
     add(

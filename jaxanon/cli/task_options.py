@@ -58,11 +58,11 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class CapOptions:
-    """How well a saved image may lead to its original.
+    """How similar a saved image may be to its original.
 
     Attributes:
-        limit: the highest score that it may have, -1 to 1; None for no bound.
-        judge: who gives the score, `targets` or `faces`; None for what suits the regions.
+        limit: the highest similarity that it may have, -1 to 1; None for no bound.
+        judge: what computes it, `targets` or `faces`; None for what suits the regions.
     """
 
     limit: float | None
@@ -87,6 +87,10 @@ class CapOptions:
         if self.limit is None:
             return None
         judge = self.judge or ("faces" if regions == "faces" else "targets")
+        if self.judge is None and judge == "targets" and not num_targets:
+            raise UsageError(
+                "--cap needs --targets (classifiers not among the sources), or --regions faces"
+            )
         return Cap(self.limit, judge, num_sources, num_targets)
 
     def recorded(self) -> dict[str, object]:

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.display.labels import label
+from jaxanon.display.tables import counted
 from jaxanon.metrics import softmax
 from jaxanon.regions.region import Region
 
@@ -83,7 +84,7 @@ def preview(rows: Sequence[tuple[np.ndarray, Region]]) -> bytes:
         x, y = GAP + i % across * cell, GAP + i // across * (cell + LINE)
         canvas.paste(tile, (x, y))
         if region.boxes is not None:
-            text = f"{len(region.boxes)} regions" if len(region.boxes) != 1 else "1 region"
+            text = counted(len(region.boxes), "region")
             draw.text((x, y + TILE), text, INK if region.boxes else BAD, ImageFont.load_default(12))
     out = io.BytesIO()
     canvas.save(out, "png", optimize=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from jaxanon.adaptation.settings import STATUS
 from jaxanon.errors import printable
-from jaxanon.evaluation.mistakes import MistakesRow
+from jaxanon.evaluation.mistakes import Mistakes, MistakesRow
 from jaxanon.evaluation.report import TransferReport
 from jaxanon.evaluation.transfer import Robustness, Stage, TransferRow
 from jaxanon.privacy.report import (
@@ -62,6 +62,11 @@ def table(
     return "\n".join([first, "  ".join("-" * width for width in widths), *others])
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not one: `1 image`, `0 images`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def percent(share: float | None) -> str:
     """A share with one decimal, a dash where there is none."""
     return "-" if share is None else f"{100 * share:.1f} %"
@@ -69,44 +74,37 @@ def percent(share: float | None) -> str:
 
 def closing(report: Mapping[str, Any]) -> str:
     """What a run did: concordance per classifier, counts, speed, and the images that failed."""
-    summary = report["summary"]
-    rows = []
-    for classifier in report["classifiers"]:
-        shares = summary["concordance"][classifier["name"]]
-        rows.append(
-            [
-                classifier["name"],
-                classifier["role"],
-                *(percent(shares[key]) for key in ("anonymized", "adapted", "repair")),
-            ]
-        )
-    text = table(["classifier", "role", "anonymized", "adapted", "repaired"], rows)
-    settings = report["settings"]
+    summary, settings = report["summary"], report["settings"]
+    text = _concordances(report)
     if settings.get("loss") == "soft":
         text += f"\n{report['guarantee']['text']}: at most {report['guarantee']['bits']:g} bits"
     images = report["images"]
     short = {
-        "keep": "not every source keeps its decision",
+        "keep": "not every source makes its reference decision",
         "avoid": "not every source was fooled",
         "reach": f"not every source sees class {settings.get('target_class')}",
     }[settings["goal"]]
     word = STATUS[settings["goal"]]
     partly = [image for image in images if image["status"] == "partly"]
     failed = [image for image in images if image["status"] == "failed"]
+    done = len(images) - len(partly) - len(failed)
     text += (
-        f"\n{summary['images']} images: {len(images) - len(partly) - len(failed)} {word}, "
+        f"\n{counted(summary['images'], 'image')}: {done} {word}, "
         f"{len(partly)} partly, {len(failed)} failed; {summary['seconds']:.1f} s, "
         f"{summary['images_per_second']:.2f} images/s"
     )
     bare = [image for image in images if image["regions"] == 0]
     if bare:
+        they, them = ("it was", "it") if len(bare) == 1 else ("they were", "them")
         text += (
-            f"\nnothing private was found in {len(bare)} images, so they were left as given: "
-            f"look at them ({printable(bare[0]['output'])} is the first)"
+            f"\nnothing private was found in {counted(len(bare), 'image')}, so {they} left as "
+            f"given: look at {them} ({printable(bare[0]['output'])} is the first)"
         )
     unjudged = sum(image["score"] is None and image["status"] != "failed" for image in images)
     if "cap" in settings and unjudged:
-        text += f"\nthe judge found no face in {unjudged} images, so they were under no cap"
+        they = "it was" if unjudged == 1 else "they were"
+        found = f"the judge found no face in {counted(unjudged, 'image')}"
+        text += f"\n{found}, so {they} under no cap"
     for image in images:
         stopped = image["error"] if image["status"] != "failed" else None
         if image["status"] == "partly" or stopped:
@@ -117,19 +115,32 @@ def closing(report: Mapping[str, Any]) -> str:
     return text
 
 
+def _concordances(report: Mapping[str, Any]) -> str:
+    """Concordance per classifier; after an attack, which anonymizes and repairs nothing, less."""
+    head = {"anonymized": "anonymized", "adapted": "adapted", "repair": "repaired"}
+    if report["settings"]["goal"] != "keep":
+        head = {"anonymized": "original", "adapted": "attacked"}
+    shares = report["summary"]["concordance"]
+    rows = [
+        [each["name"], each["role"], *(percent(shares[each["name"]][key]) for key in head)]
+        for each in report["classifiers"]
+    ]
+    return table(["classifier", "role", *head.values()], rows)
+
+
 def transfer(report: TransferReport) -> str:
     """The report of `jaxanon transfer`: its tables, and how many images were compared."""
-    parts = [_transfer_rows(report.rows, report.source)]
+    kind = "adapted" if report.rows[0].anonymized is None else "anonymized"
+    parts = [
+        _transfer_rows(report.rows, report.source),
+        f"same change: share of the adapted images with the mistake that {report.source} makes on "
+        f"the {kind} image; different: with another mistake",
+    ]
     if report.under:
         parts.append(f"\n{_robustness(report.under)}")
     if report.mistakes is not None:
-        kind = "adapted" if report.rows[0].anonymized is None else "anonymized"
-        parts += [
-            f"\n{report.mistakes.images} {kind} images fool {report.source}; of these, in each "
-            "classifier's eyes:",
-            _mistakes(report.mistakes.rows) if report.mistakes.rows else "nothing to split",
-        ]
-    parts.append(f"{report.images} images compared, {len(report.failed)} failed")
+        parts += ["", _shared_mistakes(report.mistakes, kind, report.source)]
+    parts.append(f"{counted(report.images, 'image')} compared, {len(report.failed)} failed")
     return "\n".join(parts)
 
 
@@ -150,7 +161,7 @@ def _transfer_rows(rows: Sequence[TransferRow], source: str) -> str:
 
 
 def _robustness(under: Robustness) -> str:
-    """Shares of decisions kept under changes, by classifier and stage."""
+    """Concordance under changes, by classifier and stage."""
     stages: tuple[Stage, ...] = ("original", "anonymized", "adapted")
     body = [
         [change, name, *(percent(shares.get(stage)) for stage in stages)]
@@ -158,6 +169,15 @@ def _robustness(under: Robustness) -> str:
         for name, shares in classifiers.items()
     ]
     return table(["under", "classifier", *stages], body, left=["under", "classifier"])
+
+
+def _shared_mistakes(mistakes: Mistakes, kind: str, source: str) -> str:
+    """How many images fool the source, and what each classifier decides on these."""
+    if not mistakes.images:
+        return f"no {kind} image fools {source}, so there are no mistakes to compare"
+    fooling = counted(mistakes.images, f"{kind} image")
+    fool = "fools" if mistakes.images == 1 else "fool"
+    return f"{fooling} {fool} {source}; decisions on these:\n{_mistakes(mistakes.rows)}"
 
 
 def _mistakes(rows: Sequence[MistakesRow]) -> str:
@@ -199,13 +219,14 @@ def privacy(report: PrivacyReport) -> str:
             "nearest",
             _reidentification(report["reidentification"]),
             "",
-            f"guessing finds {guess} of {chance['gallery']} images",
+            f"guessing finds {guess} of {counted(chance['gallery'], 'image')}",
             f"deblurring takes the blur for {report['deviation']:g} pixels of a short side of 256"
             + (" (assumed; --deviation X tells it)" if report["deviation_assumed"] else ""),
             *([f"the decisions were left out: {left_out}"] if left_out else []),
             f"guaranteed: {text}" + ("" if bits is None else f": at most {bits:g} bits"),
-            f"{report['bits_to_single_out']:g} bits single out one of {report['images']} images",
-            f"{report['images']} images compared, {len(report['failed'])} failed",
+            f"{report['bits_to_single_out']:g} bits single out one of "
+            f"{counted(report['images'], 'image')}",
+            f"{counted(report['images'], 'image')} compared, {len(report['failed'])} failed",
         ]
     )
 
@@ -216,7 +237,7 @@ def _faces(faces: FaceDetection | None, left_out: str | None) -> str:
         return f"faces were not looked at: {left_out}" if left_out else "no original shows a face"
     shares = {"anonymized": faces.get("anonymized"), "adapted": faces.get("adapted")}
     found = ", ".join(f"{stage} {interval(share)}" for stage, share in shares.items() if share)
-    return f"of {faces['faces']} faces still found, %: {found}"
+    return f"of {counted(faces['faces'], 'face')} still found, %: {found}"
 
 
 def _reidentification(rows: Sequence[Reidentification]) -> str:

@@ -1,1 +1,1 @@
-"""Evaluation: what classifiers make of images that others have changed."""
+"""Evaluation: what classifiers decide on images that others have changed."""

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Split:
-    """Shares of images by what a classifier makes of them; their sum is one.
+    """Shares of images by what a classifier decides on them; their sum is one.
 
     Attributes:
         unfooled: share with the classifier's reference decision.
@@ -58,7 +58,7 @@ class MistakesReport(TypedDict):
 
 @dataclass(frozen=True)
 class MistakesRow:
-    """What one classifier makes of the images that fool the source.
+    """What one classifier decides on the images that fool the source.
 
     Attributes:
         name: name of the classifier.

@@ -13,14 +13,14 @@ from jaxanon.evaluation.transfer import Robustness, Shown, TransferRow, robustne
 
 @dataclass(frozen=True)
 class TransferReport:
-    """What classifiers make of adapted images.
+    """What classifiers decide on adapted images.
 
     Attributes:
-        source: name of the classifier whose change the others are compared with.
+        source: name of the classifier whose mistakes the others' are compared with.
         images: number of images compared.
         failed: one line per image that could not be compared.
         rows: one per classifier.
-        under: shares of decisions kept under changes; empty where none were asked for.
+        under: concordance under changes; empty where none were asked for.
         mistakes: class-aware transferability, where it was asked for.
     """
 
@@ -47,7 +47,7 @@ class TransferReport:
         Args:
             names: names of the classifiers.
             classes: number of classes of each classifier.
-            source: index of the classifier whose change the others are compared with.
+            source: index of the classifier whose mistakes the others' are compared with.
             decisions: what was shown -> `(C, images)` int; original and adapted images as they are
                 must be among them.
             failed: one line per image that could not be compared.

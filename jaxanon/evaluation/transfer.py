@@ -28,7 +28,7 @@ class Shown(NamedTuple):
 
 
 Robustness = dict[str, dict[str, dict[Stage, float]]]
-"""Change -> classifier -> stage -> share of decisions kept."""
+"""Change -> classifier -> stage -> concordance."""
 Key = TypeVar("Key", bound=Hashable)
 
 
@@ -112,7 +112,7 @@ def transfer(
 
 
 def robustness(names: Sequence[str], decisions: Mapping[Shown, np.ndarray]) -> Robustness:
-    """Shares of decisions kept under changes of the images.
+    """Concordance under changes of the images.
 
     The reference is the decision on the original as it is. What a change alone costs is its share
     in the stage `original`.

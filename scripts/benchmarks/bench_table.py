@@ -36,7 +36,7 @@ def line(row: dict[str, Any], *, keeps_memory: bool) -> list[str]:
     if row.get("variant"):
         peer += f", {row['variant']}"
     if keeps_memory:
-        peer += ", memory kept"
+        peer += ", memory setting on"
     if row["what"] == "gradient_step":
         low, high = row["ratio_quartiles"]
         return [

@@ -11,8 +11,9 @@ images leaving and new ones entering, against the same loop whose slots are fill
 empty; in turn, medians. And the share of the steady state in which the device had work (see
 `jaxanon.meter`).
 
-start: seconds until the programs of the study's seven sources are ready, in a new process, first
-with an empty cache of compiled programs, then with it; and the memory of one step. Random weights.
+start: seconds until the programs of the seven sources of `reproduce_tables.py` are ready, in a new
+process, first with an empty cache of compiled programs, then with it; and the memory of one step.
+Random weights.
 
 memory: resident memory over a long run of small images with the same seven architectures at a small
 input size (so that it ends in minutes), 16 slots. Random weights.

@@ -103,7 +103,7 @@ def adapt(
     settings: Settings,
     folder: Path,
 ) -> MeasuredRun:
-    """Adapt all photos to one set of sources, and see which decisions the saved files keep.
+    """Adapt all photos to one set of sources, and see what is decided on the saved files.
 
     Args:
         args: anonymizer: `method`, `strength` and `half`.

@@ -48,10 +48,10 @@ def plot(result: Ablation) -> Figure:
         rows.errorbar(mean, rank, xerr=bar, **look)
     over.set(
         xlabel="gradients of each source per image",
-        ylabel="decisions kept by targets, %",
+        ylabel="targets' concordance, %",
         xlim=(0, None),
     )
-    rows.set(xlabel="decisions kept by targets, %", yticks=range(len(names)), yticklabels=names)
+    rows.set(xlabel="targets' concordance, %", yticks=range(len(names)), yticklabels=names)
     for axes in (over, rows):
         axes.grid(alpha=0.3)
     figure.suptitle(f"{names_of(result)}; {title_of(result)}")

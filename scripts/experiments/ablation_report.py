@@ -46,7 +46,7 @@ def text_of(kept: np.ndarray) -> str:
 
 
 def difference(row: MeasuredRow, base: MeasuredRow) -> str:
-    """Points that the targets of `row` keep more than those of `base`, photo by photo."""
+    """Points by which the targets' concordance of `row` is above that of `base`, by photo."""
     kept, before = (outcomes(one, "adapted", targets=True).mean(0) for one in (row, base))
     found = percent(Interval.from_values(kept - before))
     return f"{found.mean:+.1f} ({found.low:+.0f} to {found.high:+.0f})"
@@ -74,7 +74,7 @@ def figures(result: Ablation) -> Table:
         ]
         for name, row in result["rows"].items()
     ]
-    head = ["row", "targets", "without us", "sources", "after JPEG 75", "gradients", "PSNR"]
+    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients", "PSNR"]
     if BASE in result["rows"] and len(body) > 1:
         head.insert(2, f"against {BASE}")
         for cells, row in zip(body, result["rows"].values(), strict=True):
@@ -104,12 +104,12 @@ def summary(results: Mapping[str, Ablation]) -> Table:
                 text_of(outcomes(fast, "adapted", targets=False)) if fast else "",
             ]
         )
-    head = ["classifiers", "photos", "without us", "`fast`", "`transfer`"]
+    head = ["classifiers", "photos", "anonymized", "`fast`", "`transfer`"]
     return [*head, "its sources", "after JPEG 75", "sources of `fast`"], body
 
 
 def pairs(result: Ablation) -> Table:
-    """Head and body of the table of all pairs: percent kept, over photos and seeds."""
+    """Head and body of the table of all pairs: concordance in percent, over photos and seeds."""
     row = result["rows"][BASE]
     found: dict[str, dict[str, list[float]]] = {}
     for sources, name, kept in decided(row, "adapted"):
@@ -144,7 +144,7 @@ def cross_validated(result: Ablation) -> list[str]:
 
 
 def _kept_by(row: MeasuredRow, target: str, *, others: bool) -> np.ndarray:
-    """Decisions kept `(pairs, photos)` by a classifier as a target, or by the other targets."""
+    """Outcomes `(pairs, photos)` of a classifier as a target, or of the other targets."""
     return np.array(
         [
             kept
@@ -155,7 +155,7 @@ def _kept_by(row: MeasuredRow, target: str, *, others: bool) -> np.ndarray:
 
 
 def compared(result: Ablation, record: Ablation | None) -> tuple[str, bool]:
-    """Whether the preset keeps of these photos what is on record of them, within its interval."""
+    """Whether the targets' concordance on these photos is the recorded one, within its interval."""
     on_record = record if record is not None and BASE in record["rows"] else None
     names = [name for name in result["photos"] if on_record and name in on_record["photos"]]
     if not names or on_record is None or BASE not in result["rows"]:

@@ -21,9 +21,9 @@ class MeasuredRun(TypedDict):
         seed: seed of the random transforms.
         gradients: mean number of gradients of one source per image.
         psnr: mean PSNR of the saved files against the anonymized images, in dB.
-        anonymized: classifier -> `bits` of the decisions kept on the anonymized photos.
-        adapted: classifier -> `bits` of the decisions kept on the saved files.
-        under: change of the saved files -> per source `bits` of the decisions kept.
+        anonymized: classifier -> `bits` of its outcomes on the anonymized photos.
+        adapted: classifier -> `bits` of its outcomes on the saved files.
+        under: change of the saved files -> per source `bits` of its outcomes.
     """
 
     sources: list[str]
@@ -73,7 +73,7 @@ Stage = Literal["anonymized", "adapted"]
 
 
 def bits(kept: np.ndarray) -> str:
-    """Outcomes `(photos,)` bool as text: one character per photo, 1 where the decision is kept."""
+    """Outcomes `(photos,)` bool as text: 1 per photo with the reference decision, else 0."""
     return "".join(map(str, kept.astype(int)))
 
 
@@ -83,19 +83,19 @@ def unpacked(text: str) -> np.ndarray:
 
 
 def decided(row: MeasuredRow, stage: Stage) -> Iterator[tuple[list[str], str, np.ndarray]]:
-    """For each run and classifier: the sources, its name, and which photos it kept `(photos,)`."""
+    """For each run and classifier: the sources, its name, and its outcomes `(photos,)`."""
     for run in row["runs"]:
         for name, kept in run[stage].items():
             yield run["sources"], name, unpacked(kept)
 
 
 def outcomes(row: MeasuredRow, stage: Stage, *, targets: bool) -> np.ndarray:
-    """Decisions kept `(pairs, photos)`, of each run and each of its targets (or else sources)."""
+    """Outcomes `(pairs, photos)`, of each run and each of its targets (or else sources)."""
     return np.array([k for sources, n, k in decided(row, stage) if (n in sources) != targets])
 
 
 def after(row: MeasuredRow, change: str) -> np.ndarray:
-    """Decisions kept `(sources of all runs, photos)` after a change of the saved files."""
+    """Outcomes `(sources of all runs, photos)` after a change of the saved files."""
     return np.array([unpacked(kept) for run in row["runs"] for kept in run["under"][change]])
 
 

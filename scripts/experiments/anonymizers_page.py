@@ -13,11 +13,11 @@ PRESETS: tuple[Preset, ...] = ("fast", "transfer")
 
 
 class KeptDecisions(TypedDict):
-    """Decisions kept in the saved files of a run.
+    """Concordance in the saved files of a run.
 
     Attributes:
         images: number of images.
-        kept: number of images whose decisions all sources keep.
+        kept: number of images on which every source makes its reference decision.
         concordance: classifier -> `anonymized`, `adapted` and `repair`, in shares of images; the
             target comes last.
     """
@@ -32,7 +32,7 @@ class AnonymizerResult(TypedDict):
 
     Attributes:
         pictures: what was anonymized, `photos` or `faces`.
-        kept: preset -> decisions kept.
+        kept: preset -> concordance in the saved files.
         privacy: preset -> privacy report.
     """
 
@@ -57,10 +57,10 @@ def share(value: float | None) -> str:
 
 
 def kept_table(results: Mapping[str, AnonymizerResult]) -> str:
-    """Decisions kept in the saved files, by anonymizer."""
+    """Concordance in the saved files, by anonymizer."""
     head = [
-        "anonymizer", "images", "sources, before", "sources kept, `fast`", "target, `fast`",
-        "sources kept, `transfer`", "target, `transfer`",
+        "anonymizer", "images", "sources, before", "sources, `fast`", "target, `fast`",
+        "sources, `transfer`", "target, `transfer`",
     ]  # fmt: skip
     rows = []
     for name, result in results.items():

@@ -1,4 +1,4 @@
-"""Anonymizers compared: decisions kept in the saved files, and privacy.
+"""Anonymizers compared: concordance in the saved files, and privacy.
 
     python scripts/experiments/compare_anonymizers.py WORK [--gan DIR] [--json FILE] [--resume]
 
@@ -155,7 +155,7 @@ def measure(case: Case, pictures: str) -> AnonymizerResult:
 
 
 def kept_in(report: dict[str, Any]) -> KeptDecisions:
-    """The decisions kept, from the report of a run."""
+    """Concordance and number of images `kept`, from the report of a run."""
     return {
         "images": report["summary"]["images"],
         "kept": sum(image["status"] == "kept" for image in report["images"]),

@@ -1,6 +1,6 @@
-"""The study's two tables, with our figures beside them, on any photos.
+"""Two tables of an earlier study, with our figures beside them, on any photos.
 
-Table 1: adapted to one source, understood by ten classifiers. Table 2: adapted to seven sources.
+Table 1: adapted to one source, evaluated on ten classifiers. Table 2: adapted to seven sources.
 Ours are the shares of photos on which a classifier decides as on the original, on the anonymized
 and on the adapted photo; the latter read off the saved file.
 
@@ -92,7 +92,7 @@ NOTES = (
 def arguments() -> argparse.ArgumentParser:
     """The options."""
     parser = argparse.ArgumentParser(
-        description="The study's two tables, with our figures beside them.",
+        description="Two tables of an earlier study, with our figures beside them.",
         epilog="example: python scripts/experiments/reproduce_tables.py photos -o tables "
         "--method pixelate",
     )
