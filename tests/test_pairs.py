@@ -56,7 +56,7 @@ def test_every_mismatch_is_reported_and_the_rest_goes_on(tmp_path, tinies, tiny_
         "upside.jpg: it seems to be turned by 180 degrees",
     ):  # fmt: skip
         assert text in shown.out
-    assert "1 files of" in shown.err
+    assert "1 file of" in shown.err
     assert "stranger.jpg is the first" in shown.err
     assert [path.name for path in (out / "sub").iterdir()] == ["fine.png"]
 
