@@ -85,3 +85,17 @@ def test_pairs_are_resumed_once_the_missing_one_is_there(tmp_path, tinies, tiny_
     assert (out / "1.png").stat().st_mtime_ns != times[1], "its partner was made anew"
     rows = json.loads((out / "report.json").read_text())["images"]
     assert [row["partner"] for row in rows] == [str(blurred / f"{i}.png") for i in range(3)]
+
+
+def test_what_an_earlier_run_saved_is_an_input_like_any_other(tmp_path, tiny_main):
+    """Its anonymized images, adapted once more in its place: they are given now, not left over."""
+    photos, blurred, out = tmp_path / "photos", tmp_path / "blurred", tmp_path / "out"
+    photos.mkdir()
+    Image.fromarray(picture(0, 60, 80)).save(photos / "a.png")
+    more = ["-o", out, "--sources", "tf_efficientnet_lite0", "--steps", 20, "--quiet"]
+    words = ["anonymize", photos, *more, "--save-anonymized", blurred]
+    assert tiny_main([*map(str, words)]) == 0
+    hidden = (blurred / "a.png").read_bytes()
+    assert tiny_main([*map(str, ["adapt", photos, blurred, *more, "--overwrite"])]) == 0
+    assert (blurred / "a.png").read_bytes() == hidden
+    assert (out / "a.png").is_file()

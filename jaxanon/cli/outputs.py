@@ -153,7 +153,8 @@ class OutputPlan:
         # beside them has folders of its own, which this run may not name.
         extra = {Path(location).resolve() for location in self.journal.extra_outputs()}
         ours = {Path(item.output.location).resolve() for item in self.items}
-        extra -= {Path(item.input.name).resolve() for item in self.items}
+        given = (image for item in self.items for image in (item.input, item.partner) if image)
+        extra -= {Path(image.name).resolve() for image in given}
         for path in extra | {path for path in earlier - ours if folder in path.parents}:
             discard(path)
         for name in state_files() if earlier else ():
