@@ -28,7 +28,7 @@ class Reference:
 
     Attributes:
         faces: the faces of the original, each with its place and its embedding.
-        logits: what each target makes of the original, `(classes,)` logits.
+        logits: each target's logits on the original, `(classes,)`.
     """
 
     faces: tuple[tuple[Any, np.ndarray], ...] = ()
@@ -38,10 +38,9 @@ class Reference:
 class Cap:
     """The highest score that an image may have, and who gives it.
 
-    The judge `targets` compares what classifiers that nobody adapts to make of both images: the
-    correlation of their logits, the highest of all targets. The judge `faces` compares face
-    embeddings: one minus their distance, the highest of all faces; dlib takes two faces for one
-    person from 0.4 on.
+    The judge `targets` gives the correlation of a target's logits on both images, the highest of
+    all targets. The judge `faces` compares face embeddings: one minus their distance, the highest
+    of all faces; dlib takes two faces for one person from 0.4 on.
 
     Args:
         limit: -1 to 1.
@@ -90,7 +89,7 @@ class Cap:
         )
 
     def with_logits(self, reference: Reference, logits: Sequence[np.ndarray]) -> Reference:
-        """A reference with what the targets see in the original added to it.
+        """A reference with the targets' logits on the original added to it.
 
         Args:
             reference: what was kept of the original's pixels.
