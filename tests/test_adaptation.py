@@ -311,3 +311,10 @@ def test_the_random_views_of_an_image_follow_its_content_and_the_seed(sources):
     one, other = picture(0, 30, 40), picture(1, 30, 40)
     assert seed(one) == seed(one.copy())
     assert len({seed(one), seed(other), seed(one, 1), seed(one.reshape(40, 30, 3))}) == 4
+
+
+def test_a_stack_of_images_is_taken_like_a_list(sources, pictures, wishes):
+    stack = np.stack(pictures[:1])
+    kept = jaxanon.adapt(stack, wishes[:, :1], sources, preset("fast", steps=2))
+    listed = jaxanon.adapt(list(stack), wishes[:, :1], sources, preset("fast", steps=2))
+    np.testing.assert_array_equal(kept.images[0], listed.images[0])

@@ -99,3 +99,26 @@ def test_what_an_earlier_run_saved_is_an_input_like_any_other(tmp_path, tiny_mai
     assert tiny_main([*map(str, ["adapt", photos, blurred, *more, "--overwrite"])]) == 0
     assert (blurred / "a.png").read_bytes() == hidden
     assert (out / "a.png").is_file()
+
+
+def test_overwriting_from_another_folder_removes_nobody_elses_files(
+    tmp_path, tiny_main, monkeypatch
+):
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(picture(0, 60, 80)).save(tmp_path / "photos" / "a.png")
+    more = ["--sources", "tf_efficientnet_lite0", "--steps", "20", "--quiet"]
+    monkeypatch.chdir(tmp_path)
+    assert tiny_main(["anonymize", "photos", "-o", "out", "--save-anonymized", "anon", *more]) == 0
+    other = tmp_path / "sub" / "anon" / "a.png"
+    other.parent.mkdir(parents=True)
+    other.write_text("somebody else's")
+    monkeypatch.chdir(tmp_path / "sub")
+    assert tiny_main(["anonymize", "../photos", "-o", "../out", "--overwrite", *more]) == 0
+    assert other.read_text() == "somebody else's"
+    assert not (tmp_path / "anon" / "a.png").exists()
+    journal = tmp_path / "out" / ".jaxanon-journal.jsonl"
+    first, row = map(json.loads, journal.read_text().splitlines())
+    row["extra_outputs"] = ["anon/a.png"]
+    journal.write_text(f"{json.dumps(first)}\n{json.dumps(row)}\n")
+    assert tiny_main(["anonymize", "../photos", "-o", "../out", "--overwrite", *more]) == 0
+    assert other.exists()

@@ -206,7 +206,7 @@ def _loop(inputs: _Inputs, settings: Settings, slots: int | None) -> Result:
             for each, column in zip(images, columns, strict=True)
         ]
 
-    if inputs.images:
+    if len(inputs.images):
         running = Slots[int](ensemble, settings, slots)
         adapted = {each.job.key: each for each in stream(inputs.batches(settings), running, check)}
     ordered = [adapted[i] for i in range(len(inputs.images))]

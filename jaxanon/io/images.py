@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
@@ -15,6 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxanon.errors import ImageError
 from jaxanon.io.files import write
+
+log = logging.getLogger(__name__)
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
 """Formats that are decoded. Others are left out on purpose: some call outside programs (EPS)."""
@@ -170,8 +173,12 @@ def _upright(image: Image.Image) -> np.ndarray:
         raise ImageError(f"{frames} frames or pages; give each as a file of its own")
     image.load()
     # In place, so that the picture is upright even where damaged EXIF cannot be written anew.
-    with suppress(Exception):  # damaged EXIF must not cost the picture
+    try:
         ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise  # a picture left as it lies would not fit its boxes and masks
+    except Exception as error:  # damaged EXIF must not cost the picture
+        log.debug("EXIF left out: %r", error)
     return _rgb(image)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from jaxanon.errors import UsageError
@@ -108,7 +109,10 @@ class Journal:
     def extra_outputs(self) -> frozenset[str]:
         """Locations of what that run has saved beside them, such as low-resolution views."""
         return frozenset(
-            place for row in self._images_on_record() for place in row.get("extra_outputs", ())
+            place
+            for row in self._images_on_record()
+            for place in row.get("extra_outputs", ())
+            if Path(place).is_absolute()  # a relative one would mean another file elsewhere
         )
 
     def _images_on_record(self) -> list[dict[str, Any]]:
@@ -116,7 +120,10 @@ class Journal:
         try:
             rows = [row for row in map(_parse, self.log.read()) if row is not None][1:]
             places = [row["record"]["output"] for row in rows]
-            places += [place for row in rows for place in row.get("extra_outputs", ())]
+            extras = [row.get("extra_outputs", []) for row in rows]
+            if not all(isinstance(extra, list) for extra in extras):
+                return []
+            places += [place for extra in extras for place in extra]
         except (OSError, UnicodeError, TypeError, KeyError):
             return []
         return rows if all(isinstance(place, str | None) for place in places) else []
@@ -131,7 +138,7 @@ class Journal:
         row = {
             "record": asdict(record),
             "fingerprint": item.fingerprint,
-            "extra_outputs": [place.location for place in item.extra_outputs],
+            "extra_outputs": [str(Path(place.location).resolve()) for place in item.extra_outputs],
         }
         self.log.append(json.dumps(row))
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 
@@ -120,9 +121,9 @@ class Run:
         self.journal.start()
         self._progress = Progress(len(todo), quiet=self.options.quiet)
         begin = time.perf_counter()
-        if slots:
-            self._adapt(todo, slots)
-        self._progress.close()
+        with closing(self._progress):  # an interrupted one would leave the terminal no cursor
+            if slots:
+                self._adapt(todo, slots)
         totals = Totals(time.perf_counter() - begin, len(todo))
         records = [self._records[name] for name in keys]
         origins = {c.name: c.config.origin for c in self.ensemble.classifiers}
@@ -168,7 +169,8 @@ class Run:
         for batch in self.intake.batches(todo, threads):
             for failure in batch.failures:
                 self._fail(failure)
-            yield batch.jobs
+            if batch.jobs:
+                yield batch.jobs
 
     def _finish(self, state: ImageState) -> None:
         """Give a verified file its name.
