@@ -148,10 +148,12 @@ class OutputPlan:
     def discard_earlier(self) -> None:
         """Remove what the run before has written and this one will not: it would pass for ours."""
         folder = self.options.folder.resolve()
-        earlier = {Path(location).resolve() for location in self.journal.outputs()}
+        outputs, beside = self.journal.written()
+        earlier = {Path(location).resolve() for location in outputs}
         # An adapted image elsewhere is somebody else's, whatever the journal says; what was saved
-        # beside them has folders of its own, which this run may not name.
-        extra = {Path(location).resolve() for location in self.journal.extra_outputs()}
+        # beside them has folders of its own, which this run may not name. A relative path would
+        # mean another file from here.
+        extra = {Path(place).resolve() for place in beside if Path(place).is_absolute()}
         ours = {Path(item.output.location).resolve() for item in self.items}
         given = (image for item in self.items for image in (item.input, item.partner) if image)
         extra -= {Path(image.name).resolve() for image in given}

@@ -20,11 +20,15 @@ class ResultPlace(Protocol):
 
     Attributes:
         location: what reports and error messages call it.
+        identity: tells it from every other place, from wherever the process was started.
         overwrite: whether an existing result of that name may be replaced.
     """
 
     @property
     def location(self) -> str: ...
+
+    @property
+    def identity(self) -> str: ...
 
     @property
     def overwrite(self) -> bool: ...
@@ -133,6 +137,11 @@ class FilePlace:
     def location(self) -> str:
         """The path."""
         return str(self.path)
+
+    @property
+    def identity(self) -> str:
+        """The path, absolute and without links."""
+        return str(self.path.resolve())
 
     def exists(self) -> bool:
         return self.path.exists()

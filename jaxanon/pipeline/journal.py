@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 from jaxanon.errors import UsageError
@@ -76,7 +75,7 @@ class Journal:
             ) from error
 
     def _read(self) -> EarlierRun:
-        rows = [row for row in map(_parse, self.log.read()) if row is not None]
+        rows = self._lines()
         if not rows:
             return EarlierRun()
         self._refuse_other_options(rows[0].get("settings"))
@@ -101,32 +100,29 @@ class Journal:
                 "use the same ones, or --overwrite to begin anew"
             )
 
-    def outputs(self) -> frozenset[str]:
-        """Locations of the adapted images on record, whatever the options of that run were."""
-        places = (row["record"]["output"] for row in self._images_on_record())
-        return frozenset(place for place in places if place is not None)
+    def written(self) -> tuple[frozenset[str], frozenset[str]]:
+        """What the run on record has written, whatever its options were.
 
-    def extra_outputs(self) -> frozenset[str]:
-        """Locations of what that run has saved beside them, such as low-resolution views."""
-        return frozenset(
-            place
-            for row in self._images_on_record()
-            for place in row.get("extra_outputs", ())
-            if Path(place).is_absolute()  # a relative one would mean another file elsewhere
-        )
-
-    def _images_on_record(self) -> list[dict[str, Any]]:
-        """Rows of images; none where the journal is missing or damaged."""
+        Returns:
+            Locations of the adapted images, and identities of what was saved beside them, such as
+            low-resolution views; nothing where the journal is missing or damaged.
+        """
         try:
-            rows = [row for row in map(_parse, self.log.read()) if row is not None][1:]
-            places = [row["record"]["output"] for row in rows]
-            extras = [row.get("extra_outputs", []) for row in rows]
-            if not all(isinstance(extra, list) for extra in extras):
-                return []
-            places += [place for extra in extras for place in extra]
+            rows = self._lines()[1:]
+            outputs = [row["record"]["output"] for row in rows]
+            extra = [row.get("extra_outputs", []) for row in rows]
         except (OSError, UnicodeError, TypeError, KeyError):
-            return []
-        return rows if all(isinstance(place, str | None) for place in places) else []
+            return frozenset(), frozenset()
+        if not all(isinstance(places, list) for places in extra):
+            return frozenset(), frozenset()
+        beside = [place for places in extra for place in places]
+        if not all(isinstance(place, str | None) for place in (*outputs, *beside)):
+            return frozenset(), frozenset()
+        return frozenset(filter(None, outputs)), frozenset(filter(None, beside))
+
+    def _lines(self) -> list[dict[str, Any]]:
+        """The options, then a row per image; a line cut off or damaged is left out."""
+        return [row for row in map(_parse, self.log.read()) if row is not None]
 
     def start(self) -> None:
         """Begin the file; what `resume` found stays in it."""
@@ -138,7 +134,7 @@ class Journal:
         row = {
             "record": asdict(record),
             "fingerprint": item.fingerprint,
-            "extra_outputs": [str(Path(place.location).resolve()) for place in item.extra_outputs],
+            "extra_outputs": [place.identity for place in item.extra_outputs],
         }
         self.log.append(json.dumps(row))
 
