@@ -272,6 +272,22 @@ def test_ensembles_refuse_nonsense(tinies):
         tinies[0].logits(np.zeros((1, 16, 16, 3), np.float32))
 
 
+def test_names_in_place_of_what_they_stand_for_are_refused(sources, pictures, wishes):
+    for settings in ("transfer", None, {"eps": 8}):
+        with pytest.raises(
+            UsageError, match=r'settings is .*; give Settings or preset\("transfer"'
+        ):
+            jaxanon.adapt(pictures, wishes, sources, settings)
+        with pytest.raises(UsageError, match="settings is"):
+            jaxanon.attack(pictures, sources, settings)
+    with pytest.raises(UsageError, match=r"ensemble is \['vgg16'\]; give load_ensemble"):
+        jaxanon.adapt(pictures, wishes, ["vgg16"])
+    with pytest.raises(UsageError, match="image 1 is a str, expected uint8"):
+        jaxanon.adapt([pictures[0], "a.jpg"], wishes[:, :2], sources)
+    with pytest.raises(UsageError, match=r"mask 0 is a list, expected bool \(60, 80\)"):
+        jaxanon.adapt(pictures[:1], wishes[:, :1], sources, masks=[[True]])
+
+
 def test_every_option_says_what_it_does_and_every_former_name_has_one_now():
     options = Settings.options()
     assert all(len(option.help) > 20 for option in options.values())

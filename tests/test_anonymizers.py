@@ -95,6 +95,19 @@ def test_inputs_are_checked():
     with pytest.raises(UsageError, match=r"unknown option of blur 'strenght'; near .*: strength"):
         make("blur", strenght=3)
     assert make("blur", strength=None).recorded() == {"method": "blur", "strength": 6}
+    for method, options, text in (
+        ("isr", {"size": (8, 6)}, r"size is \(8, 6\); it must be text of the form WxH"),
+        ("isr", {"views": "2"}, "views is '2'; it must be a whole number"),
+        ("isr", {"motions": 3}, "motions is 3; it must be a path"),
+        ("blur", {"strength": "6"}, "strength is '6'; it must be a number"),
+        ("blur", {"seed": -1}, "seed is -1; it must be a whole number, 0 or more"),
+        ("blur", {"seed": 0.5}, "seed is 0.5; it must be a whole number, 0 or more"),
+    ):
+        with pytest.raises(UsageError, match=text):
+            make(method, **options)
+    assert make("isr", views=np.int64(2)).views == 2
+    with pytest.raises(UsageError, match="image is a list, expected uint8"):
+        anonymize([[0]])
     with pytest.raises(UsageError, match=r"image is float32 \(4, 5, 3\), expected uint8"):
         anonymize(np.zeros((4, 5, 3), np.float32))
 

@@ -8,7 +8,10 @@ from samples import picture
 from jaxanon.classifiers import registry
 from jaxanon.io.results import FilePlace
 from jaxanon.pipeline import run as run_module
+from jaxanon.pipeline.earlier import RENAMED
 from jaxanon.pipeline.intake import Intake
+
+JOURNAL = ".jaxanon-journal.jsonl"
 
 
 def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
@@ -30,7 +33,7 @@ def test_a_killed_run_resumes(zoo, photos_dir, tmp_path, monkeypatch, capsys):
     monkeypatch.undo()
     monkeypatch.setattr(registry, "ENTRIES", with_tinies())
 
-    with (out / ".jaxanon-journal.jsonl").open("a") as file:
+    with (out / JOURNAL).open("a") as file:
         file.write('{"input": "cut off in the mid')
     assert anonymize(zoo, photos_dir, out, "--resume", "--eps", 41) == 2
     assert "the settings differ: eps" in capsys.readouterr().err
@@ -129,3 +132,65 @@ def test_a_run_killed_while_it_replaces_a_file_does_it_again(
     again = tmp_path / "again"
     assert anonymize(zoo, photos_dir, again, "--quiet") == 0
     assert (out / "a.png").read_bytes() == (again / "a.png").read_bytes() != older
+
+
+def as_an_earlier_version_wrote_it(journal: Path) -> None:
+    """Former names of the options, and rows that do not say where their files lie."""
+    first, *rows = map(json.loads, journal.read_text().splitlines())
+    former = {now: before for before, now in RENAMED.items()}
+    settings = {former.get(name, name): value for name, value in first["settings"].items()}
+    assert "step" in settings
+    for row in rows:
+        row.pop("place"), row.pop("extra_outputs")
+    lines = [{"settings": settings}, *rows]
+    journal.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def test_runs_of_earlier_versions_are_resumed_and_overwritten_like_others(
+    zoo, photos_dir, tmp_path
+):
+    out, aside = tmp_path / "out", tmp_path / "aside"
+    words = ("--save-anonymized", aside, "--quiet")
+    assert anonymize(zoo, photos_dir, out, *words) == 0
+    as_an_earlier_version_wrote_it(out / JOURNAL)
+    (out / "a.png").unlink()
+    kept = (out / "b.png").stat().st_mtime_ns
+    assert anonymize(zoo, photos_dir, out, *words, "--resume") == 0
+    assert (out / "a.png").is_file()
+    assert (out / "b.png").stat().st_mtime_ns == kept
+
+    as_an_earlier_version_wrote_it(out / JOURNAL)
+    (aside / "mine.png").write_bytes(b"not of any run")
+    assert anonymize(zoo, photos_dir, out, "--quiet", "--overwrite") == 0
+    assert [path.name for path in aside.rglob("*.*")] == ["mine.png"]
+
+
+def test_an_image_whose_name_changes_is_made_anew_and_the_older_file_is_named(
+    zoo, photos_dir, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    Image.fromarray(picture(78, 60, 90)).save(photos_dir / "a.jpg")
+    capsys.readouterr()
+    assert anonymize(zoo, photos_dir, out, "--resume") == 0
+    assert f"1 images of the earlier run are not in the new report, {out / 'a.png'} the first" in (
+        capsys.readouterr().err
+    )
+    rows = json.loads((out / "report.json").read_text())["images"]
+    outputs = [Path(row["output"]).relative_to(out).as_posix() for row in rows]
+    assert outputs == ["a.jpg.png", "a.png.png", "b.png", "c.png", "sub/d.png", "sub/e.png"]
+    assert all((out / name).is_file() for name in outputs)
+    assert anonymize(zoo, photos_dir, out, "--overwrite", "--quiet") == 0
+    assert not (out / "a.png").exists()
+
+
+def test_a_damaged_journal_is_refused(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    first, row, *_ = map(json.loads, (out / JOURNAL).read_text().splitlines())
+    number = {**row, "record": {**row["record"], "output": 5}}
+    for lines in ([first, number], [first, {**row, "fingerprint": None}], [{"settings": [1]}, row]):
+        (out / JOURNAL).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        assert anonymize(zoo, photos_dir, out, "--resume") == 2
+        assert f"{out / JOURNAL}: unreadable" in capsys.readouterr().err
+    assert anonymize(zoo, photos_dir, out, "--overwrite", "--quiet") == 0

@@ -11,7 +11,7 @@ from samples import picture
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io import files, images
 from jaxanon.io.files import output_names
-from jaxanon.io.images import decode, encode, read_image
+from jaxanon.io.images import decode, encode, read_image, write_image
 from jaxanon.io.kinds.folders import Folders
 
 
@@ -190,6 +190,20 @@ def test_damage_of_any_kind_is_an_image_error(tmp_path, scene, rng):
         assert "ImageError" in outcomes
 
 
+def test_a_picture_that_cannot_be_turned_for_lack_of_memory_is_refused(
+    tmp_path, scene, monkeypatch
+):
+    """Left as it lies, it would not fit its boxes and masks."""
+
+    def exhausted(*_, **__):
+        raise MemoryError
+
+    Image.fromarray(scene).save(tmp_path / "a.png")
+    monkeypatch.setattr(images.ImageOps, "exif_transpose", exhausted)
+    with pytest.raises(ImageError, match=r"a\.png: out of memory"):
+        read_image(tmp_path / "a.png")
+
+
 def test_a_strip_is_refused(tmp_path):
     (tmp_path / "strip.png").write_bytes(png_header(16, 5000))
     with pytest.raises(ImageError, match="at most 20 times"):
@@ -240,6 +254,24 @@ def test_find_leaves_hidden_files_out_and_lists_folders_that_it_cannot_read(tmp_
 
 def names(*relative, form="png"):
     return [path.as_posix() for path in output_names([Path(name) for name in relative], form)]
+
+
+def test_what_is_no_picture_is_not_written(tmp_path, scene):
+    """The colours under an alpha channel would be published with the rest."""
+    path = tmp_path / "a.png"
+    transparent = np.concatenate([scene, np.zeros_like(scene[..., :1])], 2)
+    for pixels in (scene / 255, scene[..., 0], transparent, scene > 9, scene.tolist(), "a.jpg"):
+        with pytest.raises(
+            UsageError, match=r"a\.png: the picture is .*expected uint8 \(H, W, 3\)"
+        ):
+            write_image(path, pixels)
+    with pytest.raises(ImageError, match=r"a\.webp: 17000x20 pixels cannot be written as webp"):
+        write_image(tmp_path / "a.webp", np.zeros((20, 17000, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
+    write_image(path, scene)
+    np.testing.assert_array_equal(read_image(path), scene)
+    with pytest.raises(ImageError, match=r"a\.png exists; give overwrite=True"):
+        write_image(path, scene)
 
 
 def test_two_inputs_never_share_an_output():

@@ -141,6 +141,13 @@ def test_masks(tmp_path):
     np.testing.assert_array_equal(
         where(Path("sub/turned.jpg"), blank(50, 40)).mask, np.rot90(mask > 0, -1)
     )
+    for orientation, turn in ((5, np.transpose), (6, lambda m: np.rot90(m, -1)), (8, np.rot90)):
+        exif[0x0112] = orientation  # uncompressed, so that it might be mapped into memory
+        Image.fromarray(mask).save(tmp_path / "sub" / "turned.tif", exif=exif)
+        (tmp_path / "sub" / "turned.png").unlink(missing_ok=True)
+        np.testing.assert_array_equal(
+            where(Path("sub/turned.jpg"), blank(50, 40)).mask, turn(mask > 0)
+        )
     (tmp_path / "sub" / "c.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match="not an image"):
         where(Path("sub/c.jpg"), blank(40, 50))

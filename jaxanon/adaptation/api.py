@@ -13,8 +13,9 @@ from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings, Success
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
-from jaxanon.classifiers.ensemble import Ensemble, check_images
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
+from jaxanon.io.arrays import check_images, check_mask
 
 Status = Success | Literal["partly"]
 
@@ -80,10 +81,8 @@ class _Inputs:
         if len(self.masks) != len(self.images):
             raise UsageError(f"{len(self.masks)} masks for {len(self.images)} images")
         for i, (image, mask) in enumerate(zip(self.images, self.masks, strict=True)):
-            if mask is not None and (mask.dtype != np.bool_ or mask.shape != image.shape[:2]):
-                raise UsageError(
-                    f"mask {i} is {mask.dtype} {mask.shape}, expected bool {image.shape[:2]}"
-                )
+            if mask is not None:
+                check_mask(mask, image, f"mask {i}")
 
     def _check_soft_labels(self) -> None:
         if self.soft_labels is None:
@@ -147,6 +146,7 @@ def adapt(
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
+    _check_kinds(settings, ensemble)
     inputs = _Inputs(anonymized, np.asarray(decisions), masks, soft_labels, ensemble)
     return _loop(inputs, replace(settings, goal="keep"), slots)
 
@@ -179,6 +179,7 @@ def attack(
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
+    _check_kinds(settings, ensemble)
     settings = replace(settings, goal="avoid" if target_class is None else "reach")
     if target_class is None:
         decisions = ensemble.decide(images)
@@ -190,6 +191,14 @@ def attack(
             f"{len(images)} images"
         )
     return _loop(_Inputs(images, decisions, masks, None, ensemble), settings, slots)
+
+
+def _check_kinds(settings: object, ensemble: object) -> None:
+    """Refuse names in place of what stands for them."""
+    if not isinstance(settings, Settings):
+        raise UsageError(f'settings is {settings!r}; give Settings or preset("transfer")')
+    if not isinstance(ensemble, Ensemble):
+        raise UsageError(f'ensemble is {ensemble!r}; give load_ensemble(["tf_efficientnet_lite0"])')
 
 
 def _loop(inputs: _Inputs, settings: Settings, slots: int | None) -> Result:

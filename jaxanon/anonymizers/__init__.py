@@ -6,6 +6,7 @@ From Python, `anonymize(image, "pixelate", strength=12)` calls any of them.
 from __future__ import annotations
 
 from importlib import import_module
+from numbers import Integral
 from pkgutil import iter_modules
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from jaxanon.anonymizers.anonymizer import ANONYMIZERS as ANONYMIZERS
 from jaxanon.anonymizers.anonymizer import Anonymizer as Anonymizer
 from jaxanon.errors import UsageError, unknown
+from jaxanon.io.arrays import check_image, check_mask
 from jaxanon.regions.region import Region
 
 for _module in iter_modules(__path__):
@@ -33,6 +35,8 @@ def make(name: str, seed: int = 0, **options: object) -> Anonymizer:
     """
     if name not in ANONYMIZERS:
         raise UsageError(unknown("method", name, ANONYMIZERS))
+    if not isinstance(seed, Integral) or seed < 0:
+        raise UsageError(f"seed is {seed!r}; it must be a whole number, 0 or more")
     kind = ANONYMIZERS[name]
     chosen = {option: value for option, value in options.items() if value is not None}
     for option, value in chosen.items():
@@ -84,17 +88,13 @@ def anonymize(
             region that is not one of this image.
         ImageError: when the image is so small that the method would leave it as it is.
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise UsageError(f"image is {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
+    check_image(image, "image")
     region = Region() if region is None else region
     if not isinstance(region, Region):
         raise UsageError(f"region is a {type(region).__name__}; it must be Region(mask=array)")
     for name, mask in (("mask", region.mask), ("core", region.core)):
-        if mask is not None and (mask.dtype != bool or mask.shape != image.shape[:2]):
-            raise UsageError(
-                f"the region's {name} is {mask.dtype} {mask.shape}, expected bool "
-                f"{image.shape[:2]}, the image's height and width"
-            )
+        if mask is not None:
+            check_mask(mask, image, f"the region's {name}")
     return make(method, seed, **options)(image, region).pixels
 
 

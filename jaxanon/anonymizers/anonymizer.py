@@ -5,6 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+from types import UnionType
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
@@ -16,6 +20,15 @@ if TYPE_CHECKING:
     from jaxanon.classifiers.ensemble import Ensemble
 
 Kind = TypeVar("Kind", bound="type[Anonymizer]")
+
+
+PARSED: dict[object, tuple[type | UnionType, str]] = {
+    str: (str, "text of the form {}"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    Path: (str | PathLike, "a path"),
+}
+"""What parses an option's words -> types of its values when they are given from Python."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +50,17 @@ class OptionHelp:
     at_most: float | None = None
 
     def check(self, name: str, value: object) -> None:
-        """Refuse a value out of range.
+        """Refuse a value of another type, or out of range.
 
         Raises:
-            UsageError: naming the option, the value and the range.
+            UsageError: naming the option, the value, and what it must be.
         """
+        types, wanted = PARSED.get(self.parse, (object, ""))
+        if not isinstance(value, types):
+            raise UsageError(f"{name} is {value!r}; it must be {wanted.format(self.metavar)}")
         if self.above is None or self.at_most is None:
             return
-        if not isinstance(value, int | float) or not self.above < value <= self.at_most:
+        if not self.above < float(value) <= self.at_most:  # type: ignore[arg-type]
             raise UsageError(
                 f"{name} is {value}; it must be above {self.above:g}, at most {self.at_most:g}"
             )
@@ -67,12 +83,14 @@ class AnonymizerOptions:
     """The options of an anonymizer that has none; base of the options of all others.
 
     Raises:
-        UsageError: where a value is out of the range that its field declares.
+        UsageError: where a value is of another type or out of range, as its field declares.
     """
 
     def __post_init__(self) -> None:
         for name, text in self.help_texts().items():
-            text.check(name, getattr(self, name))
+            value = getattr(self, name)
+            if value is not None or self.defaults()[name] is not None:
+                text.check(name, value)
 
     @classmethod
     def help_texts(cls) -> dict[str, OptionHelp]:
@@ -181,7 +199,7 @@ class Anonymizer(ABC):
         """Take over an earlier run's `state` in place of `prepare`.
 
         Raises:
-            UsageError: when it is not the state of such an anonymizer.
+            UsageError: when it is not the state of such an anonymizer; the caller names the file.
         """
         return
 

@@ -132,12 +132,10 @@ class InverseSuperResolution(Anonymizer):
             kept = from_json(state)
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"{self.state_file}: no file of motions ({error!r}); give --overwrite"
+                f"no motions of an earlier run ({error!r}); give --overwrite"
             ) from error
         if len(kept) < self.views:
-            raise UsageError(
-                f"{self.state_file} has fewer than {self.views} motions; give --overwrite"
-            )
+            raise UsageError(f"fewer than {self.views} motions; give --overwrite")
         self.motions = kept[: self.views]
 
     def _choose(

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.preprocessing import look
 from jaxanon.errors import UsageError, WeightsError
+from jaxanon.io.arrays import check_images
 from jaxanon.runtime import devices
 from jaxanon.runtime.meter import Meter
 
@@ -24,15 +25,6 @@ NONE = "an ensemble needs at least one classifier"
 
 Views = tuple[np.ndarray, ...]
 """The views of one image, one per classifier: `(size, size, 3)` uint8."""
-
-
-def check_images(images: Sequence[np.ndarray]) -> None:
-    """Raise UsageError unless every image is uint8 of shape `(H, W, 3)`."""
-    if isinstance(images, np.ndarray) and images.ndim == 3:
-        raise UsageError("images is one array, not a list of images; for one image give [image]")
-    for i, image in enumerate(images):
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise UsageError(f"image {i} is {image.dtype} {image.shape}, expected uint8 (H, W, 3)")
 
 
 class Ensemble:

@@ -104,6 +104,8 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
     outputs = plan.options
     if outputs.preview:
         write_preview(outputs.preview, task.inputs, task.region_of)
+    if not run.options.quiet:
+        plan.warn_of_unclaimed()
     if outputs.overwrite:
         plan.discard_earlier()
     if task.anonymizer:
@@ -119,6 +121,6 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
 
 def _states(names: Sequence[str]) -> list[str]:
     """Fingerprints of the files and folders named, and of the `config.json` beside a file."""
-    paths = [Path(name).expanduser() for name in names if not name.startswith(PREFIX)]
+    paths = [Path(name).expanduser() for name in names if name and not name.startswith(PREFIX)]
     paths += [path.parent / CONFIG for path in paths if path.is_file()]
     return [fingerprint(path) for path in paths]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,13 @@ from jaxanon.errors import UsageError
 from jaxanon.io.files import discard, output_names
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.pipeline.earlier import EarlierRun
 from jaxanon.pipeline.item import Item, LoadedImage
-from jaxanon.pipeline.journal import JOURNAL, EarlierRun, Journal
+from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.preparation import state_files
 from jaxanon.pipeline.report import REPORT
 
+log = logging.getLogger("jaxanon")
 Load = Callable[[InputImage, int], LoadedImage]
 """(original, number of the view from 0) -> the image read and anonymized; raises ImageError."""
 
@@ -145,15 +148,25 @@ class OutputPlan:
         side = [options.report, *filter(None, sheets.values())]
         check_side_files(side, inputs, overwrite=ours, taken=[journal, *written, *extra])
 
+    def warn_of_unclaimed(self) -> None:
+        """Name what an earlier run wrote and a resumed one does not: no report speaks of it."""
+        left = [path for path in self.earlier.unclaimed(self.items) if Path(path).exists()]
+        if left:
+            log.warning(
+                "%d images of the earlier run are not in the new report, %s the first: their "
+                "inputs were not given, or are named otherwise now; remove them by hand",
+                len(left),
+                left[0],
+            )
+
     def discard_earlier(self) -> None:
         """Remove what the run before has written and this one will not: it would pass for ours."""
         folder = self.options.folder.resolve()
-        outputs, beside = self.journal.written()
-        earlier = {Path(location).resolve() for location in outputs}
+        written = self.journal.written()
+        earlier = {Path(location).resolve() for location in written.outputs}
         # An adapted image elsewhere is somebody else's, whatever the journal says; what was saved
-        # beside them has folders of its own, which this run may not name. A relative path would
-        # mean another file from here.
-        extra = {Path(place).resolve() for place in beside if Path(place).is_absolute()}
+        # beside them has folders of its own, which this run may not name.
+        extra = saved_beside(written, folder)
         ours = {Path(item.output.location).resolve() for item in self.items}
         given = (image for item in self.items for image in (item.input, item.partner) if image)
         extra -= {Path(image.name).resolve() for image in given}
@@ -161,6 +174,34 @@ class OutputPlan:
             discard(path)
         for name in state_files() if earlier else ():
             discard(folder / name)
+
+
+def saved_beside(written: EarlierRun, folder: Path) -> set[Path]:
+    """What a run has saved beside its adapted images, such as its anonymized ones.
+
+    Args:
+        written: the run on record.
+        folder: its output folder, resolved.
+    """
+    found: set[Path] = set()
+    for row in written.rows:
+        if row.beside is None:
+            found |= _beside_by_options(written, Path(row.record.output or ""), folder)
+        else:  # a relative path would mean another file from here
+            found |= {Path(place) for place in row.beside if Path(place).is_absolute()}
+    return {path.resolve() for path in found}
+
+
+def _beside_by_options(written: EarlierRun, output: Path, folder: Path) -> set[Path]:
+    """What an earlier version saved beside an adapted image: it recorded the folders alone."""
+    found = set()
+    for name in ("save_anonymized", "save_views"):
+        aside = Path(str(written.options.get(name) or ""))
+        # Relative paths mean the same from here where the relative output is found as well.
+        known = aside.parts and (aside.is_absolute() or not output.is_absolute())
+        if known and folder in output.resolve().parents:
+            found.add(aside / output.resolve().relative_to(folder).with_suffix(".png"))
+    return found
 
 
 def plan_outputs(

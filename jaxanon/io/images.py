@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxanon.errors import ImageError
+from jaxanon.io.arrays import check_image
 from jaxanon.io.files import write
 
 log = logging.getLogger(__name__)
@@ -92,6 +93,8 @@ def _named(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: more than {MAX_PIXELS:,} pixels, the limit") from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise ImageError(f"{name}: out of memory") from error
     except Exception as error:  # decoders raise whatever a damaged file leads them to
         raise ImageError(f"{name}: corrupt or unsupported: {error!r}") from error
 
@@ -114,16 +117,21 @@ def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False
         overwrite: whether an existing file may be replaced.
 
     Raises:
+        UsageError: when the pixels are of another shape or type: what an alpha channel hides would
+            be written with the rest.
         ImageError: naming the file, when its format is none of these or cannot hold the picture,
             when it exists, or when it cannot be written.
     """
     path = Path(path)
+    check_image(pixels, f"{path}: the picture")
     form = FORM_OF_SUFFIX.get(path.suffix.lower())
     if form is None:
         raise ImageError(f"{path}: name it {', '.join(FORM_OF_SUFFIX)}")
     if path.exists() and not overwrite:
         raise ImageError(f"{path} exists; give overwrite=True to replace it")
-    write(path, encode(pixels, form), overwrite=overwrite)
+    with _named(str(path)):
+        data = encode(pixels, form)
+    write(path, data, overwrite=overwrite)
 
 
 def decode(encoded: Encoded) -> np.ndarray:
@@ -207,7 +215,12 @@ def decode_mask(path: Path) -> np.ndarray:
     Raises:
         ImageError: naming the file, for all that `decode` refuses but the limits on the sides.
     """
-    with _named(str(path)), Image.open(path, formats=FORMATS) as image:
+    # A stream, as for photos: given a path, Pillow turns some uncompressed TIFF files wrongly.
+    with (
+        _named(str(path)),
+        path.open("rb") as file,
+        Image.open(file, formats=FORMATS) as image,
+    ):
         mask: np.ndarray = _upright(image).max(2) > 0
         return mask
 

@@ -41,7 +41,7 @@ def prepare(
         return
     place = results.place(PurePath(anonymizer.state_file), overwrite=True)
     if resume and place.exists():
-        anonymizer.restore(_read_json(place))
+        _restore(anonymizer, place)
     else:
         anonymizer.prepare(sources, _readable(inputs))
     state = json.dumps(anonymizer.state() or {}, indent=1, allow_nan=False)
@@ -54,13 +54,14 @@ def state_files(method: str | None = None) -> list[str]:
     return [kind.state_file for kind in kinds if kind.state_file]
 
 
-def _read_json(place: ResultPlace) -> object:
+def _restore(anonymizer: Anonymizer, place: ResultPlace) -> None:
     try:
         with place.open() as file:
-            state: object = json.load(file)
+            anonymizer.restore(json.load(file))
+    except UsageError as error:
+        raise UsageError(f"{place.location}: {error}") from error
     except (OSError, ValueError) as error:
         raise UsageError(f"{place.location}: unreadable ({error!r}); give --overwrite") from error
-    return state
 
 
 def _readable(inputs: Iterable[InputImage]) -> Iterator[np.ndarray]:
