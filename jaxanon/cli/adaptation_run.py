@@ -13,7 +13,8 @@ from jaxanon.anonymizers import Anonymizer
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
 from jaxanon.cli.common import Loader
-from jaxanon.cli.outputs import Load, OutputOptions, OutputPlan, plan_outputs
+from jaxanon.cli.output_plan import Load, OutputPlan, plan_outputs
+from jaxanon.cli.outputs import OutputOptions
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.cli.sheets import write_preview, write_sheet
 from jaxanon.cli.task_options import CapOptions, ModelOptions
