@@ -24,6 +24,7 @@ PACKAGE = Path(adaptation.__file__).parent
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py"))
 ALLOWED = {
     "jaxanon.runtime",
+    "jaxanon.runtime.arrays",
     "jaxanon.runtime.devices",
     "jaxanon.runtime.meter",
     "jaxanon.runtime.seeds",

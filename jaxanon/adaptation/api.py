@@ -15,7 +15,7 @@ from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.io.arrays import check_images, check_mask
+from jaxanon.runtime.arrays import check_images, check_mask
 
 Status = Success | Literal["partly"]
 

@@ -14,8 +14,8 @@ import numpy as np
 from jaxanon.anonymizers.anonymizer import ANONYMIZERS as ANONYMIZERS
 from jaxanon.anonymizers.anonymizer import Anonymizer as Anonymizer
 from jaxanon.errors import UsageError, unknown
-from jaxanon.io.arrays import check_image, check_mask
 from jaxanon.regions.region import Region
+from jaxanon.runtime.arrays import check_image, check_mask
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")

@@ -15,8 +15,8 @@ from jax.sharding import Mesh
 from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.preprocessing import look
 from jaxanon.errors import UsageError, WeightsError
-from jaxanon.io.arrays import check_images
 from jaxanon.runtime import devices
+from jaxanon.runtime.arrays import check_images
 from jaxanon.runtime.meter import Meter
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxanon.errors import ImageError
-from jaxanon.io.arrays import check_image
 from jaxanon.io.files import write
+from jaxanon.runtime.arrays import check_image
 
 log = logging.getLogger(__name__)
 
