@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class JaxanonError(Exception):
@@ -24,6 +25,15 @@ class DeviceMemoryError(JaxanonError, MemoryError):
 
 class WeightsError(JaxanonError, ValueError):
     """Classifier weights that are missing, unreadable, unsafe, or of another architecture."""
+
+
+@contextmanager
+def errors_named(name: str) -> Iterator[None]:
+    """Put the name of an image in front of the errors that are raised for it."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
 
 
 def printable(text: str) -> str:

@@ -81,7 +81,7 @@ def anonymize(
             `gan` for gan.
 
     Returns:
-        `(H, W, 3)` uint8, untouched outside the region.
+        `(H, W, 3)` uint8, untouched outside the region and, for blur, its soft edge.
 
     Raises:
         UsageError: for an unknown method, an option that does not fit, another kind of array, or a

@@ -11,11 +11,12 @@ from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.display import tables
-from jaxanon.errors import ImageError, UsageError, printable
+from jaxanon.errors import UsageError, errors_named, printable
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners, check_orientation, decode_together
+from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import compilation
 
@@ -26,18 +27,18 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
     inputs = list(open_inputs(args.src))
-    region_of = RegionOptions.from_args(args).finder(inputs)
+    regions = RegionOptions.from_args(args)
+    region_of = regions.finder(inputs)
+    may_be_empty = regions.allow_empty or regions.where == "whole"
 
     def load_image(image: InputImage, view: int) -> LoadedImage:
         original = decode(image)
         region = region_of(image.relative, original)
-        try:
+        with errors_named(image.name):
             hidden = anonymizer(original, region, view)
-        except ImageError as error:
-            raise ImageError(f"{image.name}: {error}") from error
-        return LoadedImage(
-            original, hidden.pixels, region.mask, region.boxes, hidden.low_resolution
-        )
+            pixels, low = hidden.pixels, hidden.low_resolution
+            hiding = Hiding.checked(original, pixels, region, may_be_empty=may_be_empty)
+        return LoadedImage(original, pixels, region.mask, region.boxes, low, hiding)
 
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
     task = Task(inputs, args.src, load_image, region_of, recorded, anonymizer)
@@ -51,7 +52,8 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
     originals = list(open_inputs([args.originals]))
     settings = settings_from(args, "keep")
-    region_of = RegionOptions.from_args(args).finder(originals)
+    regions = RegionOptions.from_args(args)
+    region_of = regions.finder(originals)
     partners = Partners(open_inputs([args.anonymized]), originals)
     unmatched = partners.unmatched(originals)
     if unmatched and not args.quiet:
@@ -64,7 +66,13 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         before, after = decode_together(original, partner)
         check_orientation(before, after, partner.name)
         region = region_of(original.relative, before)
-        return LoadedImage(before, after, region.mask, region.boxes)
+        with errors_named(partner.name):
+            may_be_empty = regions.allow_empty
+            if regions.where == "whole":
+                hiding = Hiding.by_others(before, after, may_be_empty=may_be_empty)
+            else:
+                hiding = Hiding.checked(before, after, region, may_be_empty=may_be_empty)
+        return LoadedImage(before, after, region.mask, region.boxes, hiding=hiding)
 
     recorded = {"command": "adapt", "anonymized": str(args.anonymized)}
     given = [args.originals, args.anonymized]

@@ -45,6 +45,12 @@ def add_region_flags(command: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="sheet of the first inputs with what is private; it shows the originals",
     )
+    add(
+        "--allow-empty",
+        action="store_true",
+        help="accept images of which next to nothing is hidden although nobody says that nothing "
+        "is private in them; without it they fail",
+    )
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class RegionOptions:
         grow: share of its longer side by which a box grows on each side; None for the default.
         also: a file of boxes that are private besides the faces.
         exempt: a file of boxes; a face whose centre lies in one of them is left as it is.
+        allow_empty: whether images of which next to nothing is hidden are accepted.
     """
 
     where: str
@@ -64,11 +71,14 @@ class RegionOptions:
     grow: float | None
     also: Path | None
     exempt: Path | None
+    allow_empty: bool
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> RegionOptions:
         """The options that the flags of `add_region_flags` set."""
-        return cls(args.regions, args.threshold, args.grow, args.also, args.exempt)
+        return cls(
+            args.regions, args.threshold, args.grow, args.also, args.exempt, args.allow_empty
+        )
 
     def finder(self, inputs: Iterable[InputImage]) -> RegionFinder:
         """What finds the regions of the inputs.
@@ -96,6 +106,7 @@ class RegionOptions:
             "regions": self.where,
             **{name: value for name, value in search.items() if value is not None},
             **{name: str(path) for name, path in listed.items() if path},
+            **({"allow_empty": True} if self.allow_empty else {}),
         }
 
     def files(self) -> list[str]:

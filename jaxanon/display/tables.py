@@ -93,7 +93,8 @@ def closing(report: Mapping[str, Any]) -> str:
         f"{len(partly)} partly, {len(failed)} failed; {summary['seconds']:.1f} s, "
         f"{summary['images_per_second']:.2f} images/s"
     )
-    bare = [image for image in images if image["regions"] == 0]
+    text += _private(images)
+    bare = [image for image in images if image["regions"] == 0 or image["private"] == 0]
     if bare:
         they, them = ("it was", "it") if len(bare) == 1 else ("they were", "them")
         text += (
@@ -113,6 +114,15 @@ def closing(report: Mapping[str, Any]) -> str:
     for image in failed:
         text += f"\nfailed: {printable(image['error'])}"
     return text
+
+
+def _private(images: Sequence[Mapping[str, Any]]) -> str:
+    """How much of the images is private, where that is not all of them."""
+    shares = [image["private"] for image in images if image["private"] is not None]
+    if not shares or min(shares) == 1:
+        return ""
+    least, most = percent(min(shares)), percent(max(shares))
+    return f"\nprivate: {percent(sum(shares) / len(shares))} of an image, {least} to {most}"
 
 
 def _concordances(report: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ class _File:
 
 
 @contextmanager
-def _named(name: str) -> Iterator[None]:
+def named(name: str) -> Iterator[None]:
     """Turn what Pillow and the system raise into an error that names the file and the cause."""
     try:
         yield
@@ -129,7 +129,7 @@ def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False
         raise ImageError(f"{path}: name it {', '.join(FORM_OF_SUFFIX)}")
     if path.exists() and not overwrite:
         raise ImageError(f"{path} exists; give overwrite=True to replace it")
-    with _named(str(path)):
+    with named(str(path)):
         data = encode(pixels, form)
     write(path, data, overwrite=overwrite)
 
@@ -144,7 +144,7 @@ def decode(encoded: Encoded) -> np.ndarray:
         ImageError: naming the image, for what is empty, truncated, corrupt, animated, of a sample
             type with no fixed range, or outside the limits `MIN_SIDE`, `MAX_ASPECT`, `MAX_PIXELS`.
     """
-    with _named(encoded.name), encoded.open() as file:
+    with named(encoded.name), encoded.open() as file:
         if not file.read(1):
             raise ImageError("the file is empty")
         file.seek(0)
@@ -159,7 +159,7 @@ def decode(encoded: Encoded) -> np.ndarray:
                     f"{width}x{height} pixels; the long side may be at most {MAX_ASPECT} times "
                     "the short one"
                 )
-            return _upright(image)
+            return _rgb(load_upright(image))
 
 
 def count_pixels(encoded: Encoded) -> int:
@@ -171,8 +171,12 @@ def count_pixels(encoded: Encoded) -> int:
         return 0
 
 
-def _upright(image: Image.Image) -> np.ndarray:
-    """Load an opened image, turned by its EXIF orientation: `(H, W, 3)` uint8."""
+def load_upright(image: Image.Image) -> Image.Image:
+    """Load an opened image and turn it by its EXIF orientation, in place; returns it.
+
+    Raises:
+        ImageError: when it has too many pixels, or several frames.
+    """
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageError(f"{width}x{height} pixels; at most {MAX_PIXELS:,} pixels are accepted")
@@ -187,7 +191,7 @@ def _upright(image: Image.Image) -> np.ndarray:
         raise  # a picture left as it lies would not fit its boxes and masks
     except Exception as error:  # damaged EXIF must not cost the picture
         log.debug("EXIF left out: %r", error)
-    return _rgb(image)
+    return image
 
 
 def _rgb(image: Image.Image) -> np.ndarray:
@@ -204,25 +208,6 @@ def _rgb(image: Image.Image) -> np.ndarray:
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
     return np.array(image.convert("RGB"))
-
-
-def decode_mask(path: Path) -> np.ndarray:
-    """Read a mask from a file: `(H, W)` bool, true (private) wherever the picture is not black.
-
-    In doubt a pixel is private: grey edges, dark palette colours, the ones of a mask of 0 and 1,
-    what is transparent.
-
-    Raises:
-        ImageError: naming the file, for all that `decode` refuses but the limits on the sides.
-    """
-    # A stream, as for photos: given a path, Pillow turns some uncompressed TIFF files wrongly.
-    with (
-        _named(str(path)),
-        path.open("rb") as file,
-        Image.open(file, formats=FORMATS) as image,
-    ):
-        mask: np.ndarray = _upright(image).max(2) > 0
-        return mask
 
 
 def encode(pixels: np.ndarray, form: str) -> bytes:

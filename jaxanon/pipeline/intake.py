@@ -20,6 +20,7 @@ from jaxanon.io.images import count_pixels, encode
 from jaxanon.io.results import write_result
 from jaxanon.metrics import softmax
 from jaxanon.pipeline.cap import Cap, Reference
+from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import Baseline, Failure, ImageState, Item, LoadedImage
 from jaxanon.runtime import workers
 from jaxanon.runtime.meter import Meter
@@ -33,6 +34,7 @@ class _ViewedImage(NamedTuple):
         anonymized: `(H, W, 3)` uint8.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         regions: number of private boxes; None where no boxes were looked for.
+        hiding: what was private, and by which saved files are told to hide it, if anything is.
         reference: what the judge of a cap keeps of the original's faces.
         original_views: what each classifier sees of the original.
         anonymized_views: what each classifier sees of the anonymized image.
@@ -42,6 +44,7 @@ class _ViewedImage(NamedTuple):
     anonymized: np.ndarray
     mask: np.ndarray | None
     regions: int | None
+    hiding: Hiding | None
     reference: Reference | None
     original_views: Views
     anonymized_views: Views
@@ -125,6 +128,7 @@ class Intake:
             loaded.anonymized,
             loaded.mask,
             regions,
+            loaded.hiding,
             reference,
             original_views,
             anonymized_views,
@@ -215,7 +219,7 @@ class Intake:
             for name, before, after in pairs
         }
         if self.cap is None or image.reference is None:
-            return Baseline(decisions, image.regions)
+            return Baseline(decisions, image.regions, hiding=image.hiding)
         reference = self.cap.with_logits(image.reference, on_original)
         score = self.cap.score(reference, image.anonymized, on_anonymized)
-        return Baseline(decisions, image.regions, reference, score)
+        return Baseline(decisions, image.regions, reference, score, image.hiding)

@@ -11,6 +11,7 @@ from jaxanon.errors import ImageError
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import ResultPlace
 from jaxanon.pipeline.cap import Reference
+from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.record import Decisions, Record, key
 from jaxanon.regions.region import Box
 
@@ -25,6 +26,8 @@ class LoadedImage:
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
         boxes: the private ones; None where the image is private as a whole, or by a mask.
         low: the low-resolution view that `anonymized` shows, `(h, w, 3)` uint8, if it shows one.
+        hiding: what was private, and by which saved files are told to hide it; None where nothing
+            is to be hidden, as before an attack.
     """
 
     original: np.ndarray
@@ -32,6 +35,7 @@ class LoadedImage:
     mask: np.ndarray | None
     boxes: tuple[Box, ...] | None = None
     low: np.ndarray | None = None
+    hiding: Hiding | None = None
 
 
 @dataclass(frozen=True)
@@ -82,12 +86,14 @@ class Baseline:
         regions: number of private boxes in it; None where no boxes were looked for.
         reference: what the judge of the cap keeps of the original, where there is a cap.
         score: the judge's score of the anonymized image, where there is one.
+        hiding: what was private, and by which saved files are told to hide it, if anything is.
     """
 
     decisions: Decisions
     regions: int | None = None
     reference: Reference | None = None
     score: float | None = None
+    hiding: Hiding | None = None
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,8 @@ class Record:
         regions: number of private boxes in it; None where no boxes were looked for.
         score: the judge's scores of the anonymized and of the saved image, where there is a cap.
         partner: name of the anonymized image, where another tool made it.
+        private: share of the pixels that are private, 0 to 1; None where nothing is to be hidden.
+        changed: share of the pixels that anonymizing changed, 0 to 1; None likewise.
     """
 
     input: str
@@ -49,6 +51,8 @@ class Record:
     regions: int | None = None
     score: Score | None = None
     partner: str | None = None
+    private: float | None = None
+    changed: float | None = None
 
     @property
     def key(self) -> str:

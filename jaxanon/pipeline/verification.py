@@ -156,7 +156,7 @@ class Verification:
         wanted = adapted.job.problem.decisions
         reached = self.settings.reached(decisions[: self.num_sources], wanted).all()
         linf, psnr = difference(file.pixels, adapted.job.pixels)
-        baseline = state.baseline.decisions
+        baseline, hiding = state.baseline.decisions, state.baseline.hiding
         return Record(
             input=state.item.input.name,
             output=state.item.output.location,
@@ -172,7 +172,15 @@ class Verification:
             partner=state.item.partner.name if state.item.partner else None,
             regions=state.baseline.regions,
             score=self._score(state, file, logits),
+            private=round(hiding.private, 6) if hiding else None,
+            changed=round(hiding.changed, 6) if hiding else None,
         )
+
+    def _refuse_unhidden(self, state: ImageState, saved: np.ndarray) -> None:
+        """Raise ImageError where private parts of the original have come through to the file."""
+        hiding = state.baseline.hiding
+        if hiding and (why := hiding.objection(saved)):
+            raise ImageError(f"{state.item.input.name}: {why}")
 
     def _score(self, state: ImageState, file: _Saved, logits: Sequence[np.ndarray]) -> Score | None:
         """The judge's scores before and after; None without a cap, or with nothing to judge."""
@@ -192,6 +200,7 @@ class Verification:
                 place.write_part(data)
             with self.meter.stage("read back"):
                 pixels = decode(WrittenPart(place))
+                self._refuse_unhidden(state, pixels)
         except (ImageError, MemoryError) as error:
             state.failure = Failure.from_error(state.item, error)
             return None

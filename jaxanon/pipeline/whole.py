@@ -11,6 +11,7 @@ from jaxanon.classifiers.classifier import Classifier
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import ResultSink
+from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.run import Run, RunOptions
@@ -49,7 +50,9 @@ def load_whole(image: InputImage, anonymizer: Anonymizer) -> LoadedImage:
         ImageError: when the photo cannot be read, or is too small for the anonymizer.
     """
     original = decode(image)
-    return LoadedImage(original, anonymizer(original, Region()).pixels, None)
+    hidden = anonymizer(original, Region()).pixels
+    hiding = Hiding.checked(original, hidden, Region(), may_be_empty=True)
+    return LoadedImage(original, hidden, None, hiding=hiding)
 
 
 def bare_run(

@@ -132,7 +132,7 @@ class BoxRegions:
 
 def checked_region(
     relative: PurePath,
-    boxes: Iterable[Box],
+    boxes: Sequence[Box],
     original: np.ndarray,
     growth: float,
     file: BoxFile | None = None,

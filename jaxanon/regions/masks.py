@@ -7,7 +7,7 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from jaxanon.errors import ImageError
-from jaxanon.io.images import decode_mask
+from jaxanon.io.masks import decode_mask
 from jaxanon.regions.region import Region
 
 

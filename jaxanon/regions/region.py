@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,16 +24,19 @@ class Region:
         feather: standard deviation, in pixels, of the soft edge of a blurred region.
         boxes: the boxes that the region is made of, cut off at the image's edges; None where it is
             not made of boxes.
+        nothing: whether it is certain that nothing is private: an annotation lists nothing, or a
+            search has found nothing.
     """
 
     mask: np.ndarray | None = None
     core: np.ndarray | None = None
     feather: float = 0.0
     boxes: tuple[Box, ...] | None = None
+    nothing: bool = False
 
 
 def region_from_boxes(
-    boxes: Iterable[Box], height: int, width: int, growth: float = GROWTH
+    boxes: Sequence[Box], height: int, width: int, growth: float = GROWTH
 ) -> Region:
     """What boxes cover of an image, each grown on all sides by a share of its longer one.
 
@@ -60,7 +63,7 @@ def region_from_boxes(
         mask[_window(x0 - grow, y0 - grow, x1 + grow, y1 + grow)] = True
         feather = max(feather, grow)
         kept.append((x0, y0, x1, y1))
-    return Region(mask, core, feather, tuple(kept))
+    return Region(mask, core, feather, tuple(kept), nothing=not boxes)
 
 
 def centre_in(inner: Box, box: Box) -> bool:
