@@ -12,8 +12,9 @@ from jaxanon.display.sheet import preview
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import read_image
 from jaxanon.regions.faces import Detector
-from jaxanon.regions.finder import region_finder
-from jaxanon.regions.region import Region, region_from_boxes
+from jaxanon.regions.finder import Search, region_finder
+from jaxanon.regions.region import Region
+from jaxanon.regions.shapes import region_from_boxes
 
 ASTRONAUT = (181, 58, 270, 178)
 """Her face, as a person would draw the box."""
@@ -25,7 +26,9 @@ def detector():
 
 
 def faces(**options):
-    return region_finder("faces", find_faces=lambda _: [(20, 10, 40, 30)], **options)
+    inputs = options.pop("inputs", ())
+    found = [(20, 10, 40, 30)]
+    return region_finder("faces", inputs, Search(**options), find_faces=lambda _: found)
 
 
 def test_the_detector_finds_the_face_of_astronaut_and_none_in_chelsea(detector):
@@ -103,13 +106,13 @@ def test_growth():
         ("whole", {"also": Path("a.json")}, "--also goes with --regions faces"),
         ("whole", {"exempt": Path("a.json")}, "--exempt goes with --regions faces"),
         ("whole", {"threshold": 0.2}, "--threshold goes with --regions faces, not with whole"),
-        ("whole", {"growth": 0.2}, "--grow goes with faces and boxes"),
-        ("faces", {"growth": -0.2, "find_faces": list}, "--grow is -0.2; it must be 0 to 2"),
+        ("whole", {"growth": 0.2}, "--grow goes with faces and annotations"),
+        ("faces", {"growth": -0.2}, "--grow is -0.2; it must be 0 to 2"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(spec, options, message):
     with pytest.raises(UsageError, match=message):
-        region_finder(spec, **options)
+        region_finder(spec, search=Search(**options))
 
 
 def test_the_preview_draws_boxes_and_tints_what_changes():

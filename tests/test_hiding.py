@@ -13,7 +13,8 @@ from jaxanon.anonymizers import blur
 from jaxanon.anonymizers.anonymizer import Anonymized
 from jaxanon.errors import ImageError
 from jaxanon.pipeline.hiding import Hiding, PrivateBlocks
-from jaxanon.regions.region import Region, region_from_boxes
+from jaxanon.regions.region import Region
+from jaxanon.regions.shapes import region_from_boxes
 
 ORIGINAL = picture(3, 90, 120)
 BOX = region_from_boxes([(30, 20, 90, 70)], 90, 120)

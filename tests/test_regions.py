@@ -27,7 +27,8 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
         boxes_file(
             tmp_path,
             [
-                {"url": "val/ILSVRC2012_val_00000001.JPEG", "bboxes": [box, empty]},
+                {"url": "val/ILSVRC2012_val_00000001.JPEG", "bboxes": [box]},
+                {"url": "z/empty.JPEG", "bboxes": [box, empty]},
                 {"url": "train/n01/a.JPEG", "bboxes": []},
                 {"url": "x/b.JPEG", "bboxes": [box]},
                 {"url": "y/b.JPEG", "bboxes": []},
@@ -46,15 +47,18 @@ def test_boxes_in_the_format_of_the_imagenet_face_annotations(tmp_path):
     nothing = where(Path("train/n01/a.png"), blank(60, 80))
     assert nothing.mask is not None
     assert not nothing.mask.any()
+    assert nothing.nothing
     assert where(Path("y/b.png"), blank(60, 80)).mask is not None
     with pytest.raises(ImageError, match="2 entries of that name"):
         where(Path("b.png"), blank(60, 80))
     with pytest.raises(ImageError, match=r"c\.png: no entry in .*nothing was written"):
         where(Path("c.png"), blank(60, 80))
-    assert where(Path("r.png"), blank(60, 80)).core.sum() == 20 * 20, "corners the other way round"
+    for name, text in (("r.png", "inverted"), ("empty.png", "empty")):
+        with pytest.raises(ImageError, match=rf"{name}: the box \(.*\) is {text}"):
+            where(Path("z") / name, blank(60, 80))
     assert where(Path("far.png"), blank(60, 80)).core.sum() == 9 * 80
     with pytest.raises(ImageError, match="no entry"):
-        where(Path("other/r.png"), blank(60, 80))
+        where(Path("other/far.png"), blank(60, 80))
     with pytest.raises(ImageError, match="lies outside the 15x12 image"):
         where(Path("x/b.png"), blank(12, 15))
 
@@ -106,7 +110,7 @@ def test_the_validation_images_of_imagenet_may_lie_in_folders_of_classes(tmp_pat
 def test_malformed_boxes_are_refused_with_the_format(tmp_path, content):
     path = tmp_path / "boxes.json"
     path.write_text(content)
-    with pytest.raises(UsageError, match=r"boxes\.json: not a boxes file .*expected"):
+    with pytest.raises(UsageError, match=r"boxes\.json: not a file of annotations .*expected"):
         region_finder(str(path))
 
 

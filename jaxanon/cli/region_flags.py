@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jaxanon.errors import UsageError
+
 if TYPE_CHECKING:
     from jaxanon.io.inputs import InputImage
     from jaxanon.regions.finder import RegionFinder
@@ -21,8 +23,15 @@ def add_region_flags(command: argparse.ArgumentParser) -> None:
         default="whole",
         metavar="WHERE",
         help="what is private: whole (all of the image), faces (found by a detector), the path of "
-        "a JSON file of boxes, or the path of a folder of masks, named like the photos, not black "
-        "where private; a folder named faces is ./faces (default: whole; formats: docs/guide.md)",
+        "a file or folder of annotations (boxes, COCO, Pascal VOC, YOLO, LabelMe, CVAT), or the "
+        "path of a folder of masks, named like the photos, not black where private; a folder named "
+        "faces is ./faces (default: whole; formats: docs/guide.md)",
+    )
+    add(
+        "--classes",
+        metavar="A,B",
+        help="categories of the annotations that are private; what has none is private as well "
+        "(default: all)",
     )
     add("--threshold", type=float, metavar="X", help="score of a face, 0 to 1 (default: 0.2)")
     add(
@@ -49,7 +58,7 @@ def add_region_flags(command: argparse.ArgumentParser) -> None:
         "--allow-empty",
         action="store_true",
         help="accept images of which next to nothing is hidden although nobody says that nothing "
-        "is private in them; without it they fail",
+        "is private in them, and leave empty boxes out; without it they fail",
     )
 
 
@@ -64,6 +73,7 @@ class RegionOptions:
         also: a file of boxes that are private besides the faces.
         exempt: a file of boxes; a face whose centre lies in one of them is left as it is.
         allow_empty: whether images of which next to nothing is hidden are accepted.
+        classes: categories of annotations that are private; None for all.
     """
 
     where: str
@@ -72,12 +82,19 @@ class RegionOptions:
     also: Path | None
     exempt: Path | None
     allow_empty: bool
+    classes: tuple[str, ...] | None
 
     @classmethod
     def from_args(cls, args: argparse.Namespace) -> RegionOptions:
         """The options that the flags of `add_region_flags` set."""
         return cls(
-            args.regions, args.threshold, args.grow, args.also, args.exempt, args.allow_empty
+            where=args.regions,
+            threshold=args.threshold,
+            grow=args.grow,
+            also=args.also,
+            exempt=args.exempt,
+            allow_empty=args.allow_empty,
+            classes=_names(args.classes),
         )
 
     def finder(self, inputs: Iterable[InputImage]) -> RegionFinder:
@@ -87,16 +104,18 @@ class RegionOptions:
             UsageError: for regions that cannot be had, options that mean nothing for them, or a
                 file of further boxes that lists what is not among the inputs.
         """
-        from jaxanon.regions.finder import region_finder  # Pillow, which `--help` can do without
+        # Pillow, which `--help` can do without
+        from jaxanon.regions.finder import Search, region_finder
 
-        return region_finder(
-            self.where,
-            [image.relative for image in inputs],
+        search = Search(
             growth=self.grow,
             threshold=self.threshold,
             also=self.also,
             exempt=self.exempt,
+            classes=self.classes,
+            skip_empty=self.allow_empty,
         )
+        return region_finder(self.where, [image.relative for image in inputs], search)
 
     def recorded(self) -> dict[str, object]:
         """What report and journal say of the regions: those options that were given."""
@@ -107,9 +126,20 @@ class RegionOptions:
             **{name: value for name, value in search.items() if value is not None},
             **{name: str(path) for name, path in listed.items() if path},
             **({"allow_empty": True} if self.allow_empty else {}),
+            **({"classes": list(self.classes)} if self.classes else {}),
         }
 
     def files(self) -> list[str]:
         """Files and folders that the regions are read from."""
         listed = [str(path) for path in (self.also, self.exempt) if path]
         return listed if self.where in ("whole", "faces") else [self.where, *listed]
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """The names in a list separated by commas; None for no list."""
+    if text is None:
+        return None
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError(f"--classes is {text!r}; give categories, such as face,license_plate")
+    return names

@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.errors import UsageError
-from jaxanon.regions.boxes import BoxFile, checked_region
+from jaxanon.regions.annotations import Annotations, ShapeOptions, checked_region
 from jaxanon.regions.region import Box, Region, centre_in
+from jaxanon.regions.shapes import AnnotatedShape
 
 THRESHOLD = 0.2
 """Score from which a box is a face; low, since a face missed is worse than a box too many."""
@@ -100,25 +101,40 @@ class FaceRegions:
 
     Args:
         find: finds faces.
-        growth: share of its longer side by which a box grows on each side.
-        also: boxes that are private besides the faces; None adds nothing.
+        options: how boxes become regions.
+        also: what is private besides the faces; None adds nothing.
         exempt: boxes; a face whose centre lies in one of them is left out; None spares nobody.
     """
 
     def __init__(
-        self, find: FaceFinder, growth: float, also: BoxFile | None, exempt: BoxFile | None
+        self,
+        find: FaceFinder,
+        options: ShapeOptions,
+        also: Annotations | None,
+        exempt: Annotations | None,
     ) -> None:
-        self.find, self.growth, self.also, self.exempt = find, growth, also, exempt
+        self.find, self.options, self.also, self.exempt = find, options, also, exempt
 
     def __call__(self, relative: PurePath, original: np.ndarray) -> Region:
         """The region of an image `(H, W, 3)` uint8; `relative` is its path below the input folder.
 
         Raises:
-            ImageError: when the boxes of a file do not fit the image.
+            ImageError: when what a file lists does not fit the image.
         """
-        spared = (self.exempt.boxes_for(relative) if self.exempt else None) or []
+        spared = [shape.box for shape in self._listed(self.exempt, relative, original)]
         faces = [f for f in self.find(original) if not any(centre_in(f, b) for b in spared)]
-        more = (self.also.boxes_for(relative) if self.also else None) or []
-        # Checked by themselves first: the error names their file.
-        fitting = checked_region(relative, more, original, self.growth, self.also).boxes or ()
-        return checked_region(relative, [*faces, *fitting], original, self.growth)
+        more = self._listed(self.also, relative, original)
+        return checked_region(
+            relative, [*map(AnnotatedShape, faces), *more], original, self.options
+        )
+
+    def _listed(
+        self, annotations: Annotations | None, relative: PurePath, original: np.ndarray
+    ) -> list[AnnotatedShape]:
+        """What a file lists of an image, checked by itself: the error names the file."""
+        if annotations is None:
+            return []
+        height, width = original.shape[:2]
+        shapes = annotations.shapes_in(relative, height, width, self.options) or []
+        checked_region(relative, shapes, original, self.options, annotations)
+        return shapes

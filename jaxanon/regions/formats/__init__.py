@@ -1,0 +1,138 @@
+"""Formats of annotations: each module here reads one.
+
+None is left to a library: those that were looked at leave out what they do not know (polygons,
+categories nobody named), and what is left out here would be published unhidden.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from jaxanon.regions.annotation import Annotation
+from jaxanon.regions.formats import box_list, coco, cvat, labelme, voc, yolo
+
+PICTURES = frozenset(
+    [
+        ".png",
+        ".jpg",
+        ".jpeg",
+        ".webp",
+        ".tif",
+        ".tiff",
+        ".bmp",
+        ".gif",
+        ".pgm",
+        ".ppm",
+        ".pbm",
+        ".jp2",
+        ".avif",
+    ]
+)
+"""Suffixes of masks in a folder."""
+FOLDERS: dict[str, Callable[[Path, str], Annotation]] = {
+    ".xml": lambda path, name: voc.read(_xml(path), name),
+    ".json": lambda path, name: labelme.read(_json(path), name),
+    ".txt": yolo.read,
+}
+"""Suffix of files that hold the annotations of one image each -> what reads one; raises
+ValueError, TypeError, KeyError, OverflowError or OSError where it is malformed."""
+MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError)
+NO_ANNOTATIONS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "readme.txt"}
+"""Names, lower case, of files that lie among annotations and are none."""
+EXPECTED = (
+    'expected [{"url": "a.jpg", "bboxes": [{"x0": 1, "y0": 2, "x1": 30, "y1": 40}]}, ...], or '
+    "COCO, LabelMe, Pascal VOC, CVAT or YOLO"
+)
+
+
+def read_file(path: Path) -> list[Annotation]:
+    """The annotations in one file, whose format is told by its suffix and content.
+
+    Raises:
+        ValueError: saying what is wrong with it.
+    """
+    try:
+        return _read_file(path)
+    except ElementTree.ParseError as error:
+        raise ValueError(f"not XML: {error}") from error
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except MALFORMED as error:
+        raise ValueError(_reason(error)) from error
+
+
+def _read_file(path: Path) -> list[Annotation]:
+    suffix = path.suffix.lower()
+    if suffix == ".xml":
+        root = _xml(path)
+        return cvat.read(root) if root.tag == "annotations" else [voc.read(root)]
+    if suffix == ".txt":
+        return [yolo.read(path, path.name)]
+    text = path.read_text(encoding="utf-8-sig")
+    if suffix in (".jsonl", ".ndjson"):
+        return box_list.read([json.loads(line) for line in text.splitlines() if line.strip()])
+    data = json.loads(text)
+    if isinstance(data, dict) and "shapes" in data:
+        return [labelme.read(data)]
+    if isinstance(data, dict) and "images" in data:
+        return coco.read(data)
+    return box_list.read(data)
+
+
+def read_folder(folder: Path) -> list[Annotation] | None:
+    """The annotations in a folder, one file per image; None where it holds masks.
+
+    The images' names are those of the files, whose folders mirror the images'.
+
+    Raises:
+        ValueError: when files of several kinds are there, or one is malformed.
+    """
+    files = [path for path in sorted(folder.rglob("*")) if _counts(path, folder)]
+    kinds = {suffix: [p for p in files if p.suffix.lower() == suffix] for suffix in FOLDERS}
+    kinds = {suffix: paths for suffix, paths in kinds.items() if paths}
+    pictures = [path for path in files if path.suffix.lower() in PICTURES]
+    if not kinds:
+        return None
+    if pictures or len(kinds) > 1:
+        first = [paths[0].name for paths in (*kinds.values(), pictures) if paths]
+        raise ValueError(
+            f"holds files of several kinds, such as {' and '.join(first[:2])}; give a folder of "
+            "masks, or of annotations of one kind"
+        )
+    ((suffix, paths),) = kinds.items()
+    return [_of_one(path, folder, FOLDERS[suffix]) for path in paths]
+
+
+def _of_one(path: Path, folder: Path, read: Callable[[Path, str], Annotation]) -> Annotation:
+    name = path.relative_to(folder).as_posix()
+    try:
+        return read(path, name)
+    except (ElementTree.ParseError, RecursionError, *MALFORMED) as error:
+        raise ValueError(f"{name}: {_reason(error)}") from error
+
+
+def _counts(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.is_file() and not hidden and path.name.lower() not in NO_ANNOTATIONS
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"there is no {error}"
+    return str(error) or repr(error)
+
+
+def _json(path: Path) -> object:
+    return json.loads(path.read_text(encoding="utf-8-sig"))
+
+
+def _xml(path: Path) -> ElementTree.Element:
+    return ElementTree.fromstring(path.read_bytes())
+
+
+def labels(annotations: Sequence[Annotation]) -> set[str]:
+    """All categories in annotations."""
+    return {shape.label for each in annotations for shape in each.shapes if shape.label is not None}
