@@ -244,3 +244,32 @@ def test_soft_targets_are_the_probabilities_on_the_original(zoo, photos_dir, tmp
         for logits, soft_label in zip(sources.logits([read_image(path)]), soft_labels, strict=True):
             powers = np.exp(logits[0].astype(float))
             np.testing.assert_allclose(soft_label, powers / powers.sum(), rtol=1e-4)
+
+
+def test_what_is_no_picture_is_left_out_and_failures_are_named_in_silence_too(
+    zoo, photos_dir, tmp_path, capsys
+):
+    others = ("README.md", "labels.json", "Thumbs.db", "sub/desktop.ini", "a.xmp", ".hidden.png")
+    for name in others:
+        (photos_dir / name).write_text("no picture")
+    (photos_dir / "broken.jpg").write_bytes((photos_dir / "b.jpg").read_bytes()[:900])
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 1
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    (line,) = shown.err.splitlines()
+    assert line.startswith(f"error: {photos_dir / 'broken.jpg'}: cannot be read: image file is")
+    assert len(list(out.rglob("*.png"))) == 5
+
+    (photos_dir / "broken.jpg").unlink()
+    assert anonymize(zoo, photos_dir, tmp_path / "again") == 0
+    text = f"{photos_dir}: 5 files are no pictures by the suffix and left out, README.md the first"
+    assert text in capsys.readouterr().err
+    for name in ("without_suffix", "odd.suffix"):
+        (photos_dir / name).write_text("no picture")
+    assert anonymize(zoo, photos_dir, tmp_path / "third", "--quiet") == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[2].partition(":")[0] for line in errors] == [
+        f" {photos_dir / name}" for name in ("odd.suffix", "without_suffix")
+    ]
+    assert anonymize(zoo, photos_dir / "labels.json", tmp_path / "fourth", "--quiet") == 1

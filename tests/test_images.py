@@ -130,7 +130,7 @@ def bad_files(folder: Path, scene: np.ndarray) -> dict[str, str]:
     contents = {
         "empty.png": (b"", "the file is empty"),
         "text.jpg": (b"this is no picture", "not an image"),
-        "notes.txt": (b"nor is this", "not an image"),
+        "notes": (b"nor is this", "not an image"),
         "truncated.png": (whole[: len(whole) // 2], "truncated|corrupt|cannot be read"),
         "truncated.jpg": (jpeg[: len(jpeg) // 2], "truncated|corrupt|cannot be read"),
         "corrupt.png": (whole[:60] + bytes(40) + whole[100:], "corrupt|cannot be read"),
@@ -248,7 +248,7 @@ def test_find_leaves_hidden_files_out_and_lists_folders_that_it_cannot_read(tmp_
     with pytest.raises(UsageError, match="nowhere: no such file or folder"):
         Folders([tmp_path / "nowhere"])
     (tmp_path / "void").mkdir()
-    with pytest.raises(UsageError, match="no files in"):
+    with pytest.raises(UsageError, match="no pictures in"):
         Folders([tmp_path / "void"])
 
 

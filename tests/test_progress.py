@@ -1,7 +1,8 @@
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 from command_line import anonymize
@@ -23,8 +24,13 @@ def terminal() -> Iterator[Callable[[], str]]:
         patch.setattr(sys, "stderr", stderr)
 
         def shown() -> str:
+            """What comes until the cursor is back; the terminal hands it on piece by piece."""
             stderr.flush()
-            return os.read(ours, 100_000).decode()
+            text, end = "", time.monotonic() + 10
+            while SHOW_CURSOR not in text and time.monotonic() < end:
+                with suppress(BlockingIOError):
+                    text += os.read(ours, 100_000).decode()
+            return text
 
         yield shown
     os.close(ours)

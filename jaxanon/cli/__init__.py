@@ -164,6 +164,7 @@ def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
     chosen = COMMANDS[args.command]
     try:
         command = getattr(import_module(f"jaxanon.cli.{chosen.module}"), chosen.function)
+        import_module("jaxanon.cli.common").announce(quiet=vars(args).get("quiet", True))
         with import_module("jaxanon.io.images").quiet():
             status: int = command(args) if load is None else command(args, load)
         return status

@@ -24,7 +24,7 @@ def demo(command: argparse.ArgumentParser) -> None:
         help="folder to write to (default: %(default)s)",
     )
     command.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-    command.add_argument("--quiet", action="store_true", help="print nothing")
+    command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 
 
 def anonymize(command: argparse.ArgumentParser) -> None:
@@ -104,7 +104,7 @@ def transfer(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
     command.add_argument("--overwrite", action="store_true", help="replace FILE")
-    command.add_argument("--quiet", action="store_true", help="print nothing")
+    command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 
 
 def privacy(command: argparse.ArgumentParser) -> None:
@@ -150,7 +150,7 @@ def privacy(command: argparse.ArgumentParser) -> None:
     hardware(command)
     add("--json", type=Path, metavar="FILE", help="write the result here too")
     add("--overwrite", action="store_true", help="replace FILE")
-    add("--quiet", action="store_true", help="print nothing")
+    add("--quiet", action="store_true", help="print nothing but what failed")
 
 
 def models(command: argparse.ArgumentParser) -> None:

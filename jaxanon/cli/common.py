@@ -114,12 +114,12 @@ class _Terminal(logging.Handler):
         print(f"jaxanon: {record.getMessage()}", file=sys.stderr)
 
 
-def announce() -> None:
-    """Let what the library has to say about weights reach the terminal."""
+def announce(*, quiet: bool = False) -> None:
+    """Let what the library has to say, such as about weights, reach the terminal."""
     log = logging.getLogger("jaxanon")
     log.handlers = [_Terminal()]
     log.propagate = False
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 class Loader(Protocol):
@@ -137,8 +137,6 @@ def load_all(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
         registry.find(name)
     if quiet:
         os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    else:
-        announce()
     loaded = [load_classifier(name) for name in names]
     given: dict[str, set[str]] = {}
     for name, classifier in zip(names, loaded, strict=True):

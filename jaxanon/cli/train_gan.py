@@ -36,9 +36,8 @@ def train_gan(args: Namespace) -> int:
     _refuse_existing(args)
     errors: list[str] = []
     faces = load_faces(args.faces, settings.size, errors.append)
-    if not args.quiet:
-        for error in errors:
-            to_terminal(f"error: {printable(error)}")
+    for error in errors:
+        to_terminal(f"error: {printable(error)}")
     _prepare(args, {**settings.to_json(), "faces": faces.digest})
     compilation.enable_compilation_cache()
     print_line = _silent if args.quiet else to_terminal

@@ -38,11 +38,10 @@ class Progress:
 
     Args:
         total: images to come.
-        quiet: print nothing, not even errors as they happen.
+        quiet: draw nothing; errors are printed all the same.
     """
 
     def __init__(self, total: int, *, quiet: bool = False) -> None:
-        self.quiet = quiet
         self._console = Console(stderr=True)
         watched = self._console.is_jupyter or (sys.stderr.isatty() and self._console.is_interactive)
         one_line = Column(no_wrap=True)
@@ -65,9 +64,8 @@ class Progress:
 
     def error(self, text: str) -> None:
         """Print that an image failed, above the bar."""
-        if not self.quiet:
-            line = Text(f"error: {printable(text)}")  # not rich's markup: file names have brackets
-            self._console.print(line, soft_wrap=True)
+        line = Text(f"error: {printable(text)}")  # not rich's markup: file names have brackets
+        self._console.print(line, soft_wrap=True)
 
     def close(self) -> None:
         """Take the bar away."""

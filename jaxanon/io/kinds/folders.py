@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from mimetypes import MimeTypes
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import fingerprint
+
+log = logging.getLogger("jaxanon")
+_TYPES = MimeTypes()  # of its own: what the system adds differs from machine to machine
+OTHER_SUFFIXES = frozenset(
+    {".db", ".ini", ".xmp", ".lnk", ".url", ".md", ".rst", ".log", ".names", ".sha256"}
+    | {".jsonl", ".ndjson", ".yaml", ".yml", ".toml", ".parquet"}
+    | {".npy", ".npz", ".pt", ".pth", ".safetensors"}
+)
+"""Suffixes of what lies beside pictures, besides those that Python's table of types knows."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +52,9 @@ class InputFile:
 class Folders:
     """Files, and all files below folders: a kind of `Inputs`.
 
-    Sorted by their place; hidden files are left out, links are followed, and a file that is
-    reached twice counts once. A folder that cannot be listed stands among the images itself:
-    opening it says why.
+    Sorted by their place; links are followed, and a file that is reached twice counts once. In
+    folders, files are left out that are hidden, or whose suffix says that they are no pictures. A
+    folder that cannot be listed stands among the images itself: opening it says why.
 
     Args:
         paths: files and folders.
@@ -55,16 +66,23 @@ class Folders:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
         found: dict[Path, InputFile] = {}
+        others: list[Path] = []
         for given in self.paths:
             kind = _kind(given)
             if kind is None:
                 raise UsageError(f"{given}: no such file or folder")
             below = _files_below(given, set()) if kind == "folder" else [given]
             for path in below:
+                if path != given and is_no_picture(path):
+                    others.append(path)
+                    continue
                 relative = Path(given.name) if path == given else path.relative_to(given)
                 found.setdefault(path.resolve(), InputFile(path, relative))
+        left_out = _left_out(others)
         if not found:
-            raise UsageError(f"no files in {self.name}")
+            raise UsageError(f"no pictures in {self.name}{left_out and f' ({left_out})'}")
+        if left_out:
+            log.info("%s: %s", self.name, left_out)
         self._files = sorted(
             found.values(), key=lambda file: (file.relative.as_posix(), str(file.path))
         )
@@ -81,6 +99,25 @@ class Folders:
 
     def __iter__(self) -> Iterator[InputFile]:
         return iter(self._files)
+
+
+def is_no_picture(path: Path) -> bool:
+    """Whether the suffix of a file says that it is something else than a picture.
+
+    A file without a suffix, or with an unknown one, may be a picture.
+    """
+    if path.suffix.lower() in OTHER_SUFFIXES:
+        return True
+    kind, encoding = _TYPES.guess_type(f"x{path.suffix.lower()}")
+    return encoding is not None or (kind is not None and not kind.startswith("image/"))
+
+
+def _left_out(others: Sequence[Path]) -> str:
+    """How many files are no pictures, and the first; empty where there are none."""
+    if not others:
+        return ""
+    files = "1 file is no picture" if len(others) == 1 else f"{len(others)} files are no pictures"
+    return f"{files} by the suffix and left out, {others[0].name} the first"
 
 
 def _kind(path: Path) -> str | None:
