@@ -15,6 +15,7 @@ from jaxanon.classifiers.weights.hub import PREFIX
 from jaxanon.cli.common import Loader
 from jaxanon.cli.output_plan import Load, OutputPlan, plan_outputs
 from jaxanon.cli.outputs import OutputOptions
+from jaxanon.cli.reading_flags import recorded_reading
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.cli.sheets import write_preview, write_sheet
 from jaxanon.cli.task_options import CapOptions, ModelOptions
@@ -63,6 +64,7 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
         **task.recorded,
         **regions.recorded(),
         **models.recorded(),
+        **recorded_reading(args),
         "preset": args.preset,
         **outputs.recorded(),
         **cap.recorded(),

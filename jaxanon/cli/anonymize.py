@@ -9,6 +9,7 @@ from jaxanon.cli.adaptation_run import Task, adapt_task
 from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
 from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
+from jaxanon.cli.reading_flags import read_as
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.display import tables
 from jaxanon.errors import UsageError, errors_named, printable
@@ -26,7 +27,7 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     compilation.enable_compilation_cache()
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
-    inputs = list(open_inputs(args.src))
+    inputs = list(read_as(args, open_inputs(args.src)))
     regions = RegionOptions.from_args(args)
     region_of = regions.finder(inputs)
     may_be_empty = regions.allow_empty or regions.where == "whole"
@@ -50,11 +51,11 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
     a, b = args.originals.resolve(), args.anonymized.resolve()
     if a == b or a in b.parents or b in a.parents:
         raise UsageError(f"the folders {args.originals} and {args.anonymized} overlap")
-    originals = list(open_inputs([args.originals]))
+    originals = list(read_as(args, open_inputs([args.originals])))
     settings = settings_from(args, "keep")
     regions = RegionOptions.from_args(args)
     region_of = regions.finder(originals)
-    partners = Partners(open_inputs([args.anonymized]), originals)
+    partners = Partners(read_as(args, open_inputs([args.anonymized])), originals)
     unmatched = partners.unmatched(originals)
     if unmatched and not args.quiet:
         files = tables.counted(len(unmatched), "file")
@@ -82,7 +83,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
 
 def attack(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
-    inputs = list(open_inputs(args.src))
+    inputs = list(read_as(args, open_inputs(args.src)))
     region_of = RegionOptions.from_args(args).finder(inputs)
 
     def load_image(image: InputImage, _view: int) -> LoadedImage:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jaxanon.cli.anonymizer_flags import add_anonymizer_flags
 from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
+from jaxanon.cli.reading_flags import add_reading_flags
 
 ORIGINALS = "file or folder"
 MATCHED = "matched by relative path, suffix aside (a.jpg with a.png or a.jpg.png)"
@@ -104,6 +105,7 @@ def transfer(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the result here too")
     command.add_argument("--overwrite", action="store_true", help="replace FILE")
+    add_reading_flags(command)
     command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 
 
@@ -150,6 +152,7 @@ def privacy(command: argparse.ArgumentParser) -> None:
     hardware(command)
     add("--json", type=Path, metavar="FILE", help="write the result here too")
     add("--overwrite", action="store_true", help="replace FILE")
+    add_reading_flags(command)
     add("--quiet", action="store_true", help="print nothing but what failed")
 
 

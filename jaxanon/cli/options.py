@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from jaxanon.cli.loop_options import add_loop_flags
+from jaxanon.cli.reading_flags import add_reading_flags
 from jaxanon.cli.region_flags import add_region_flags
 from jaxanon.cli.suggestions import Suggestions
 from jaxanon.io.files import SUFFIX
@@ -42,6 +43,7 @@ def loop(command: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     add("--targets", metavar="C,D", help="classifiers to evaluate only")
+    add_reading_flags(command)
     add_region_flags(command)
     add_loop_flags(command)
     hardware(command)

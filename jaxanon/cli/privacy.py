@@ -14,6 +14,7 @@ import numpy as np
 from jaxanon import __version__
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
 from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
+from jaxanon.cli.reading_flags import read_as
 from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import write_json
@@ -37,12 +38,11 @@ def privacy(args: Namespace, load: Loader = load_all) -> int:
     """Run `jaxanon privacy`; the exit status is 1 where an image could not be compared."""
     names = classifiers_named("--classifiers", args.classifiers)
     _need_skimage()
-    originals = list(open_inputs([args.originals]))
+    originals = list(read_as(args, open_inputs([args.originals])))
     stages = {"anonymized": args.anonymized, "adapted": args.adapted}
     folders = {stage: folder for stage, folder in stages.items() if folder}
-    partners = [
-        Partners(open_inputs([folder]), originals) for folder in (*folders.values(), *args.copies)
-    ]
+    made = [*folders.values(), *args.copies]
+    partners = [Partners(read_as(args, open_inputs([folder])), originals) for folder in made]
     _check_options(args, [args.originals, *folders.values(), *args.copies])
     run = _report_of(args.adapted)
     faces, faces_left_out = _face_tools(args)

@@ -13,6 +13,7 @@ from jaxanon.classifiers import registry
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
 from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
+from jaxanon.cli.reading_flags import read_as
 from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluation.changes import Change, changes
@@ -27,11 +28,13 @@ from jaxanon.runtime.devices import mesh
 def evaluate(args: Namespace, load: Loader = load_all) -> int:
     """Run `jaxanon transfer`; the exit status is 1 where an image could not be compared."""
     names = classifiers_named("--classifiers", args.classifiers)
-    originals = list(open_inputs([args.originals]))
+    originals = list(read_as(args, open_inputs([args.originals])))
     folders: dict[Stage, Path] = {"adapted": args.adapted}
     if args.anonymized:
         folders["anonymized"] = args.anonymized
-    partners = [Partners(open_inputs([folder]), originals) for folder in folders.values()]
+    partners = [
+        Partners(read_as(args, open_inputs([folder])), originals) for folder in folders.values()
+    ]
     if args.json:
         inputs = [args.originals, *folders.values()]
         check_side_files([args.json], inputs, overwrite=args.overwrite)

@@ -6,8 +6,9 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -15,13 +16,20 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxanon.errors import ImageError
+from jaxanon.io.colour import to_rgb
 from jaxanon.io.files import write
+from jaxanon.io.reading import reading_of
 from jaxanon.runtime.arrays import check_image
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF")
+FORMATS = ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "JPEG2000", "AVIF"]
 """Formats that are decoded. Others are left out on purpose: some call outside programs (EPS)."""
+PLUGINS = {"HEIF": "pillow_heif", "JXL": "pillow_jxl"}
+"""Formats that are decoded where a package for them is installed."""
+BRANDS = {b"ftypheic": "HEIF", b"ftypheix": "HEIF", b"ftypmif1": "HEIF", b"JXL \r\n\x87\n": "JXL"}
+"""Bytes 4 to 12 of a file that tell its format."""
+JPEG_BEGINS, JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 
 MIN_SIDE = 16
 """Least length of an image's short side, in pixels."""
@@ -76,6 +84,18 @@ class _File:
 
     def open(self) -> BinaryIO:
         return self.path.open("rb")
+
+
+def _load_plugins() -> None:
+    """Let Pillow know the formats of the packages that are installed."""
+    for form, package in PLUGINS.items():
+        with suppress(ImportError):
+            module = import_module(package)
+            getattr(module, "register_heif_opener", lambda: None)()
+            FORMATS.append(form)
+
+
+_load_plugins()
 
 
 @contextmanager
@@ -137,17 +157,23 @@ def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False
 def decode(encoded: Encoded) -> np.ndarray:
     """The upright picture in an encoded image: `(H, W, 3)` uint8, sRGB numbers as stored.
 
-    EXIF orientation is applied; grey, palette and CMYK become RGB; 16-bit grey is scaled to 8 bits
-    by its high byte; what is transparent shows white, so that nothing hidden under it comes out.
+    EXIF orientation is applied; `to_rgb` says what becomes of colours, depths and transparency, and
+    `Reading` how else a picture may be read.
 
     Raises:
         ImageError: naming the image, for what is empty, truncated, corrupt, animated, of a sample
             type with no fixed range, or outside the limits `MIN_SIDE`, `MAX_ASPECT`, `MAX_PIXELS`.
     """
-    with named(encoded.name), encoded.open() as file:
-        if not file.read(1):
+    reading = reading_of(encoded)
+    with named(encoded.name), encoded.open() as stream:
+        file = stream
+        start = file.read(2)
+        if not start:
             raise ImageError("the file is empty")
         file.seek(0)
+        if reading.truncated and start == JPEG_BEGINS:
+            file = io.BytesIO(file.read() + JPEG_ENDS)
+        _name_missing_plugin(file)
         with Image.open(file, formats=FORMATS) as image:
             width, height = image.size
             if min(width, height) < MIN_SIDE:
@@ -159,7 +185,18 @@ def decode(encoded: Encoded) -> np.ndarray:
                     f"{width}x{height} pixels; the long side may be at most {MAX_ASPECT} times "
                     "the short one"
                 )
-            return _rgb(load_upright(image))
+            upright = load_upright(image, first_frame=reading.first_frame)
+            return to_rgb(upright, encoded.name, convert=reading.colour == "srgb")
+
+
+def _name_missing_plugin(file: BinaryIO) -> None:
+    """Raise ImageError for a picture of a format whose package is not installed."""
+    start = file.read(12)
+    file.seek(0)
+    form = BRANDS.get(start[4:12])
+    if form and form not in FORMATS:
+        extra = "pip install 'jaxanon[heif]'" if form == "HEIF" else f"pip install {PLUGINS[form]}"
+        raise ImageError(f"a picture in {form}, which needs a package: {extra}")
 
 
 def count_pixels(encoded: Encoded) -> int:
@@ -171,8 +208,12 @@ def count_pixels(encoded: Encoded) -> int:
         return 0
 
 
-def load_upright(image: Image.Image) -> Image.Image:
+def load_upright(image: Image.Image, *, first_frame: bool = False) -> Image.Image:
     """Load an opened image and turn it by its EXIF orientation, in place; returns it.
+
+    Args:
+        image: the image.
+        first_frame: whether of several frames the first is taken, rather than none.
 
     Raises:
         ImageError: when it has too many pixels, or several frames.
@@ -181,8 +222,10 @@ def load_upright(image: Image.Image) -> Image.Image:
     if width * height > MAX_PIXELS:
         raise ImageError(f"{width}x{height} pixels; at most {MAX_PIXELS:,} pixels are accepted")
     frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
-        raise ImageError(f"{frames} frames or pages; give each as a file of its own")
+    if frames > 1 and image.format != "MPO" and not first_frame:
+        raise ImageError(
+            f"{frames} frames or pages; give each as a file of its own, or --first-frame"
+        )
     image.load()
     # In place, so that the picture is upright even where damaged EXIF cannot be written anew.
     try:
@@ -192,22 +235,6 @@ def load_upright(image: Image.Image) -> Image.Image:
     except Exception as error:  # damaged EXIF must not cost the picture
         log.debug("EXIF left out: %r", error)
     return image
-
-
-def _rgb(image: Image.Image) -> np.ndarray:
-    """The pixels of a loaded image of any mode as `(H, W, 3)` uint8."""
-    if image.mode in ("I;16", "I;16L", "I;16B", "I;16N"):
-        grey = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
-        return np.repeat(grey[..., None], 3, axis=2)
-    if image.mode in ("I", "F"):
-        raise ImageError(
-            f"samples of type {image.mode!r} have no fixed range; convert the file to 8 or 16 bits"
-        )
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
-    return np.array(image.convert("RGB"))
 
 
 def encode(pixels: np.ndarray, form: str) -> bytes:

@@ -18,7 +18,7 @@ LOSSY = ("JPEG", "MPO", "WEBP")
 """Formats that may have changed small numbers."""
 LEAST_LOSSY = 64
 """The largest number of a mask in such a format is at least this, or its zeros are in doubt."""
-DEPTH_UNKNOWN = ("JPEG2000", "AVIF")
+DEPTH_UNKNOWN = ("JPEG2000", "AVIF", "HEIF", "JXL")
 """Formats that are decoded to eight bits, whatever they hold."""
 NUMBERS = ("1", "L", "I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 """Modes whose pixels are one number each, as it stands in the file."""
