@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import Field, dataclass, field
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, TypeVar
 
 from jaxanon.errors import UsageError, unknown
@@ -19,6 +19,13 @@ Value = int | float | bool | str
 """A value of an option."""
 SettingValue = Value | None
 """A change of an option; None leaves it as it is."""
+KINDS: dict[type, tuple[type, str]] = {
+    bool: (bool, "True or False"),
+    int: (Integral, "a whole number"),
+    float: (Real, "a number"),
+    str: (str, "text"),
+}
+"""Type of an option's default -> type of its values, in Python and in words."""
 Relation = tuple[str, bool, str]
 """Name of an option, whether its value goes with the others, and what it must be to do so."""
 
@@ -76,11 +83,11 @@ class Option:
 
     def check(self, value: Value) -> None:
         """Raise UsageError, which says what it must be, for a value that cannot be."""
+        kind, wanted = KINDS[type(self.default)]
+        if not isinstance(value, kind) or isinstance(value, bool) != (kind is bool):
+            raise UsageError(must_be(self.name, value, wanted))
         if self.choices and str(value) not in self.choices():
             raise UsageError(unknown(self.name, str(value), self.choices()))
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if type(self.default) is int and not whole:
-            raise UsageError(must_be(self.name, value, "a whole number"))
         if self.range and not self.range.allows(float(value)):
             raise UsageError(must_be(self.name, value, str(self.range)))
 

@@ -144,8 +144,8 @@ def preset(name: str, **changes: SettingValue) -> Settings:
     Raises:
         UsageError: for an unknown name or a value out of range.
     """
-    if name not in PRESETS:
-        raise UsageError(unknown("preset", name, PRESETS))
+    if not isinstance(name, str) or name not in PRESETS:
+        raise UsageError(unknown("preset", str(name), PRESETS))
     options = Settings.options()
     for change in changes:
         if change not in options:

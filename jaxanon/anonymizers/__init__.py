@@ -33,8 +33,8 @@ def make(name: str, seed: int = 0, **options: object) -> Anonymizer:
         UsageError: for an unknown name, an option that the anonymizer does not have, or a value
             that it cannot take.
     """
-    if name not in ANONYMIZERS:
-        raise UsageError(unknown("method", name, ANONYMIZERS))
+    if not isinstance(name, str) or name not in ANONYMIZERS:
+        raise UsageError(unknown("method", str(name), ANONYMIZERS))
     if not isinstance(seed, Integral) or seed < 0:
         raise UsageError(f"seed is {seed!r}; it must be a whole number, 0 or more")
     kind = ANONYMIZERS[name]
