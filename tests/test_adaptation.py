@@ -282,7 +282,7 @@ def test_names_in_place_of_what_they_stand_for_are_refused(sources, pictures, wi
             jaxanon.attack(pictures, sources, settings)
     with pytest.raises(UsageError, match=r"ensemble is \['vgg16'\]; give load_ensemble"):
         jaxanon.adapt(pictures, wishes, ["vgg16"])
-    with pytest.raises(UsageError, match="image 1 is a str, expected uint8"):
+    with pytest.raises(UsageError, match="image 1 is a path; give read_image"):
         jaxanon.adapt([pictures[0], "a.jpg"], wishes[:, :2], sources)
     with pytest.raises(UsageError, match=r"mask 0 is a list, expected bool \(60, 80\)"):
         jaxanon.adapt(pictures[:1], wishes[:, :1], sources, masks=[[True]])

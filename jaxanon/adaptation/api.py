@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
@@ -15,8 +15,9 @@ from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.runtime.arrays import check_images, check_mask
+from jaxanon.runtime.arrays import as_classes, as_images, as_mask
 
+T = TypeVar("T")
 Status = Success | Literal["partly"]
 
 
@@ -58,7 +59,6 @@ class _Inputs:
     ensemble: Ensemble
 
     def __post_init__(self) -> None:
-        check_images(self.images)
         self._check_decisions()
         self._check_masks()
         self._check_soft_labels()
@@ -82,7 +82,7 @@ class _Inputs:
             raise UsageError(f"{len(self.masks)} masks for {len(self.images)} images")
         for i, (image, mask) in enumerate(zip(self.images, self.masks, strict=True)):
             if mask is not None:
-                check_mask(mask, image, f"mask {i}")
+                as_mask(mask, image, f"mask {i}")
 
     def _check_soft_labels(self) -> None:
         if self.soft_labels is None:
@@ -92,9 +92,9 @@ class _Inputs:
             raise UsageError(f"{len(self.soft_labels)} soft_labels for {len(classifiers)} sources")
         for soft_label, classifier in zip(self.soft_labels, classifiers, strict=True):
             expected = (len(self.images), classifier.config.num_classes)
-            if soft_label.shape != expected:
+            if np.shape(soft_label) != expected:
                 raise UsageError(
-                    f"soft_labels of {classifier.name} have shape {soft_label.shape}, "
+                    f"soft_labels of {classifier.name} have shape {np.shape(soft_label)}, "
                     f"expected {expected}"
                 )
 
@@ -147,7 +147,12 @@ def adapt(
         UsageError: when shapes, types or options do not fit.
     """
     _check_kinds(settings, ensemble)
-    inputs = _Inputs(anonymized, np.asarray(decisions), masks, soft_labels, ensemble)
+    images, wanted = as_images(anonymized), as_classes(decisions, "decisions")
+    if not images and not wanted.size:
+        wanted = wanted.reshape(len(ensemble.names), 0)
+    inputs = _Inputs(
+        images, wanted, _listed(masks, "masks"), _listed(soft_labels, "soft_labels"), ensemble
+    )
     return _loop(inputs, replace(settings, goal="keep"), slots)
 
 
@@ -181,16 +186,26 @@ def attack(
     """
     _check_kinds(settings, ensemble)
     settings = replace(settings, goal="avoid" if target_class is None else "reach")
+    pictures = as_images(images)
     if target_class is None:
-        decisions = ensemble.decide(images)
-    elif np.shape(target_class) in ((), (len(images),)):
-        decisions = np.broadcast_to(target_class, (len(ensemble.names), len(images)))
+        decisions = ensemble.decide(pictures)
     else:
-        raise UsageError(
-            f"target_class has shape {np.shape(target_class)}; give one class, or one for each of "
-            f"{len(images)} images"
-        )
-    return _loop(_Inputs(images, decisions, masks, None, ensemble), settings, slots)
+        wanted = as_classes(target_class, "target_class")
+        if wanted.shape not in ((), (len(pictures),)):
+            raise UsageError(
+                f"target_class has shape {wanted.shape}; give one class, or one for each of "
+                f"{len(pictures)} images"
+            )
+        decisions = np.broadcast_to(wanted, (len(ensemble.names), len(pictures)))
+    inputs = _Inputs(pictures, decisions, _listed(masks, "masks"), None, ensemble)
+    return _loop(inputs, settings, slots)
+
+
+def _listed(arrays: Sequence[T] | None, name: str) -> Sequence[T] | None:
+    """An iterator as a list: its items are asked for more than once."""
+    if arrays is not None and not isinstance(arrays, Iterable):
+        raise UsageError(f"{name} is {arrays!r}; give a list of arrays")
+    return None if arrays is None else list(arrays)
 
 
 def _check_kinds(settings: object, ensemble: object) -> None:

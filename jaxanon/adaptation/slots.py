@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Generic
 
 import jax
@@ -38,10 +39,10 @@ def wanted_slots(slots: int | None, mesh: Mesh) -> int:
     """Images adapted at once on each device: the number given, or what suits the kind of device.
 
     Raises:
-        UsageError: when it is below 1.
+        UsageError: when it is below 1, or no whole number.
     """
-    if slots is not None and slots < 1:
-        raise UsageError(f"slots is {slots}; it must be at least 1")
+    if slots is not None and (not isinstance(slots, Integral) or slots < 1):
+        raise UsageError(f"slots is {slots!r}; it must be a whole number, at least 1")
     return slots or devices.at_once(mesh)
 
 

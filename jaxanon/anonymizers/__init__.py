@@ -15,7 +15,7 @@ from jaxanon.anonymizers.anonymizer import ANONYMIZERS as ANONYMIZERS
 from jaxanon.anonymizers.anonymizer import Anonymizer as Anonymizer
 from jaxanon.errors import UsageError, unknown
 from jaxanon.regions.region import Region
-from jaxanon.runtime.arrays import check_image, check_mask
+from jaxanon.runtime.arrays import as_image, as_mask
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -88,13 +88,13 @@ def anonymize(
             region that is not one of this image.
         ImageError: when the image is so small that the method would leave it as it is.
     """
-    check_image(image, "image")
+    image = as_image(image, "image")
     region = Region() if region is None else region
     if not isinstance(region, Region):
         raise UsageError(f"region is a {type(region).__name__}; it must be Region(mask=array)")
     for name, mask in (("mask", region.mask), ("core", region.core)):
         if mask is not None:
-            check_mask(mask, image, f"the region's {name}")
+            as_mask(mask, image, f"the region's {name}")
     return make(method, seed, **options)(image, region).pixels
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 
@@ -16,7 +16,7 @@ from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.preprocessing import look
 from jaxanon.errors import UsageError, WeightsError
 from jaxanon.runtime import devices
-from jaxanon.runtime.arrays import check_images
+from jaxanon.runtime.arrays import as_images
 from jaxanon.runtime.meter import Meter
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,9 @@ class Ensemble:
         mesh: Mesh | None = None,
         meter: Meter | None = None,
     ) -> None:
+        for classifier in classifiers if isinstance(classifiers, Iterable) else [classifiers]:
+            if not isinstance(classifier, Classifier):
+                raise UsageError(f"{classifier!r} is no classifier; give [load_classifier(name)]")
         names = [classifier.name for classifier in classifiers]
         duplicates = {name for name in names if names.count(name) > 1}
         if not names:
@@ -101,8 +104,7 @@ class Ensemble:
             WeightsError: when a classifier's logits are not finite.
             DeviceMemoryError: when not one image fits into the device's memory.
         """
-        check_images(images)
-        return self.logits_from_views([self.look(image) for image in images])
+        return self.logits_from_views([self.look(image) for image in as_images(images)])
 
     def decide(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Decisions (top-1 classes) on uint8 images `(H, W, 3)`: `(classifiers, images)` int."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -111,6 +111,8 @@ def load_ensemble(names: Sequence[str]) -> Ensemble:
     """
     if isinstance(names, str):
         raise UsageError(f"names is the text {names!r}; it must be a list: [{names!r}]")
+    if not isinstance(names, Iterable):
+        raise UsageError(f"names is {names!r}; it must be a list of names")
     return Ensemble([load_classifier(name) for name in names])
 
 

@@ -87,6 +87,8 @@ def list_classifiers(pattern: str = "*") -> list[str]:
 
     The pattern is for the name or for the architecture alone.
     """
+    if not isinstance(pattern, str):
+        raise UsageError(f"pattern is {pattern!r}; give a text such as 'resnet*'")
     match = partial(fnmatch.fnmatch, pat=pattern)
     return sorted(e.name for e in ENTRIES.values() if match(e.name) or match(e.architecture))
 
@@ -101,6 +103,8 @@ def find(name: str) -> Entry:
     Raises:
         UsageError: for an unknown architecture, with the near matches, and for what is no tag.
     """
+    if not isinstance(name, str):
+        raise UsageError(f"{name!r} is no name of a classifier; give a text such as 'resnet50'")
     name, at, path = name.partition("@")
     if at and not path:
         raise UsageError(f"{name}@ names no path; write {name}@PATH, or {name} alone")

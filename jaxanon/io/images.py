@@ -15,11 +15,11 @@ from typing import BinaryIO, Protocol
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from jaxanon.errors import ImageError
+from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.colour import to_rgb
 from jaxanon.io.files import write
 from jaxanon.io.reading import reading_of
-from jaxanon.runtime.arrays import check_image
+from jaxanon.runtime.arrays import as_image
 
 log = logging.getLogger(__name__)
 
@@ -119,13 +119,21 @@ def named(name: str) -> Iterator[None]:
         raise ImageError(f"{name}: corrupt or unsupported: {error!r}") from error
 
 
+def as_path(path: object) -> Path:
+    """A path, where one is given; raises UsageError for anything else."""
+    if not isinstance(path, str | Path):
+        raise UsageError(f"path is a {type(path).__name__}; give the path of a file")
+    return Path(path)
+
+
 def read_image(path: str | Path) -> np.ndarray:
     """The upright picture in an image file: `(H, W, 3)` uint8.
 
     Raises:
+        UsageError: when no path is given.
         ImageError: naming the file, where it cannot be read.
     """
-    return decode(_File(Path(path)))
+    return decode(_File(as_path(path)))
 
 
 def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False) -> None:
@@ -142,8 +150,8 @@ def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False
         ImageError: naming the file, when its format is none of these or cannot hold the picture,
             when it exists, or when it cannot be written.
     """
-    path = Path(path)
-    check_image(pixels, f"{path}: the picture")
+    path = as_path(path)
+    pixels = as_image(pixels, f"{path}: the picture")
     form = FORM_OF_SUFFIX.get(path.suffix.lower())
     if form is None:
         raise ImageError(f"{path}: name it {', '.join(FORM_OF_SUFFIX)}")

@@ -1,43 +1,64 @@
-"""What an image and a mask are as arrays; whatever a caller gives instead is named."""
+"""What an image, a mask and a class are as arrays; whatever a caller gives instead is named."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from os import PathLike
 
 import numpy as np
+from PIL import Image
 
 from jaxanon.errors import UsageError
 
 
-def check_image(image: object, name: str) -> None:
-    """Refuse what is not a picture: an array `(H, W, 3)` of uint8.
+def as_image(image: object, name: str) -> np.ndarray:
+    """A picture as an array `(H, W, 3)` of uint8.
 
     Args:
-        image: what a caller gave.
+        image: such an array of NumPy or JAX, or a picture of Pillow in colour or grey.
         name: what the error calls it.
 
     Raises:
-        UsageError: naming it, and what it is.
+        UsageError: naming it, what it is, and the way out.
     """
+    if isinstance(image, str | PathLike):
+        raise UsageError(f"{name} is a path; give read_image({str(image)!r})")
+    if isinstance(image, Image.Image):
+        if image.mode not in ("RGB", "L"):
+            raise UsageError(
+                f"{name} is a picture of Pillow in mode {image.mode}; give image.convert('RGB'), "
+                "which shows what an alpha channel hides, or read_image(path), which hides it"
+            )
+        return np.asarray(image.convert("RGB"))
     shape: tuple[int, ...] = getattr(image, "shape", ())
     if getattr(image, "dtype", None) != np.uint8 or len(shape) != 3 or shape[2] != 3:
         raise UsageError(f"{name} is {_kind(image)}, expected uint8 (H, W, 3)")
+    if not all(shape):
+        raise UsageError(f"{name} has no pixels: {shape}")
+    return np.asarray(image)
 
 
-def check_images(images: Sequence[np.ndarray]) -> None:
-    """Refuse what is not a list of pictures, or one array `(images, H, W, 3)` of uint8.
+def as_images(images: object) -> list[np.ndarray]:
+    """Pictures as a list of arrays `(H, W, 3)` of uint8.
+
+    Args:
+        images: a list or an iterator of what `as_image` takes, or one array `(images, H, W, 3)`.
 
     Raises:
         UsageError: naming the image that is none, by its index.
     """
-    if isinstance(images, np.ndarray) and images.ndim == 3:
-        raise UsageError("images is one array, not a list of images; for one image give [image]")
-    for i, image in enumerate(images):
-        check_image(image, f"image {i}")
+    if isinstance(images, str | PathLike | Image.Image) or getattr(images, "ndim", 0) == 3:
+        kind = "one array" if hasattr(images, "ndim") else f"a {type(images).__name__}"
+        raise UsageError(f"images is {kind}, not a list of images; for one image give [image]")
+    if not isinstance(images, Iterable):
+        raise UsageError(f"images is {_kind(images)}; give a list of images")
+    if getattr(images, "ndim", 1) == 0:
+        raise UsageError(f"images is {_kind(images)}; give a list of images")
+    return [as_image(image, f"image {i}") for i, image in enumerate(images)]
 
 
-def check_mask(mask: object, image: np.ndarray, name: str) -> None:
-    """Refuse what is not a mask of an image: an array `(H, W)` of bool.
+def as_mask(mask: object, image: np.ndarray, name: str) -> np.ndarray:
+    """A mask of an image as an array `(H, W)` of bool.
 
     Args:
         mask: what a caller gave.
@@ -50,6 +71,32 @@ def check_mask(mask: object, image: np.ndarray, name: str) -> None:
     size = image.shape[:2]
     if getattr(mask, "dtype", None) != np.bool_ or getattr(mask, "shape", ()) != size:
         raise UsageError(f"{name} is {_kind(mask)}, expected bool {size}, the image's (H, W)")
+    return np.asarray(mask)
+
+
+def as_classes(classes: object, name: str) -> np.ndarray:
+    """Classes as an array of int, of any shape.
+
+    Args:
+        classes: whole numbers, in an array or in lists, also as fractions such as 3.0.
+        name: what the error calls them.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    try:
+        numbers = np.asarray(classes)
+    except (ValueError, TypeError) as error:  # such as lists of several lengths
+        raise UsageError(f"{name}: {error}; give whole numbers, the classes' indices") from error
+    whole = numbers.dtype.kind in "iu" or not numbers.size
+    if not whole and numbers.dtype.kind == "f":
+        whole = bool(np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all())
+    if not whole:
+        raise UsageError(
+            f"{name} has values such as {numbers.ravel()[0]!r}; give whole numbers, the classes' "
+            "indices"
+        )
+    return numbers.astype(np.int64)
 
 
 def _kind(given: object) -> str:
