@@ -121,8 +121,9 @@ def _private(images: Sequence[Mapping[str, Any]]) -> str:
     shares = [image["private"] for image in images if image["private"] is not None]
     if not shares or min(shares) == 1:
         return ""
+    text = f"\nprivate: {percent(sum(shares) / len(shares))} of an image"
     least, most = percent(min(shares)), percent(max(shares))
-    return f"\nprivate: {percent(sum(shares) / len(shares))} of an image, {least} to {most}"
+    return text if least == most else f"{text} in the mean, {least} to {most}"
 
 
 def _concordances(report: Mapping[str, Any]) -> str:

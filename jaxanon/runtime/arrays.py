@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from os import PathLike
 
 import numpy as np
-from PIL import Image
 
 from jaxanon.errors import UsageError
 
@@ -23,6 +22,8 @@ def as_image(image: object, name: str) -> np.ndarray:
     """
     if isinstance(image, str | PathLike):
         raise UsageError(f"{name} is a path; give read_image({str(image)!r})")
+    from PIL import Image  # not before: the help of commands does without it
+
     if isinstance(image, Image.Image):
         if image.mode not in ("RGB", "L"):
             raise UsageError(
@@ -47,12 +48,12 @@ def as_images(images: object) -> list[np.ndarray]:
     Raises:
         UsageError: naming the image that is none, by its index.
     """
+    from PIL import Image
+
     if isinstance(images, str | PathLike | Image.Image) or getattr(images, "ndim", 0) == 3:
         kind = "one array" if hasattr(images, "ndim") else f"a {type(images).__name__}"
         raise UsageError(f"images is {kind}, not a list of images; for one image give [image]")
-    if not isinstance(images, Iterable):
-        raise UsageError(f"images is {_kind(images)}; give a list of images")
-    if getattr(images, "ndim", 1) == 0:
+    if not isinstance(images, Iterable) or getattr(images, "ndim", 1) == 0:
         raise UsageError(f"images is {_kind(images)}; give a list of images")
     return [as_image(image, f"image {i}") for i, image in enumerate(images)]
 
