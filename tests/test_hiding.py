@@ -47,6 +47,11 @@ def test_what_has_no_texture_is_not_watched():
     """Blur leaves even slopes as they are: there is nothing to be hidden in them."""
     slope = np.broadcast_to(np.arange(120, dtype=np.uint8)[None, :, None], (90, 120, 3)).copy()
     assert not PrivateBlocks.of(slope, Region()).watched.any()
+    beside = ORIGINAL.copy()
+    beside[40:48, 40:48] = 0
+    watched = PrivateBlocks.of(beside, Region()).watched
+    assert not watched[5, 5], "flat in itself, whatever lies beside it"
+    assert watched.mean() > 0.8
     assert Hiding.checked(slope, slope, Region(), may_be_empty=True).changed == 0
 
 

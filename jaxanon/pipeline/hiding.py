@@ -145,12 +145,12 @@ def _blocks(array: np.ndarray, start: tuple[int, int]) -> np.ndarray:
 
 
 def _textured(original: np.ndarray, start: tuple[int, int]) -> np.ndarray:
-    """Which blocks are neither flat nor an even slope: `(rows, columns)` bool."""
-    grey = original[..., 1].astype(np.int16)
-    rough = np.zeros(grey.shape, bool)
-    rough[:, 1:-1] = np.abs(grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]) >= ROUGH
-    rough[1:-1] |= np.abs(grey[:-2] - 2 * grey[1:-1] + grey[2:]) >= ROUGH
-    return np.asarray(_blocks(rough, start).sum((1, 3)) >= ROUGH_PLACES)
+    """Which blocks are neither flat nor an even slope in themselves: `(rows, columns)` bool."""
+    grey = _blocks(original[..., 1].astype(np.int16), start)
+    across = grey[..., :-2] - 2 * grey[..., 1:-1] + grey[..., 2:]
+    down = grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]
+    places = [(np.abs(bend) >= ROUGH).sum((1, 3)) for bend in (across, down)]
+    return np.asarray(sum(places) >= ROUGH_PLACES)
 
 
 def _numbers(image: np.ndarray, start: tuple[int, int]) -> np.ndarray:
