@@ -15,7 +15,7 @@ from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.runtime.arrays import as_classes, as_images, as_mask
+from jaxanon.runtime.arrays import as_classes, as_images, check_mask
 
 T = TypeVar("T")
 Status = Success | Literal["partly"]
@@ -82,7 +82,7 @@ class _Inputs:
             raise UsageError(f"{len(self.masks)} masks for {len(self.images)} images")
         for i, (image, mask) in enumerate(zip(self.images, self.masks, strict=True)):
             if mask is not None:
-                as_mask(mask, image, f"mask {i}")
+                check_mask(mask, image, f"mask {i}")
 
     def _check_soft_labels(self) -> None:
         if self.soft_labels is None:

@@ -15,7 +15,7 @@ from jaxanon.anonymizers.anonymizer import ANONYMIZERS as ANONYMIZERS
 from jaxanon.anonymizers.anonymizer import Anonymizer as Anonymizer
 from jaxanon.errors import UsageError, unknown
 from jaxanon.regions.region import Region
-from jaxanon.runtime.arrays import as_image, as_mask
+from jaxanon.runtime.arrays import as_image, check_mask
 
 for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
@@ -94,7 +94,7 @@ def anonymize(
         raise UsageError(f"region is a {type(region).__name__}; it must be Region(mask=array)")
     for name, mask in (("mask", region.mask), ("core", region.core)):
         if mask is not None:
-            as_mask(mask, image, f"the region's {name}")
+            check_mask(mask, image, f"the region's {name}")
     return make(method, seed, **options)(image, region).pixels
 
 

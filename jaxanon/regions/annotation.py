@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from jaxanon.regions.shapes import AnnotatedShape
 
+SLACK = 0.01
+"""By so much may a share exceed 0 to 1: boxes are rounded, and centres and sizes apart."""
+
 
 @dataclass(frozen=True)
 class Annotation:

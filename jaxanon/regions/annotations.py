@@ -12,15 +12,13 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from jaxanon.errors import ImageError, UsageError, unknown
-from jaxanon.regions.annotation import Annotation
+from jaxanon.regions.annotation import SLACK, Annotation
 from jaxanon.regions.formats import EXPECTED, labels, read_file, read_folder
 from jaxanon.regions.region import Box, Region
 from jaxanon.regions.shapes import AnnotatedShape, region_from_shapes
 
 _VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")
 """Images are sorted into folders of classes where they are used, and not in the annotations."""
-SLACK = 0.01
-"""By so much may a share exceed 0 to 1, as rounding makes it."""
 
 
 @dataclass(frozen=True)

@@ -58,8 +58,8 @@ def as_images(images: object) -> list[np.ndarray]:
     return [as_image(image, f"image {i}") for i, image in enumerate(images)]
 
 
-def as_mask(mask: object, image: np.ndarray, name: str) -> np.ndarray:
-    """A mask of an image as an array `(H, W)` of bool.
+def check_mask(mask: object, image: np.ndarray, name: str) -> None:
+    """Refuse what is not a mask of an image: an array `(H, W)` of bool.
 
     Args:
         mask: what a caller gave.
@@ -72,7 +72,6 @@ def as_mask(mask: object, image: np.ndarray, name: str) -> np.ndarray:
     size = image.shape[:2]
     if getattr(mask, "dtype", None) != np.bool_ or getattr(mask, "shape", ()) != size:
         raise UsageError(f"{name} is {_kind(mask)}, expected bool {size}, the image's (H, W)")
-    return np.asarray(mask)
 
 
 def as_classes(classes: object, name: str) -> np.ndarray:

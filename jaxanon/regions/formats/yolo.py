@@ -11,11 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jaxanon.regions.annotation import Annotation, path_of
+from jaxanon.regions.annotation import SLACK, Annotation, path_of
 from jaxanon.regions.shapes import AnnotatedShape
-
-SLACK = 0.01
-"""By so much may a share exceed 0 to 1: boxes are rounded, and centres and sizes apart."""
 
 
 def read(path: Path, name: str) -> Annotation:
