@@ -26,9 +26,9 @@ class TinyNet(nnx.Module):
 
 
 def tiny(name: str, seed: int, size: int = 32, num_classes: int = 10) -> Classifier:
-    """A classifier with random weights."""
+    """A classifier with random weights; for two classes its head has one output."""
     generator = np.random.default_rng(seed)
-    model = TinyNet(num_classes)
+    model = TinyNet(1 if num_classes == 2 else num_classes)
     for _, layer in nnx.iter_modules(model):
         if isinstance(layer, Conv | Linear):
             shape = layer.kernel.shape

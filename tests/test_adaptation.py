@@ -2,10 +2,10 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
-from samples import picture
+from samples import picture, tiny
 
 import jaxanon
-from jaxanon.adaptation.losses import margin
+from jaxanon.adaptation.losses import LOSSES, margin
 from jaxanon.adaptation.option_groups import RandomTransforms, Stopping, UpdateRule
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import FORMER_NAMES, Settings, preset
@@ -45,6 +45,15 @@ def test_sources_decide_as_wished_within_the_bound(sources, pictures, wishes, lo
         assert image.dtype == np.uint8
         assert 0 < np.abs(image.astype(int) - before).max() <= 24
         assert 1 <= steps <= 100
+
+
+@pytest.mark.parametrize("loss", sorted(set(LOSSES) - {"soft"}))
+def test_a_binary_classifier_is_led_to_either_decision(pictures, loss):
+    """Its head has one output, whose sign decides."""
+    ensemble = Ensemble([tiny("binary", seed=3, num_classes=2)])
+    wished = 1 - ensemble.decide(pictures)
+    result = jaxanon.adapt(pictures, wished, ensemble, Settings(steps=60, eps=60, loss=loss))
+    np.testing.assert_array_equal(ensemble.decide(result.images), wished)
 
 
 def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):

@@ -242,6 +242,33 @@ def test_weights_that_another_program_fetched_get_their_configuration(run, hub, 
     assert (out.split()[2], hub.ranges) == ("mit", []), "the configuration alone is fetched"
 
 
+def test_weights_in_several_files(run, hub, decisions, tmp_path):
+    state = weights()
+    where = {key: f"model-{i % 2 + 1:05}-of-00002.safetensors" for i, key in enumerate(state)}
+    repository = f"timm/{TAGGED}"
+    del hub.files[repository, "model.safetensors"]
+    index = json.dumps({"weight_map": where}).encode()
+    hub.files[repository, "model.safetensors.index.json"] = index
+    first, second = sorted(set(where.values()))
+    parts = {
+        file: save({k: state[k] for k in where if where[k] == file}) for file in where.values()
+    }
+    hub.files[repository, first] = parts[first]
+    code, _, err = run("-c", LOAD, NAME)
+    assert code == 1
+    assert f"{repository} lacks {second}, which its index names" in err
+    hub.files[repository, second] = parts[second]
+    code, out, err = run("-c", LOAD, NAME)
+    assert (code, out.splitlines()[1:]) == (0, [decisions]), err
+    code, out, err = run("-c", ONCE_MORE + LOAD, NAME, offline=True)
+    assert (code, out.splitlines()[1:]) == (0, [decisions]), err
+    cached = next((tmp_path / "hub").rglob(second)).resolve()
+    cached.write_bytes(cached.read_bytes()[:-1] + b"x")
+    code, _, err = run("-c", LOAD, NAME, offline=True)
+    assert code == 1
+    assert f"{second}: damaged" in err
+
+
 def test_a_repository_of_ones_own_at_a_revision_with_a_token(run, hub, decisions):
     for (repository, file), data in list(hub.files.items()):
         hub.files["me/mine", file] = hub.files.pop((repository, file))

@@ -8,6 +8,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from flax import nnx
 from safetensors.numpy import save_file
 
 from jaxanon import Ensemble, UsageError, WeightsError, load_classifier
@@ -205,6 +206,130 @@ def test_truncated_weights_are_refused_and_not_cached(folder, fresh):
     assert not list(fresh.rglob("*.json"))
 
 
+def test_a_pointer_of_git_is_not_taken_for_weights(folder, state):
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+    for name in ("model.safetensors", "last.pth"):
+        (folder / name).write_text(pointer)
+        with pytest.raises(WeightsError, match=rf"{name}: a Git LFS pointer.* git lfs pull"):
+            load_classifier(NAME, folder / name)
+
+
+def shard(folder, state, parts=3):
+    """Weights in several files with their index, as the hub has large ones."""
+    keys, where = list(state), {}
+    for i in range(parts):
+        name = f"model-{i + 1:05}-of-{parts:05}.safetensors"
+        save_file({key: state[key] for key in keys[i::parts]}, folder / name)
+        where |= dict.fromkeys(keys[i::parts], name)
+    index = folder / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {"total_size": 1}, "weight_map": where}))
+    return index
+
+
+def test_weights_in_several_files(folder, fresh, state):
+    exact = logits(load_classifier(NAME, folder))
+    (folder / "model.safetensors").unlink()
+    index = shard(folder, state)
+    for place in (folder, index):
+        np.testing.assert_array_equal(logits(load_classifier(NAME, place)), exact)
+    shard(folder, state_of(seed=1))
+    assert np.abs(logits(load_classifier(NAME, folder)) - exact).max() > 0.01, "other weights"
+    (folder / "model-00002-of-00003.safetensors").unlink()
+    with pytest.raises(
+        WeightsError, match=r"index\.json: model-00002-of-00003\.safetensors not be"
+    ):
+        load_classifier(NAME, folder)
+
+
+@pytest.mark.parametrize(
+    ("index", "text"),
+    [
+        ("", "not a usable index"),
+        ('{"weight_map": 3}', "not a usable index"),
+        ('{"weight_map": {}}', "names no weights"),
+        ('{"weight_map": {"a": "../a.safetensors"}}', "no .safetensors beside it"),
+        ('{"weight_map": {"a": "a.pth"}}', "no .safetensors beside it"),
+        ('{"weight_map": {"no.such": "model.safetensors"}}', "no.such is not in the file"),
+    ],
+)
+def test_an_index_that_cannot_be_right(folder, index, text):
+    path = folder / "model.safetensors.index.json"
+    path.write_text(index)
+    with pytest.raises(WeightsError, match=text):
+        load_classifier(NAME, path)
+
+
+def test_mean_and_std_of_bytes_are_divided_and_that_is_said(folder, caplog):
+    exact = logits(load_classifier(NAME, folder))
+    table = registry.find(NAME).config
+    config = json.loads((folder / "config.json").read_text())
+    config["pretrained_cfg"]["mean"] = [255 * m for m in table.mean]
+    config["pretrained_cfg"]["std"] = [255 * s for s in table.std]
+    (folder / "config.json").write_text(json.dumps(config))
+    with caplog.at_level("INFO"):
+        classifier = load_classifier(NAME, folder)
+    np.testing.assert_allclose(classifier.config.mean, table.mean)
+    np.testing.assert_allclose(classifier.config.std, table.std)
+    np.testing.assert_allclose(logits(classifier), exact, atol=1e-4)
+    assert "mean and std are those of pixels in 0 to 255: divided by 255" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "wanted"),
+    [
+        ([0, 0, 0], [255, 255, 255], ((0, 0, 0), (1, 1, 1))),
+        ([127.5] * 3, [127.5] * 3, ((0.5,) * 3, (0.5,) * 3)),
+        ([123, 117, 104], [1, 1, 1], ((123 / 255, 117 / 255, 104 / 255), (1 / 255,) * 3)),
+        ([0, 0, 0], [1, 1, 1], ((0, 0, 0), (1, 1, 1))),
+        ([0.5] * 3, [127.5] * 3, "is of pixels in 0..1, std .* of pixels in 0..255"),
+        ([127.5] * 3, [0.5] * 3, "neither of pixels in 0..1 nor 0..255"),
+        ([300] * 3, [50] * 3, "neither of pixels in 0..1 nor 0..255"),
+    ],
+)
+def test_the_range_of_mean_and_std(folder, mean, std, wanted):
+    config = {"num_classes": CLASSES, "mean": mean, "std": std}
+    (folder / "config.json").write_text(json.dumps(config))
+    if isinstance(wanted, str):
+        with pytest.raises(WeightsError, match=wanted):
+            load_classifier(NAME, folder)
+    else:
+        found = load_classifier(NAME, folder).config
+        np.testing.assert_allclose((found.mean, found.std), wanted)
+
+
+@pytest.fixture
+def binary(tmp_path):
+    """A network with a single output."""
+    save_file(state_of(classes=1), tmp_path / "model.safetensors")
+    config = {"num_classes": 1, "label_names": ["cat"], "input_size": [3, SIZE, SIZE]}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    return tmp_path
+
+
+def test_a_head_with_one_output_decides_by_its_sign(binary, fresh):
+    first = load_classifier(NAME, binary)
+    again = load_classifier(NAME, binary)
+    assert first.config.num_classes == again.config.num_classes == 2
+    assert first.config.labels == ("not cat", "cat")
+    views = pixels((4, SIZE, SIZE, 3))
+    two = np.asarray(first.logits(views))
+    np.testing.assert_array_equal(two, np.asarray(again.logits(views)))
+    model = nnx.merge(first.network.graph, first.params)
+    mean, std = np.float32(first.config.mean), np.float32(first.config.std)
+    output = np.asarray(model((views - mean) / std))
+    assert output.shape == (4, 1)
+    np.testing.assert_allclose(two[:, 1] - two[:, 0], output[:, 0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("classes", [1, CLASSES])
+def test_a_head_that_gives_one_answer_is_refused(tmp_path, classes):
+    state = state_of(classes=classes)
+    state["classifier.weight"][:] = state["classifier.weight"][0] if classes > 1 else 0
+    save_file(state, tmp_path / "model.safetensors")
+    with pytest.raises(WeightsError, match="its head gives the same answer for every image"):
+        load_classifier(NAME, tmp_path / "model.safetensors")
+
+
 def test_another_architecture_is_named(tmp_path):
     save_file(state_of("resnet26", 1000), tmp_path / "x.safetensors")
     with pytest.raises(WeightsError) as error:
@@ -282,8 +407,9 @@ def test_what_is_assumed_without_a_configuration_is_said(folder, caplog):
 
 def test_keys_of_a_training_wrapper(folder, state):
     exact = logits(load_classifier(NAME, folder))
-    save_file({f"module.{k}": v for k, v in state.items()}, folder / "model.safetensors")
-    np.testing.assert_array_equal(logits(load_classifier(NAME, folder)), exact)
+    for wrapper in ("module", "module._orig_mod"):
+        save_file({f"{wrapper}.{k}": v for k, v in state.items()}, folder / "model.safetensors")
+        np.testing.assert_array_equal(logits(load_classifier(NAME, folder)), exact)
 
 
 def test_foreign_arrays_are_not_reshaped_at_will(tmp_path):

@@ -41,13 +41,16 @@ class Network:
             pixels: `(batch, size, size, 3)` float in [0, 1], not normalised.
 
         Returns:
-            Logits, `(batch, classes)`, at full float32 precision on every backend.
+            Logits, `(batch, classes)`, at full float32 precision on every backend. A head with one
+            output decides by its sign; it gives two logits whose difference is that output.
         """
         mean = jnp.asarray(self.config.mean, pixels.dtype)
         std = jnp.asarray(self.config.std, pixels.dtype)
         with jax.default_matmul_precision("float32"):
             model = nnx.merge(self.graph, params)
             logits: Array = model((pixels - mean[None, None, None]) / std[None, None, None])
+            if logits.shape[1] == 1:
+                logits = jnp.concatenate([-logits / 2, logits / 2], 1)
             return logits
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass, replace
 from math import inf, isfinite
@@ -11,8 +12,13 @@ from typing import Any
 
 from jaxanon.errors import WeightsError
 
+log = logging.getLogger(__name__)
+
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos")
 """Names of the filters that a resize may have."""
+
+
+Triple = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Config:
         interpolation: Pillow's filter for the resize, by name.
         mean: mean per channel, subtracted from pixels in [0, 1].
         std: standard deviation per channel, by which they are divided afterwards.
-        num_classes: number of classes of the head.
+        num_classes: number of classes; two where the head has one output, whose sign decides.
         licence: SPDX identifier of the weights' licence, lower case.
         origin: address or path that the weights are from.
         labels: names of the classes by number, where the weights bring their own.
@@ -34,8 +40,8 @@ class Config:
     input_size: int
     crop_pct: float
     interpolation: str
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: Triple
+    std: Triple
     num_classes: int
     licence: str
     origin: str
@@ -66,12 +72,14 @@ class Stated:
         architecture: timm's name of the architecture, or None where the file has none.
         tag: timm's name of the training run, or None where the file has none.
         num_classes: number of classes, or None where the file has none.
+        divided: whether its mean and std were those of pixels in 0 to 255.
     """
 
     config: Config
     architecture: str | None
     tag: str | None
     num_classes: int | None
+    divided: bool
 
 
 HARMLESS = {"num_classes", "img_size", "drop_rate", "drop_path_rate", "pretrained"}
@@ -91,7 +99,7 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
             that differs from the architecture's own.
     """
     try:
-        return _read(table, json.loads(path.read_text(encoding="utf-8")), pool)
+        stated = _read(table, json.loads(path.read_text(encoding="utf-8")), pool)
     except (
         OSError,
         ValueError,
@@ -102,6 +110,9 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
         RecursionError,
     ) as error:
         raise WeightsError(f"{path}: not a usable classifier configuration: {error}") from error
+    if stated.divided:
+        log.info("%s: mean and std are those of pixels in 0 to 255: divided by 255", path)
+    return stated
 
 
 def _read(table: Config, data: dict[str, Any], pool: str) -> Stated:
@@ -116,13 +127,17 @@ def _read(table: Config, data: dict[str, Any], pool: str) -> Stated:
     _refuse_other_networks(data, pool)
     stated = data.get("num_classes", cfg.get("num_classes"))
     num_classes = None if stated is None else int(stated)
+    mean, std = _triple(cfg.get("mean", table.mean)), _triple(cfg.get("std", table.std))
+    divided = _of_bytes(mean, std)
+    if divided:
+        mean, std = _triple(m / 255 for m in mean), _triple(s / 255 for s in std)
     config = replace(
         table,
         input_size=int(size[1]),
         crop_pct=float(cfg.get("crop_pct", table.crop_pct)),
         interpolation=str(cfg.get("interpolation", table.interpolation)),
-        mean=_triple(cfg.get("mean", table.mean)),
-        std=_triple(cfg.get("std", table.std)),
+        mean=mean,
+        std=std,
         num_classes=table.num_classes if num_classes is None else num_classes,
         licence=str(cfg.get("license", table.licence)),
         labels=labels,
@@ -132,7 +147,7 @@ def _read(table: Config, data: dict[str, Any], pool: str) -> Stated:
     _refuse_out_of_range(config)
     architecture = data.get("architecture")
     named = None if architecture is None else str(architecture)
-    return Stated(config, named, str(tag) if tag else None, num_classes)
+    return Stated(config, named, str(tag) if tag else None, num_classes, divided)
 
 
 def _refuse_other_networks(data: dict[str, Any], pool: str) -> None:
@@ -176,6 +191,21 @@ def _labels(names: Any) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
-def _triple(values: Any) -> tuple[float, float, float]:
+def _of_bytes(mean: Triple, std: Triple) -> bool:
+    """Whether mean and standard deviation are those of pixels in [0, 255] rather than [0, 1].
+
+    Raises:
+        ValueError: where they contradict each other.
+    """
+    if max(mean) > 1 or (max(std) > 1 and not any(mean)):
+        if min(mean) < 0 or max(mean) > 255 or min(std) < 1 or max(std) > 255:
+            raise ValueError(f"mean {mean} and std {std} are neither of pixels in 0..1 nor 0..255")
+        return True
+    if max(std) > 1:
+        raise ValueError(f"mean {mean} is of pixels in 0..1, std {std} of pixels in 0..255")
+    return False
+
+
+def _triple(values: Any) -> Triple:
     r, g, b = (float(v) for v in values)
     return r, g, b

@@ -8,9 +8,8 @@ from typing import Protocol
 
 from flax import nnx
 
-from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.config import Config, Triple
 
-Triple = tuple[float, float, float]
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's pixels, per channel, in [0, 1]."""
 INCEPTION_MEAN = INCEPTION_STD = (0.5, 0.5, 0.5)

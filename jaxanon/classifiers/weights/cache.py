@@ -39,7 +39,7 @@ class Facts:
     """What is kept beside cached parameters.
 
     Attributes:
-        num_classes: number of classes of the head.
+        num_classes: number of outputs of the head.
         checksum: CRC-32 of the parameters, see `checksum`.
     """
 
@@ -100,7 +100,12 @@ class CachedParameters:
         return params
 
     def save(self, params: Any, num_classes: int) -> None:
-        """Write parameters to the cache; where it cannot be written, log that and go on."""
+        """Write parameters to the cache; where it cannot be written, log that and go on.
+
+        Args:
+            params: the parameters, a pytree.
+            num_classes: number of outputs of the head.
+        """
         from orbax.checkpoint import v1 as ocp
 
         context = ocp.Context()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,12 +12,15 @@ import ml_dtypes
 import numpy as np
 
 from jaxanon.classifiers.weights.pth import read_pth
+from jaxanon.classifiers.weights.sharded import INDEX, Sharded, shards
 from jaxanon.errors import WeightsError
 from jaxanon.runtime.packages import package_folder
 
-SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
-WEIGHTS = ("model.safetensors", "pytorch_model.bin")
-"""Names of the weights in hub layout, the preferred first."""
+SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".ckpt", ".bin", INDEX)
+WEIGHTS = ("model.safetensors", f"model{INDEX}", "pytorch_model.bin")
+"""Names of the weights in hub layout, the preferred first; an index names files beside it."""
+LFS_POINTER = b"version https://git-lfs.github.com/"
+"""How the file begins that Git leaves in the place of a large one which it has not fetched."""
 CONFIG = "config.json"
 """Name of the configuration in hub layout."""
 
@@ -46,10 +49,10 @@ def locate(path: Path) -> Located:
             if (path / name).is_file():
                 config = path / CONFIG
                 return Located(path / name, config if config.is_file() else None)
-        raise WeightsError(f"{path}: the folder has neither {' nor '.join(WEIGHTS)}")
+        raise WeightsError(f"{path}: the folder has none of {', '.join(WEIGHTS)}")
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file or folder")
-    if path.suffix not in SUFFIXES:
+    if not path.name.endswith(SUFFIXES):
         raise WeightsError(f"{path}: weights end in one of {', '.join(SUFFIXES)}")
     config = path.parent / CONFIG
     return Located(path, config if config.is_file() else None)
@@ -63,17 +66,50 @@ def in_package(module: str) -> Path | None:
 
 
 def digest(path: Path) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
+    """The SHA-256 of a weights file, in hexadecimal; of an index, of its files' SHA-256.
+
+    Raises:
+        WeightsError: when an index is unreadable, or a file that it names is not there.
+    """
+    return joint_digest([sha256(file) for file in files_of(path)])
+
+
+def files_of(path: Path) -> list[Path]:
+    """A weights file, and all files that it names where it is an index.
+
+    Raises:
+        WeightsError: as for `digest`.
+    """
+    return [path, *shards(path)] if path.name.endswith(INDEX) else [path]
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of one file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def joint_digest(digests: Sequence[str]) -> str:
+    """One SHA-256 for those of several files; that of one file is its own."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
 def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
-    """Read a state dict (key -> array) from a `.safetensors` or PyTorch file.
+    """Read a state dict (key -> array) from a `.safetensors` or PyTorch file, or from an index.
 
     Raises:
-        WeightsError: when the file cannot be read whole.
+        WeightsError: when a file cannot be read whole.
     """
+    if path.name.endswith(INDEX):
+        return Sharded(path, read_state_dict)
+    with path.open("rb") as file:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
+            raise WeightsError(
+                f"{path}: a Git LFS pointer, not the weights themselves; fetch them where the "
+                "repository was cloned: git lfs pull"
+            )
     return _Safetensors(path) if path.suffix == ".safetensors" else read_pth(path)
 
 

@@ -14,7 +14,14 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jaxanon.classifiers.weights.checkpoint import CONFIG, WEIGHTS, digest
+from jaxanon.classifiers.weights.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    files_of,
+    joint_digest,
+    sha256,
+)
+from jaxanon.classifiers.weights.sharded import INDEX, weight_map
 from jaxanon.errors import WeightsError
 
 PREFIX = "hf-hub:"
@@ -84,18 +91,22 @@ class Fetched:
     whole: bool = True
 
     def checked(self) -> str:
-        """The SHA-256 of the weights, after comparing it with the hub's, which names the file.
+        """The digest of the weights, after comparing each file with the hub's, which names it.
 
         Raises:
             DamagedError: when they differ.
+            WeightsError: when an index is unreadable.
         """
-        found, stored = digest(self.weights), self.weights.resolve().name
-        if re.fullmatch("[0-9a-f]{64}", stored) and stored != found:
-            raise DamagedError(
-                f"{self.weights}: damaged: its SHA-256 is {found}, the hub's is {stored}; "
-                "'jaxanon models pull' with the classifier's name fetches it again"
-            )
-        return found
+        digests = []
+        for file in files_of(self.weights):
+            found, stored = sha256(file), file.resolve().name
+            if re.fullmatch("[0-9a-f]{64}", stored) and stored != found:
+                raise DamagedError(
+                    f"{file}: damaged: its SHA-256 is {found}, the hub's is {stored}; "
+                    "'jaxanon models pull' with the classifier's name fetches it again"
+                )
+            digests.append(found)
+        return joint_digest(digests)
 
 
 def cached(repository: Repository) -> Fetched | None:
@@ -107,7 +118,7 @@ def cached(repository: Repository) -> Fetched | None:
         return Path(found) if isinstance(found, str) else None
 
     weights = next(filter(None, map(look, WEIGHTS)), None)
-    if weights is None:
+    if weights is None or not all(look(name) for name in _parts(weights)):
         return None
     asked = try_to_load_from_cache(repository.name, CONFIG, revision=repository.revision)
     config = Path(asked) if isinstance(asked, str) else None
@@ -155,6 +166,8 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
     try:
         config = get(CONFIG)
         weights = next(filter(None, map(get, WEIGHTS)), None)
+        parts = _parts(weights) if weights else []
+        missing = [name for name in parts if get(name) is None]
     except GatedRepoError as error:
         raise MissingError(
             f"{where} is gated: ask there for access, and set HF_TOKEN to your token"
@@ -171,7 +184,16 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
         ) from error
     if weights is None:
         raise MissingError(f"{where} has none of {', '.join(WEIGHTS)}")
+    if missing:
+        raise MissingError(f"{where} lacks {', '.join(missing)}, which its index names")
     return _fetched(repository, weights, config)
+
+
+def _parts(weights: Path) -> list[str]:
+    """Names of the files that weights consist of besides, where they are an index."""
+    if not weights.name.endswith(INDEX):
+        return []
+    return sorted({file.name for file in weight_map(weights).values()})
 
 
 def _fetched(repository: Repository, weights: Path, config: Path | None) -> Fetched:

@@ -64,16 +64,28 @@ def translate(
     """
     keys, expected = list(keys), set(expected)
     out = (f"*{COUNTER}", *family.left_out)
-    # Training wrappers put a name of theirs before all keys ("module.").
-    firsts = {key.partition(".")[0] for key in keys}
-    wrapped = len(firsts) == 1 and not firsts & {key.partition(".")[0] for key in expected}
-    bare = {key: key.partition(".")[2] if wrapped else key for key in keys}
+    bare = _without_wrappers(keys, {key.partition(".")[0] for key in expected})
     kept = {k: name for k, name in bare.items() if not any(fnmatch(name, o) for o in out)}
     candidates = [
         Translation(naming, {key: naming.rename(architecture, name) for key, name in kept.items()})
         for naming in (TIMM, *family.namings)
     ]
     return max(candidates, key=lambda candidate: candidate.agreeing(expected))
+
+
+def _without_wrappers(keys: Iterable[str], firsts: set[str]) -> dict[str, str]:
+    """Keys of a state dict -> the same without what training wrappers put before all of them.
+
+    Args:
+        keys: such as "module._orig_mod.conv1.weight".
+        firsts: how the keys of the network itself may begin.
+    """
+    bare = {key: key for key in keys}
+    while True:
+        first = {name.partition(".")[0] for name in bare.values()}
+        if len(first) != 1 or first & firsts or not all("." in name for name in bare.values()):
+            return bare
+        bare = {key: name.partition(".")[2] for key, name in bare.items()}
 
 
 def agreement(translation: Translation, shapes: Keys, expected: Keys) -> float:
