@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from command_line import NAMES, anonymize, jaxanon
@@ -51,6 +52,27 @@ def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
     capsys.readouterr()
 
 
+def test_a_target_class_by_its_name_in_each_classifier(zoo, photos_dir, tmp_path, capsys):
+    out, wanted = tmp_path / "out", {}
+    for i, given in enumerate(zoo[:2]):
+        file = Path(given.partition("@")[2]) / "config.json"
+        config = json.loads(file.read_text())
+        labels = [f"n{k}" for k in range(config["num_classes"])]
+        wanted[NAMES[i]] = 3 + i
+        described = {f"n{3 + i}": "Alpaca"}
+        file.write_text(
+            json.dumps({**config, "label_names": labels, "label_descriptions": described})
+        )
+    words = [photos_dir / "a.png", "-o", out, "--sources", ",".join(zoo[:2]), "--eps", 60]
+    assert jaxanon("attack", *words, "--target-class", "alpaca") == 0
+    image = json.loads((out / "report.json").read_text())["images"][0]
+    assert image["status"] == "reached"
+    assert {name: image["decisions"][name]["adapted"] for name in wanted} == wanted
+    capsys.readouterr()
+    assert jaxanon("attack", *words, "--target-class", "alpac", "--overwrite") == 2
+    assert "--target-class: tiny_a.test: unknown class 'alpac'; near" in capsys.readouterr().err
+
+
 def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, capsys):
     out, result = tmp_path / "out", tmp_path / "t.json"
     words = [photos_dir, "-o", out, "--sources", zoo[0], "--targets", zoo[2], "--eps", 40]
@@ -68,7 +90,8 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     assert 3 in made
     assert "guarantee" not in report, "an attack starts from the original"
     assert jaxanon("attack", *words, "--target-class", 99, "--overwrite", "--quiet") == 2
-    assert "--target-class is 99; tiny_a.test has 0 to 9" in capsys.readouterr().err
+    text = "--target-class: tiny_a.test: there is no class 99; its classes are 0 to 9"
+    assert text in capsys.readouterr().err
     assert jaxanon("attack", *words, "--target-class", 3, "--loss", "soft", "--overwrite") == 2
     assert "loss is soft; it must be another for an attack" in capsys.readouterr().err
     least = ["--steps", 1, "--eps", 1, "--target-class", 9]

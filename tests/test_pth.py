@@ -128,7 +128,7 @@ def test_both_containers_give_the_tensors(tmp_path, torch_names, rng, write, wra
     assert list(read) == list(wanted)
     for key, value in wanted.items():
         np.testing.assert_array_equal(read[key], value)
-        assert read[key].dtype == value.dtype
+        assert (read[key].dtype, read[key].shape) == (value.dtype, value.shape)
 
 
 WRAPPERS = ["state_dict", "model_state_dict", "model", "net", "module"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 from pathlib import Path
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 INTERPOLATIONS = ("bilinear", "bicubic", "lanczos")
 """Names of the filters that a resize may have."""
 
+MOST_CLASSES = 1_000_000
 
 Triple = tuple[float, float, float]
 
@@ -118,10 +120,12 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
 def _read(table: Config, data: dict[str, Any], pool: str) -> Stated:
     """What the contents of a `config.json` say; whatever is wrong with them raises."""
     cfg: dict[str, Any] = {**data, **data.get("pretrained_cfg", {})}
+    described = data.get("label_descriptions", cfg.get("label_descriptions")) or {}
+    labels = _labels(data.get("label_names", cfg.get("label_names")), described)
+    tag = cfg.get("tag")
     size = cfg.get("input_size", [3, table.input_size, table.input_size])
     if not isinstance(size, list) or size != [3, int(size[-1]), int(size[-1])]:
         raise ValueError(f"input_size {size} is not [3, side, side]")
-    labels, tag = _labels(data.get("label_names", cfg.get("label_names"))), cfg.get("tag")
     if tag and not re.fullmatch(r"[\w.-]+", str(tag)):
         raise ValueError(f"tag {str(tag)!r} is no name")
     _refuse_other_networks(data, pool)
@@ -175,20 +179,27 @@ def _refuse_out_of_range(config: Config) -> None:
         )
     if not (all(map(isfinite, config.mean)) and all(0 < s < inf for s in config.std)):
         raise ValueError("mean must be finite and std positive")
-    if not 1 <= config.num_classes <= 1_000_000:
+    if not 1 <= config.num_classes <= MOST_CLASSES:
         raise ValueError(f"num_classes is {config.num_classes}")
 
 
-def _labels(names: Any) -> tuple[str, ...] | None:
-    """Names of the classes by number, from a list or a mapping of numbers: timm allows both."""
+def _labels(names: Any, described: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """Names of the classes by number.
+
+    Args:
+        names: a list, or a mapping of numbers: timm allows both.
+        described: name of a class -> what is to be shown for it, where it is known.
+    """
     if not names:
         return None
     if isinstance(names, dict):
         numbered = {int(key): str(value) for key, value in names.items()}
-        return tuple(numbered.get(i, f"class {i}") for i in range(max(numbered) + 1))
+        if max(numbered) >= MOST_CLASSES:
+            raise ValueError(f"label_names has a class {max(numbered)}")
+        names = [numbered.get(i, f"class {i}") for i in range(max(numbered) + 1)]
     if not isinstance(names, list):
         raise ValueError("label_names is neither a list nor a mapping from class numbers")
-    return tuple(map(str, names))
+    return tuple(str(described.get(str(name), name)) for name in names)
 
 
 def _of_bytes(mean: Triple, std: Triple) -> bool:

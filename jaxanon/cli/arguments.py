@@ -58,13 +58,22 @@ def attack(command: argparse.ArgumentParser) -> None:
     command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
     command.add_argument(
         "--target-class",
-        type=int,
+        type=name_or_number,
         metavar="CLASS",
-        help="the class that every source is to decide on (default: any other than its own now)",
+        help="the class that every source is to decide on, by its number or name, such as llama "
+        "(default: any other than its own now)",
     )
     command.set_defaults(save_anonymized=None, cap=None, judge=None)
     output(command)
     loop(command)
+
+
+def name_or_number(text: str) -> str | int:
+    """A class as it is given: its number, or else its name."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def transfer(command: argparse.ArgumentParser) -> None:

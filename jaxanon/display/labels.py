@@ -6,6 +6,7 @@ from functools import cache
 from importlib.resources import files
 
 from jaxanon.classifiers.config import Config
+from jaxanon.errors import UsageError, unknown
 
 
 @cache
@@ -24,6 +25,46 @@ def label(config: Config, decision: int) -> str:
         config: configuration of the classifier that decided.
         decision: number of the class.
     """
+    names = known_names(config)
+    return f"class {decision}" if names is None else names[decision]
+
+
+def known_names(config: Config) -> tuple[str, ...] | None:
+    """Names of a classifier's classes by number; None where they have no known names."""
     if config.labels is not None:
-        return config.labels[decision]
-    return imagenet()[decision] if config.num_classes == 1000 else f"class {decision}"
+        return config.labels
+    return imagenet() if config.num_classes == 1000 else None
+
+
+def class_number(config: Config, name: str | int) -> int:
+    """The number of a class that is given by its name, in any case, or by its number.
+
+    Args:
+        config: configuration of the classifier whose class it is.
+        name: such as `llama`, `polar bear` or 355.
+
+    Raises:
+        UsageError: when the classifier has no such class, or several of the name.
+    """
+    most = config.num_classes - 1
+    if isinstance(name, int):
+        if not 0 <= name <= most:
+            raise UsageError(f"there is no class {name}; its classes are 0 to {most}")
+        return name
+    names = known_names(config)
+    if names is None:
+        raise UsageError(f"its classes have no names, such as {name!r}; give one of 0 to {most}")
+    found = [i for i, known in enumerate(names) if known == name] or [
+        i for i, known in enumerate(names) if _fold(known) == _fold(name)
+    ]
+    if not found:
+        raise UsageError(unknown("class", name, names))
+    if len(found) > 1:
+        numbers = ", ".join(map(str, found))
+        raise UsageError(f"{name!r} is the name of several classes; give one of {numbers}")
+    return found[0]
+
+
+def _fold(name: str) -> str:
+    """A name without what is written now one way, now another."""
+    return name.casefold().replace("_", " ").strip()

@@ -82,7 +82,7 @@ def closing(report: Mapping[str, Any]) -> str:
     short = {
         "keep": "not every source makes its reference decision",
         "avoid": "not every source was fooled",
-        "reach": f"not every source sees class {settings.get('target_class')}",
+        "reach": f"not every source sees class {printable(str(settings.get('target_class')))}",
     }[settings["goal"]]
     word = STATUS[settings["goal"]]
     partly = [image for image in images if image["status"] == "partly"]

@@ -70,7 +70,7 @@ class Intake:
         ensemble: all classifiers, the sources first.
         sources: those that are adapted to.
         settings: options of the loop.
-        target_class: the class that sources are to see, where the goal is to `reach` one.
+        target_classes: per source the class that it is to see, where the goal is to `reach` one.
         cap: the highest score that a saved image may have, if there is a bound.
         meter: counts how long the host's work takes, by stage.
     """
@@ -80,12 +80,12 @@ class Intake:
         ensemble: Ensemble,
         sources: Ensemble,
         settings: Settings,
-        target_class: int | None,
+        target_classes: Sequence[int] | None,
         cap: Cap | None,
         meter: Meter,
     ) -> None:
         self.ensemble, self.sources, self.settings = ensemble, sources, settings
-        self.target_class, self.cap, self.meter = target_class, cap, meter
+        self.target_classes, self.cap, self.meter = target_classes, cap, meter
 
     def batches(self, items: Iterable[Item], threads: ThreadPoolExecutor) -> Iterator[Batch]:
         """The jobs, batch by batch, and the images that cannot be read or must not be adapted.
@@ -185,10 +185,10 @@ class Intake:
                 f"above the cap {self.cap.limit:g}; hide more, or raise --cap"
             )
             return Failure(item, text)
-        if self.target_class is None:
+        if self.target_classes is None:
             wanted = np.array([logits.argmax() for logits in on_original[:count]])
         else:
-            wanted = np.full(count, self.target_class)
+            wanted = np.array(self.target_classes)
         try:
             with self.meter.stage("prepare for the loop"):
                 job = prepare(

@@ -24,6 +24,7 @@ from jaxanon.adaptation.slots import Slots, wanted_slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.display.labels import class_number
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.results import refuse_existing
@@ -49,7 +50,8 @@ class RunOptions:
         form: format of the saved images: `png`, `jpeg` or `webp`.
         mesh: the devices; all by default.
         slots: images adapted at once, per device; by default what suits the device.
-        target_class: the class that sources are to see, where the goal is to `reach` one.
+        target_class: name or number of the class that sources are to see, where the goal is to
+            `reach` one.
         cap: the highest score that a saved image may have, if there is a bound.
         quiet: no progress, no messages.
     """
@@ -57,7 +59,7 @@ class RunOptions:
     form: str = "png"
     mesh: Mesh | None = None
     slots: int | None = None
-    target_class: int | None = None
+    target_class: str | int | None = None
     cap: Cap | None = None
     quiet: bool = False
 
@@ -93,13 +95,13 @@ class Run:
         self.ensemble = Ensemble([*sources, *targets], mesh=options.mesh, meter=self.meter)
         self.sources = self.ensemble.first(len(sources))
         self.slots = wanted_slots(options.slots, self.ensemble.mesh)
-        _check_target_class(options.target_class, sources)
+        target_classes = _target_classes(options.target_class, sources)
         self.roles = {
             **{classifier.name: "source" for classifier in sources},
             **{classifier.name: "target" for classifier in targets},
         }
         self.intake = Intake(
-            self.ensemble, self.sources, settings, options.target_class, options.cap, self.meter
+            self.ensemble, self.sources, settings, target_classes, options.cap, self.meter
         )
         self.verification = Verification(
             self.ensemble, len(sources), settings, options.form, options.cap, self.meter
@@ -219,8 +221,16 @@ class Run:
         return {"guarantee": guarantee(self.settings, classes, regions=regions, capped=capped)}
 
 
-def _check_target_class(target_class: int | None, sources: Sequence[Classifier]) -> None:
+def _target_classes(
+    target_class: str | int | None, sources: Sequence[Classifier]
+) -> list[int] | None:
+    """Each source's number of the class that all are to see; None where they are to see none."""
+    if target_class is None:
+        return None
+    numbers = []
     for classifier in sources:
-        most = classifier.config.num_classes - 1
-        if target_class is not None and not 0 <= target_class <= most:
-            raise UsageError(f"--target-class is {target_class}; {classifier.name} has 0 to {most}")
+        try:
+            numbers.append(class_number(classifier.config, target_class))
+        except UsageError as error:
+            raise UsageError(f"--target-class: {classifier.name}: {error}") from error
+    return numbers

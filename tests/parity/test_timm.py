@@ -1,5 +1,6 @@
 """Against timm, with the same weights: logits, input gradients, preprocessing, decisions."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -284,3 +285,43 @@ def test_the_reader_agrees_with_torch_on_files_it_writes(tmp_path):
             np.testing.assert_array_equal(
                 mine[key].astype(np.float64), value.detach().double().numpy()
             )
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_checkpoint_in_the_middle_of_training(tmp_path, zipped):
+    """Written by PyTorch, with all that its training programs put into one."""
+    import torch
+
+    architecture, size = "mobilenetv3_small_050", 64
+    model, _ = comparison.timm_model(architecture)
+    model.requires_grad_(True)
+    averaged = torch.optim.swa_utils.AveragedModel(model)
+    optimizer = torch.optim.AdamW(model.parameters())
+    schedulers = [
+        torch.optim.lr_scheduler.OneCycleLR(optimizer, 1.0, total_steps=5),
+        torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer),
+    ]
+    images = comparison.pixels(size)
+    model(torch.from_numpy(images).permute(0, 3, 1, 2)).square().mean().backward()
+    optimizer.step()
+    checkpoint = {
+        "epoch": 1,
+        "args": argparse.Namespace(
+            device=torch.device("cpu"), dtype=torch.float16, size=torch.Size([3]), output=tmp_path
+        ),
+        "metric": np.float64(0.5),
+        "rng": (torch.get_rng_state(), np.random.get_state()),
+        "optimizer": optimizer.state_dict(),
+        "lr_scheduler": [scheduler.state_dict() for scheduler in schedulers],
+        "model": model.state_dict(),
+    }
+    file = tmp_path / "last.pth.tar"
+    torch.save(checkpoint, file, _use_new_zipfile_serialization=zipped)
+    read = read_state_dict(file)
+    for key, value in model.state_dict().items():
+        np.testing.assert_array_equal(read[key], value.numpy())
+    torch.save({**checkpoint, "model_ema": averaged.state_dict()}, file)
+    read = read_state_dict(file)
+    for key, value in averaged.module.state_dict().items():
+        np.testing.assert_array_equal(read[f"module.{key}"], value.numpy())
+    assert load_classifier(architecture, file).config.num_classes == comparison.CLASSES

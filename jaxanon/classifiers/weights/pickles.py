@@ -68,7 +68,7 @@ class Tensor:
         window = np.lib.stride_tricks.as_strided(
             data[self.offset :], self.shape, tuple(s * step for s in self.stride), writeable=False
         )
-        return np.ascontiguousarray(window)
+        return np.asarray(window, order="C")
 
 
 # Objects without attributes instead of functions, whose attributes a pickle could set.

@@ -42,7 +42,8 @@ def read_pth(path: Path) -> dict[str, np.ndarray]:
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     except Exception as error:  # a damaged pickle fails in any way there is
-        raise WeightsError(f"{path}: not a readable PyTorch state dict: {error!r}") from error
+        why = str(error) if isinstance(error, ValueError) else repr(error)
+        raise WeightsError(f"{path}: not a readable PyTorch state dict: {why}") from error
 
 
 def _storages(tensors: State) -> Iterable[Storage]:
