@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,8 @@ from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
+from jaxanon.io.colour import as_grey
+from jaxanon.runtime.arrays import is_grey
 
 
 @pytest.fixture
@@ -54,6 +56,21 @@ def test_a_binary_classifier_is_led_to_either_decision(pictures, loss):
     wished = 1 - ensemble.decide(pictures)
     result = jaxanon.adapt(pictures, wished, ensemble, Settings(steps=60, eps=60, loss=loss))
     np.testing.assert_array_equal(ensemble.decide(result.images), wished)
+
+
+@pytest.mark.parametrize("name", ["fast", "transfer"])
+def test_grey_images_come_out_grey_and_others_as_without(sources, pictures, wishes, name):
+    mixed = [as_grey(image) if i % 2 else image for i, image in enumerate(pictures)]
+    settings = preset(name, eps=30, steps=40)
+    plain = jaxanon.adapt(mixed, wishes, sources, settings)
+    kept = jaxanon.adapt(mixed, wishes, sources, replace(settings, keep_grey=True))
+    for i, (image, before) in enumerate(zip(kept.images, plain.images, strict=True)):
+        assert is_grey(image) == bool(i % 2)
+        if i % 2 == 0:
+            np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(sources.decide(kept.images), kept.decisions)
+    assert "kept" in kept.status[1::2], "one channel leads to decisions too"
+    assert not any(is_grey(image) for image in plain.images), "what the option is for"
 
 
 def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):

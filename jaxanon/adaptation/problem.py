@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxanon.adaptation.canvas import CANVAS, Canvas
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.runtime.arrays import is_grey
 from jaxanon.runtime.seeds import content_seed
 
 UNCONDITIONAL = 6
@@ -49,6 +50,7 @@ class Problem(NamedTuple):
         unconditional_steps: the last so many steps look at the image without random transforms in
             any case; int32 scalar.
         seed: seed of this image's random transforms; uint32 scalar.
+        one_channel: whether all channels of the perturbation are to be the same; bool scalar.
     """
 
     views: tuple[ArrayLike, ...]
@@ -64,6 +66,7 @@ class Problem(NamedTuple):
     final_steps: ArrayLike
     unconditional_steps: ArrayLike
     seed: ArrayLike
+    one_channel: ArrayLike
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,11 @@ class Job(Generic[K]):
     pixels: np.ndarray
     canvas: Canvas
     problem: Problem
+
+    @property
+    def one_channel(self) -> bool:
+        """Whether the image is grey, and to stay so."""
+        return bool(self.problem.one_channel)
 
     @property
     def fixed(self) -> bool:
@@ -137,6 +145,7 @@ def prepare(
         final_steps=final_steps,
         unconditional_steps=unconditional_steps,
         seed=content_seed(pixels, settings.seed),
+        one_channel=np.bool_(settings.keep_grey and is_grey(pixels)),
     )
     return Job(key, pixels, canvas, problem)
 
@@ -169,4 +178,5 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         final_steps=np.int32(0),
         unconditional_steps=np.int32(0),
         seed=np.uint32(0),
+        one_channel=np.bool_(False),
     )

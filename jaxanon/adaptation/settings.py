@@ -47,6 +47,13 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
     eps: int = option(
         16, help="largest change of a pixel, in 1/255", data=True, range=Range(1, 255), flag=True
     )
+    keep_grey: bool = option(
+        False,
+        help="let images that are grey before adaptation come out grey: their perturbation has one "
+        "channel in place of three",
+        data=False,
+        flag=True,
+    )
     precision: Precision = option(
         "float32",
         help="number format of the classifiers while gradients are computed; the decisions that "

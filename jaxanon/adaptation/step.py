@@ -163,8 +163,13 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     begins = begins_final | (state.settled & (left == problem.unconditional_steps))
     begun = forgetting(settings, state, begins & ~spared) if settings.random else state
     gradient = slope.gradient if begun.variance is None else slope.gradient + begun.variance
+    if settings.keep_grey:
+        mean = gradient.mean(1, keepdims=True)
+        gradient = jnp.where(problem.one_channel, mean, gradient)
     free = jnp.maximum(problem.below, problem.above) > 0
     updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), begun.optimizer)
+    if settings.keep_grey:  # smoothing may have rounded one channel otherwise than another
+        updates = jnp.where(problem.one_channel, updates[:, :1], updates)
     lower, upper = from_levels(problem.below) * -1, from_levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper

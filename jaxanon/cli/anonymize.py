@@ -13,6 +13,7 @@ from jaxanon.cli.reading_flags import read_as
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.display import tables
 from jaxanon.errors import UsageError, errors_named, printable
+from jaxanon.io.colour import as_grey
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds import open_inputs
@@ -20,6 +21,7 @@ from jaxanon.io.pairs import Partners, check_orientation, decode_together
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import compilation
+from jaxanon.runtime.arrays import is_grey
 
 
 def anonymize(args: Namespace, load: Loader = load_all) -> int:
@@ -38,6 +40,8 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
         with errors_named(image.name):
             hidden = anonymizer(original, region, view)
             pixels, low = hidden.pixels, hidden.low_resolution
+            if settings.keep_grey and is_grey(original):
+                pixels = as_grey(pixels)
             hiding = Hiding.checked(original, pixels, region, may_be_empty=may_be_empty)
         return LoadedImage(original, pixels, region.mask, region.boxes, low, hiding)
 

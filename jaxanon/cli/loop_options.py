@@ -59,9 +59,12 @@ def add_loop_flags(parser: ArgumentParser) -> None:
         "(default: fast)",
     )
     for option in loop_options().values():
-        if option.flag:
+        flag = f"--{option.name.replace('_', '-')}"
+        if option.flag and isinstance(option.default, bool):
+            parser.add_argument(flag, action="store_const", const=True, help=option.help)
+        elif option.flag:
             parser.add_argument(
-                f"--{option.name}",
+                flag,
                 type=KINDS[type(option.default)].read,
                 metavar="NAME" if option.choices else "N",
                 choices=Suggestions(option.choices) if option.choices else None,

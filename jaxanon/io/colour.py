@@ -20,6 +20,11 @@ DEPTHS = (8, 10, 12, 14, 16)
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 
+def as_grey(pixels: np.ndarray) -> np.ndarray:
+    """The luma of a picture (ITU-R 601) in all of its channels: `(H, W, 3)` uint8 to the same."""
+    return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
+
+
 def to_rgb(image: Image.Image, name: str, *, convert: bool) -> np.ndarray:
     """The pixels of a loaded image of any mode as `(H, W, 3)` uint8.
 

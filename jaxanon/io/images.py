@@ -245,7 +245,7 @@ def load_upright(image: Image.Image, *, first_frame: bool = False) -> Image.Imag
     return image
 
 
-def encode(pixels: np.ndarray, form: str) -> bytes:
+def encode(pixels: np.ndarray, form: str, *, one_channel: bool = False) -> bytes:
     """The bytes of an image file without metadata.
 
     PNG and WebP are lossless, JPEG has quality 95 and no chroma subsampling.
@@ -253,13 +253,14 @@ def encode(pixels: np.ndarray, form: str) -> bytes:
     Args:
         pixels: `(H, W, 3)` uint8.
         form: `"png"`, `"jpeg"` or `"webp"`.
+        one_channel: whether to write a grey picture as such, by its first channel; WebP has three.
 
     Raises:
         ImageError: when the format cannot hold the picture, such as for its size.
     """
     buffer = io.BytesIO()
     try:
-        Image.fromarray(pixels).save(buffer, form, **_SAVE[form])
+        Image.fromarray(pixels[..., 0] if one_channel else pixels).save(buffer, form, **_SAVE[form])
     except Exception as error:  # such as a side that the format cannot hold
         height, width = pixels.shape[:2]
         raise ImageError(f"{width}x{height} pixels cannot be written as {form}: {error}") from error

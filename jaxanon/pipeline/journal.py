@@ -77,8 +77,11 @@ class Journal:
         return EarlierRun(todays_names(options), [Row.from_json(row) for row in rows[1:]])
 
     def _refuse_other_options(self, before: Mapping[str, Any]) -> None:
+        # What an earlier version had no name for is as it is when nobody asks for it.
         names = sorted(
-            name for name in {*before, *self.options} if before.get(name) != self.options.get(name)
+            name
+            for name in {*before, *self.options}
+            if (before.get(name) or None) != (self.options.get(name) or None)
         )
         if names:
             raise UsageError(

@@ -196,7 +196,7 @@ class Verification:
         place = state.item.output
         try:
             with self.meter.stage("encode and write"):
-                data = encode(adapted.image, self.form)
+                data = encode(adapted.image, self.form, one_channel=adapted.job.one_channel)
                 place.write_part(data)
             with self.meter.stage("read back"):
                 pixels = decode(WrittenPart(place))

@@ -39,6 +39,11 @@ def as_image(image: object, name: str) -> np.ndarray:
     return np.asarray(image)
 
 
+def is_grey(image: np.ndarray) -> bool:
+    """Whether the channels of an image `(H, W, 3)` are the same in every pixel."""
+    return bool((image == image[..., :1]).all())
+
+
 def as_images(images: object) -> list[np.ndarray]:
     """Pictures as a list of arrays `(H, W, 3)` of uint8.
 

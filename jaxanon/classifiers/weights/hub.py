@@ -11,6 +11,8 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -136,13 +138,7 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
         MissingError: naming what was tried and what is cached.
     """
     from huggingface_hub import constants, hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        GatedRepoError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     def get(file: str) -> Path | None:
         try:
@@ -163,11 +159,28 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
     if time.monotonic() < _unreachable.get(constants.ENDPOINT, 0):
         raise MissingError(f"{where} could not be reached a moment ago; {cached_there}")
     log.info("fetching %s", where)
-    try:
+    with _explained(repository, where, cached_there):
         config = get(CONFIG)
         weights = next(filter(None, map(get, WEIGHTS)), None)
-        parts = _parts(weights) if weights else []
-        missing = [name for name in parts if get(name) is None]
+        missing = [name for name in _parts(weights) if get(name) is None]
+    if weights is None:
+        raise MissingError(f"{where} has none of {', '.join(WEIGHTS)}")
+    if missing:
+        raise MissingError(f"{where} lacks {', '.join(missing)}, which its index names")
+    return _fetched(repository, weights, config)
+
+
+@contextmanager
+def _explained(repository: Repository, where: str, cached_there: str) -> Iterator[None]:
+    """Turn what the library raises into errors that say what is wrong, and the way out."""
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        yield
     except GatedRepoError as error:
         raise MissingError(
             f"{where} is gated: ask there for access, and set HF_TOKEN to your token"
@@ -182,16 +195,11 @@ def fetch(repository: Repository, *, again: bool = False) -> Fetched:
         raise MissingError(
             f"{where} cannot be fetched ({_reason(error)}); {cached_there}"
         ) from error
-    if weights is None:
-        raise MissingError(f"{where} has none of {', '.join(WEIGHTS)}")
-    if missing:
-        raise MissingError(f"{where} lacks {', '.join(missing)}, which its index names")
-    return _fetched(repository, weights, config)
 
 
-def _parts(weights: Path) -> list[str]:
+def _parts(weights: Path | None) -> list[str]:
     """Names of the files that weights consist of besides, where they are an index."""
-    if not weights.name.endswith(INDEX):
+    if weights is None or not weights.name.endswith(INDEX):
         return []
     return sorted({file.name for file in weight_map(weights).values()})
 
