@@ -21,6 +21,7 @@ from jaxanon.classifiers.weights.checkpoint import read_state_dict
 from jaxanon.classifiers.weights.naming import TIMM, agreement, translate
 from jaxanon.classifiers.weights.port import MisfitError, expected, port
 from jaxanon.errors import UsageError, WeightsError
+from jaxanon.runtime.devices import available
 
 log = logging.getLogger(__name__)
 
@@ -36,10 +37,11 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
             package or the hub's cache, or else the hub.
 
     Raises:
-        UsageError: for an unknown name.
+        UsageError: for an unknown name, or where `JAX_PLATFORMS` names no device that is there.
         WeightsError: when there are no weights, or they do not fit.
     """
     entry = find(name)
+    available()  # before the work: says what is wrong where no device can be used
     if weights is None:
         weights = name.partition("@")[2] or None
     found = find_weights(entry, name.partition("@")[0], weights)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -22,7 +23,6 @@ from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
 from jaxanon.io.files import fingerprint, write_json
 from jaxanon.io.inputs import InputImage
-from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.preparation import prepare, state_files
 from jaxanon.pipeline.report import Report
@@ -88,16 +88,17 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
     run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options)
     report = _execute(run, task, plan)
     if not args.quiet:
-        print(tables.closing(report))
+        print(tables.closing(report), file=sys.stderr if outputs.streamed else sys.stdout)
     return 1 if report["summary"]["failed"] else 0
 
 
 def _plan(task: Task, outputs: OutputOptions, recorded: Mapping[str, object]) -> OutputPlan:
     """Lay out what a task writes, and refuse what must not be written."""
-    journal = Journal(OutputFolder(outputs.folder).lines(JOURNAL), recorded)
     views = task.anonymizer.views if task.anonymizer else 1
-    plan = plan_outputs(outputs, journal, task.inputs, task.load, views, task.partner_of)
     states = state_files(task.anonymizer.name) if task.anonymizer else []
+    outputs.check_streamed(views * len(task.inputs), states)
+    journal = Journal(outputs.sink.lines(JOURNAL), recorded)
+    plan = plan_outputs(outputs, journal, task.inputs, task.load, views, task.partner_of)
     plan.check(task.given, [outputs.folder / name for name in states])
     return plan
 
@@ -113,10 +114,10 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
         plan.discard_earlier()
     if task.anonymizer:
         plan.journal.start()  # so that what is prepared is known for this run's, if it ends here
-        results = OutputFolder(outputs.folder)
-        prepare(task.anonymizer, run.sources, task.inputs, results, resume=outputs.resume)
+        prepare(task.anonymizer, run.sources, task.inputs, outputs.sink, resume=outputs.resume)
     report = run.execute(plan.earlier.unchanged(plan.items))
-    write_json(outputs.report, report)
+    if outputs.report:
+        write_json(outputs.report, report)
     if outputs.sheet:
         write_sheet(outputs.sheet, plan.items, report, run.ensemble)
     return report

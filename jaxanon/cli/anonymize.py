@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
 from jaxanon.cli.adaptation_run import Task, adapt_task
 from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
@@ -18,6 +20,7 @@ from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners, check_orientation, decode_together
+from jaxanon.io.standard_streams import STANDARD
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import compilation
@@ -46,7 +49,7 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
         return LoadedImage(original, pixels, region.mask, region.boxes, low, hiding)
 
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
-    task = Task(inputs, args.src, load_image, region_of, recorded, anonymizer)
+    task = Task(inputs, _paths(args.src), load_image, region_of, recorded, anonymizer)
     return adapt_task(args, task, settings, load)
 
 
@@ -97,5 +100,10 @@ def attack(args: Namespace, load: Loader = load_all) -> int:
 
     settings = settings_from(args, "avoid" if args.target_class is None else "reach")
     recorded = {"command": "attack", "target_class": args.target_class}
-    task = Task(inputs, args.src, load_image, region_of, recorded)
+    task = Task(inputs, _paths(args.src), load_image, region_of, recorded)
     return adapt_task(args, task, settings, load)
+
+
+def _paths(given: Sequence[Path]) -> list[Path]:
+    """The files and folders among what was given; standard input is neither."""
+    return [path for path in given if path != STANDARD]

@@ -10,6 +10,7 @@ from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, sa
 from jaxanon.cli.reading_flags import add_reading_flags
 
 ORIGINALS = "file or folder"
+SOURCES = "files or folders; - is a picture on standard input"
 MATCHED = "matched by relative path, suffix aside (a.jpg with a.png or a.jpg.png)"
 ADAPTED = f"the same images, adapted; {MATCHED}"
 
@@ -30,9 +31,9 @@ def demo(command: argparse.ArgumentParser) -> None:
 
 def anonymize(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon anonymize` to its parser."""
-    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
+    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help=SOURCES)
     add_anonymizer_flags(command)
-    output(command)
+    output(command, streamed=True)
     save_anonymized(command)
     loop(command)
     cap(command)
@@ -47,7 +48,7 @@ def adapt(command: argparse.ArgumentParser) -> None:
         metavar="ANONYMIZED",
         help=f"the same images, anonymized; {MATCHED}",
     )
-    output(command)
+    output(command, streamed=True)
     save_anonymized(command)
     loop(command)
     cap(command)
@@ -55,7 +56,7 @@ def adapt(command: argparse.ArgumentParser) -> None:
 
 def attack(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon attack` to its parser."""
-    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help="files or folders")
+    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help=SOURCES)
     command.add_argument(
         "--target-class",
         type=name_or_number,
@@ -64,7 +65,7 @@ def attack(command: argparse.ArgumentParser) -> None:
         "(default: any other than its own now)",
     )
     command.set_defaults(save_anonymized=None, cap=None, judge=None)
-    output(command)
+    output(command, streamed=True)
     loop(command)
 
 

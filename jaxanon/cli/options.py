@@ -14,10 +14,21 @@ from jaxanon.io.files import SUFFIX
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
 
-def output(command: argparse.ArgumentParser) -> None:
-    """Where to write, and what to do with what is there."""
+def output(command: argparse.ArgumentParser, *, streamed: bool = False) -> None:
+    """Where to write, and what to do with what is there.
+
+    Args:
+        command: parser of the command.
+        streamed: whether it can write to standard output.
+    """
     command.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write to"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder to write to"
+        + (", or - for standard output, where there is one image" if streamed else ""),
     )
     existing = command.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace existing outputs")

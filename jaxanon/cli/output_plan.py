@@ -13,7 +13,7 @@ from jaxanon.cli.outputs import OutputOptions
 from jaxanon.errors import UsageError
 from jaxanon.io.files import discard, output_names
 from jaxanon.io.inputs import InputImage
-from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.io.results import FilePlace
 from jaxanon.pipeline.earlier import EarlierRun
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
@@ -76,7 +76,7 @@ class OutputPlan:
         for name, sheet in sheets.items():
             if sheet:
                 check_sheet(name, sheet, [options.folder, *options.extra_folders])
-        side = [options.report, *filter(None, sheets.values())]
+        side = [path for path in (options.report, *sheets.values()) if path]
         check_side_files(side, inputs, overwrite=ours, taken=[journal, *written, *extra])
 
     def warn_of_unclaimed(self) -> None:
@@ -173,7 +173,7 @@ def plan_outputs(
             items.append(
                 Item(
                     image,
-                    OutputFolder(options.folder).place(below / name, overwrite=replaces),
+                    options.sink.place(below / name, overwrite=replaces),
                     partial(load, image, view),
                     anonymized,
                     low,

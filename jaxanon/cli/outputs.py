@@ -5,9 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from jaxanon.cli.common import keep_apart
+from jaxanon.errors import UsageError
+from jaxanon.io.results import OutputFolder, ResultSink
+from jaxanon.io.standard_streams import STANDARD, StandardOutput
 from jaxanon.pipeline.journal import Journal
 from jaxanon.pipeline.report import REPORT
 
@@ -17,11 +21,11 @@ class OutputOptions:
     """Where the results of a run go.
 
     Attributes:
-        folder: for the adapted images.
+        folder: for the adapted images; `-` is standard output, for one alone.
         format: `png`, `jpeg` or `webp`.
         overwrite: whether what an earlier run wrote may be replaced.
         resume: whether to go on with an earlier run.
-        report: the report's file; by default in the folder.
+        report: the report's file, by default in the folder; None for none.
         sheet: file for a contact sheet, which shows the originals.
         preview: file for a sheet of what is private, which shows the originals.
         save_anonymized: folder for the images before adaptation.
@@ -32,7 +36,7 @@ class OutputOptions:
     format: str
     overwrite: bool
     resume: bool
-    report: Path
+    report: Path | None
     sheet: Path | None
     preview: Path | None
     save_anonymized: Path | None
@@ -41,17 +45,56 @@ class OutputOptions:
     @classmethod
     def from_args(cls, args: Namespace) -> OutputOptions:
         """The options of a command line; not every command has all of them."""
+        report = None if args.output == STANDARD else args.output / REPORT
         return cls(
             folder=args.output,
             format=args.format,
             overwrite=args.overwrite,
             resume=args.resume,
-            report=args.report or args.output / REPORT,
+            report=args.report or report,
             sheet=args.sheet,
             preview=args.preview,
             save_anonymized=vars(args).get("save_anonymized"),
             save_views=vars(args).get("save_views"),
         )
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the one adapted image goes to standard output."""
+        return self.folder == STANDARD
+
+    @cached_property
+    def sink(self) -> ResultSink:
+        """Where the adapted images go.
+
+        Raises:
+            UsageError: when it is standard output, but that is a terminal.
+        """
+        return StandardOutput() if self.streamed else OutputFolder(self.folder)
+
+    def check_streamed(self, images: int, states: Sequence[str]) -> None:
+        """Refuse what standard output cannot hold.
+
+        Args:
+            images: number of images that the run makes.
+            states: names of the files that its anonymizer keeps.
+
+        Raises:
+            UsageError: naming it.
+        """
+        if not self.streamed:
+            return
+        if images != 1:
+            raise UsageError(f"-o - writes one image to standard output, not {images}")
+        needing = {
+            "--resume": self.resume,
+            "--overwrite": self.overwrite,
+            "--sheet": self.sheet,
+            f"{', '.join(states)}": states,
+        }
+        for name, given in needing.items():
+            if given:
+                raise UsageError(f"{name} needs an output folder, not -o -")
 
     @property
     def extra_folders(self) -> list[Path]:
@@ -64,8 +107,10 @@ class OutputOptions:
         Raises:
             UsageError: naming both.
         """
-        keep_apart(self.folder, inputs)
-        others = [self.folder, *inputs]
+        others = list(inputs)
+        if not self.streamed:
+            keep_apart(self.folder, inputs)
+            others.append(self.folder)
         for folder in self.extra_folders:
             keep_apart(folder, others)
             others.append(folder)

@@ -27,13 +27,30 @@ CGROUP = Path("/sys/fs/cgroup")
 """Where Linux shows the limits of a container."""
 
 
+def available() -> list[jax.Device]:
+    """The devices of this process.
+
+    Raises:
+        UsageError: when `JAX_PLATFORMS` asks for a kind that is not there.
+    """
+    try:
+        return list(jax.local_devices())
+    except (RuntimeError, AssertionError) as error:  # the latter where a plugin is not installed
+        why = (str(error).splitlines() or ["no such device is there"])[0].partition(" (set ")[0]
+        raise UsageError(
+            f"JAX_PLATFORMS is {os.environ.get('JAX_PLATFORMS')}: {why}; unset it to use what is there, "
+            "or install what it needs, such as 'jaxanon[cuda]'"
+        ) from error
+
+
 def mesh(count: int | None = None) -> Mesh:
     """A mesh of this process's first `count` devices along one axis; of all by default.
 
     Raises:
-        UsageError: when there are fewer than `count` devices, or `count` is below 1.
+        UsageError: when there are fewer than `count` devices, `count` is below 1, or
+            `JAX_PLATFORMS` asks for a kind of device that is not there.
     """
-    devices = jax.local_devices()
+    devices = available()
     size = len(devices) if count is None else count
     if not 1 <= size <= len(devices):
         raise UsageError(

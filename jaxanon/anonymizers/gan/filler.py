@@ -15,6 +15,7 @@ from jaxanon.anonymizers.gan.crops import GREY, Crop, enlarge, shrink
 from jaxanon.anonymizers.gan.settings import TrainingSettings
 from jaxanon.anonymizers.gan.step import Networks
 from jaxanon.errors import UsageError
+from jaxanon.runtime.devices import available
 
 
 class Filler:
@@ -28,7 +29,7 @@ class Filler:
 
     def __init__(self, networks: Networks, settings: TrainingSettings, params: Any) -> None:
         self.settings = settings
-        self._params = jax.device_put(params, jax.local_devices()[0])
+        self._params = jax.device_put(params, available()[0])
 
         def draw(params: Any, picture: Any, mask: Any, seed: Any, number: Any) -> Any:
             key = jax.random.fold_in(jax.random.key(seed), number)
@@ -53,7 +54,7 @@ class Filler:
                 f"{folder}: the GAN has no checkpoint yet; go on with its training: "
                 f"jaxanon train-gan FACES -o {folder} --resume"
             )
-        place = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+        place = jax.sharding.SingleDeviceSharding(available()[0])
         networks, state = checkpoint.load(folder, settings, place)
         return cls(networks, settings, state.average)
 

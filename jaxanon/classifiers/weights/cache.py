@@ -23,6 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from jaxanon.runtime.devices import available
 from jaxanon.runtime.folders import user_cache
 
 VERSION = 1
@@ -85,7 +86,7 @@ class CachedParameters:
         """
         from orbax.checkpoint import v1 as ocp
 
-        place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+        place = jax.sharding.SingleDeviceSharding(available()[0])
         wanted = jax.tree.map(lambda leaf: leaf.update(sharding=place), abstract)
         try:
             with _silence():

@@ -1,0 +1,123 @@
+"""One picture from standard input, and one to standard output: `-` on the command line."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import BinaryIO
+
+from jaxanon.errors import ImageError, UsageError
+
+STANDARD = Path("-")
+"""What stands for standard input among the inputs, and for standard output as the output."""
+
+
+@dataclass(frozen=True)
+class StreamedImage:
+    """The picture on standard input: an `InputImage`, and the only one of its `Inputs`.
+
+    Attributes:
+        data: the encoded picture.
+    """
+
+    data: bytes = field(repr=False)
+    name: str = "standard input"
+    length: int = 1
+
+    @classmethod
+    def read(cls) -> StreamedImage:
+        """Read standard input to its end.
+
+        Raises:
+            UsageError: when it is a terminal.
+        """
+        if sys.stdin.isatty():
+            raise UsageError(
+                "- is standard input, here a terminal; give it a picture: "
+                "jaxanon anonymize - -o - < photo.jpg > adapted.png"
+            )
+        return cls(sys.stdin.buffer.read())
+
+    @property
+    def relative(self) -> PurePath:
+        """By which its mask or boxes are found."""
+        return PurePath("stdin")
+
+    def open(self) -> BinaryIO:
+        return io.BytesIO(self.data)
+
+    def fingerprint(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()[:16]
+
+    def __iter__(self) -> Iterator[StreamedImage]:
+        yield self
+
+
+class StandardOutput:
+    """Standard output as a `ResultSink` of one result, its own `ResultPlace`, and no journal.
+
+    Nothing is written before the result is verified.
+
+    Raises:
+        UsageError: when standard output is a terminal.
+    """
+
+    name = location = identity = "standard output"
+    overwrite = False
+
+    def __init__(self) -> None:
+        if sys.stdout.isatty():
+            raise UsageError(
+                "the output - is standard output, here a terminal; send it to a file or a program"
+            )
+        self._part = b""
+
+    def place(self, relative: PurePath, *, overwrite: bool = False) -> StandardOutput:
+        return self
+
+    def lines(self, name: str) -> NoLines:
+        return NoLines()
+
+    def exists(self) -> bool:
+        return False
+
+    def open(self) -> BinaryIO:
+        raise FileNotFoundError(self.location)
+
+    def write_part(self, data: bytes) -> None:
+        self._part = data
+
+    def open_part(self) -> BinaryIO:
+        return io.BytesIO(self._part)
+
+    def discard_part(self) -> None:
+        self._part = b""
+
+    def commit(self) -> None:
+        try:
+            sys.stdout.buffer.write(self._part)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            raise ImageError(f"{self.location}: cannot be written: {error.strerror}") from error
+
+    def discard(self) -> None: ...
+
+
+class NoLines:
+    """A `LineLog` that keeps nothing: what goes to a program is not resumed."""
+
+    location = "standard output"
+
+    def exists(self) -> bool:
+        return False
+
+    def read(self) -> list[str]:
+        return []
+
+    def begin(self, lines: Iterable[str]) -> None: ...
+
+    def append(self, line: str) -> None: ...
