@@ -33,7 +33,9 @@ def test_flags_of_the_loop_show_what_their_settings_may_be(command, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     for name, option in Settings.options().items():
         assert (name in flags) == option.flag
-        if option.flag:
+        if option.flag and isinstance(option.default, bool):
+            assert option.help in shown, "it is given, or not"
+        elif option.flag:
             assert f"{option.help}; " in shown
             assert f"(default: {option.default})" in shown
             assert option.range is None or f"; {option.range} (default" in shown
