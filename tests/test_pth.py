@@ -3,75 +3,26 @@
 import argparse
 import collections
 import datetime
-import io
 import logging
 import pathlib
 import pickle
 import struct
-import sys
-import types
 import zipfile
 from collections import OrderedDict
 
 import numpy as np
 import pytest
+from torch_files import Storage, Tensor, dump, torch_names, write_legacy, write_zip
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.weights.pth import MAGIC, PROTOCOL, read_pth
 from jaxanon.errors import WeightsError
 
 
-class Storage:
-    def __init__(self, key, array, kind):
-        self.key, self.array, self.kind = key, array, kind
-
-
-class Tensor:
-    """Pickles as PyTorch's tensors do."""
-
-    def __init__(self, storage, offset, shape, stride):
-        self.parts = (storage, offset, shape, stride, False, OrderedDict())
-
-    def __reduce__(self):
-        return sys.modules["torch._utils"]._rebuild_tensor_v2, self.parts
-
-
-@pytest.fixture
-def torch_names(monkeypatch):
-    """Stand-ins whose qualified names are PyTorch's, so that the pickles ask for those."""
-    torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-
-    def _rebuild_tensor_v2(*parts):
-        raise AssertionError("never called when writing")
-
-    _rebuild_tensor_v2.__module__ = "torch._utils"
-    _rebuild_tensor_v2.__qualname__ = "_rebuild_tensor_v2"
-    utils._rebuild_tensor_v2 = _rebuild_tensor_v2
-    for name in ("FloatStorage", "HalfStorage", "LongStorage"):
-        kind = type(name, (), {"__module__": "torch", "__qualname__": name})
-        setattr(torch, name, kind)
-    torch._utils = utils
-    monkeypatch.setitem(sys.modules, "torch", torch)
-    monkeypatch.setitem(sys.modules, "torch._utils", utils)
-    return torch
-
-
-class TorchPickler(pickle.Pickler):
-    legacy = False
-
-    def persistent_id(self, item):
-        if isinstance(item, Storage):
-            reference = ("storage", item.kind, item.key, "cpu", item.array.size)
-            return (*reference, None) if self.legacy else reference
-        return None
-
-
-def dump(value, legacy):
-    buffer = io.BytesIO()
-    pickler = TorchPickler(buffer, protocol=2)
-    pickler.legacy = legacy
-    pickler.dump(value)
-    return buffer.getvalue()
+@pytest.fixture(name="torch_names")
+def torch_names_fixture():
+    with torch_names() as torch:
+        yield torch
 
 
 def contents(torch, rng):
@@ -98,24 +49,6 @@ def contents(torch, rng):
         "empty": np.zeros((0, 3), "<f2"),
     }
     return state, storages, wanted
-
-
-def write_legacy(path, state, storages):
-    with path.open("wb") as file:
-        for value in (MAGIC, PROTOCOL, {"little_endian": True}):
-            file.write(pickle.dumps(value, protocol=2))
-        file.write(dump(state, legacy=True))
-        file.write(pickle.dumps([storage.key for storage in storages], protocol=2))
-        for storage in storages:
-            file.write(struct.pack("<q", storage.array.size) + storage.array.tobytes())
-
-
-def write_zip(path, state, storages):
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("model/data.pkl", dump(state, legacy=False))
-        archive.writestr("model/byteorder", "little")
-        for storage in storages:
-            archive.writestr(f"model/data/{storage.key}", storage.array.tobytes())
 
 
 @pytest.mark.parametrize("write", [write_legacy, write_zip])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
@@ -15,7 +15,7 @@ from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
-from jaxanon.runtime.arrays import as_classes, as_images, check_mask
+from jaxanon.runtime.arrays import as_classes, as_images, check_mask, is_many
 
 T = TypeVar("T")
 Status = Success | Literal["partly"]
@@ -92,10 +92,13 @@ class _Inputs:
             raise UsageError(f"{len(self.soft_labels)} soft_labels for {len(classifiers)} sources")
         for soft_label, classifier in zip(self.soft_labels, classifiers, strict=True):
             expected = (len(self.images), classifier.config.num_classes)
-            if np.shape(soft_label) != expected:
+            try:
+                shape = np.asarray(soft_label, np.float32).shape
+            except Exception as error:  # texts; what foreign arrays may raise
+                raise UsageError(f"soft_labels of {classifier.name}: {error}") from error
+            if shape != expected:
                 raise UsageError(
-                    f"soft_labels of {classifier.name} have shape {np.shape(soft_label)}, "
-                    f"expected {expected}"
+                    f"soft_labels of {classifier.name} have shape {shape}, expected {expected}"
                 )
 
     def batches(self, settings: Settings) -> Iterator[list[Job[int]]]:
@@ -203,7 +206,7 @@ def attack(
 
 def _listed(arrays: Sequence[T] | None, name: str) -> Sequence[T] | None:
     """An iterator as a list: its items are asked for more than once."""
-    if arrays is not None and not isinstance(arrays, Iterable):
+    if arrays is not None and not is_many(arrays):
         raise UsageError(f"{name} is {arrays!r}; give a list of arrays")
     return None if arrays is None else list(arrays)
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Generic
 
 import jax
@@ -29,6 +28,7 @@ from jaxanon.adaptation.step import State
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import UsageError
 from jaxanon.runtime import devices
+from jaxanon.runtime.arrays import as_count
 
 RESERVE = 0.9
 """Share of the device's free memory that the compiled program may take."""
@@ -41,9 +41,7 @@ def wanted_slots(slots: int | None, mesh: Mesh) -> int:
     Raises:
         UsageError: when it is below 1, or no whole number.
     """
-    if slots is not None and (not isinstance(slots, Integral) or slots < 1):
-        raise UsageError(f"slots is {slots!r}; it must be a whole number, at least 1")
-    return slots or devices.at_once(mesh)
+    return devices.at_once(mesh) if slots is None else as_count(slots, "slots")
 
 
 class Slots(Generic[K]):

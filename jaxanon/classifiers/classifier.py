@@ -15,6 +15,7 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxanon.classifiers.config import Config
+from jaxanon.errors import UsageError
 from jaxanon.runtime.devices import mesh, on_each
 
 Params = Mapping[str, Union["Params", Array]]
@@ -91,13 +92,14 @@ class Classifier:
         """Logits of views: `(batch, size, size, 3)` in [0, 1] -> `(batch, classes)`; compiled.
 
         Raises:
-            ValueError: when the views are not of the classifier's input size.
+            UsageError: when the views are not numbers, or not of the classifier's input size.
         """
         size = self.config.input_size
-        if pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
-            raise ValueError(
-                f"{self.name}: pixels have shape {pixels.shape}, "
-                f"expected (batch, {size}, {size}, 3)"
+        shape: tuple[int, ...] = getattr(pixels, "shape", ())
+        if len(shape) != 4 or shape[1:] != (size, size, 3) or pixels.dtype.kind not in "biuf":
+            raise UsageError(
+                f"{self.name}: pixels have shape {shape}, expected (batch, {size}, {size}, 3) "
+                "of numbers"
             )
         logits: Array = forward(
             self.network, mesh(1), self.params, jnp.asarray(pixels, jnp.float32)

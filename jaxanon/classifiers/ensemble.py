@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 
@@ -16,12 +16,10 @@ from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.preprocessing import look
 from jaxanon.errors import UsageError, WeightsError
 from jaxanon.runtime import devices
-from jaxanon.runtime.arrays import as_images
+from jaxanon.runtime.arrays import as_count, as_image, as_images, is_many
 from jaxanon.runtime.meter import Meter
 
 log = logging.getLogger(__name__)
-
-NONE = "an ensemble needs at least one classifier"
 
 Views = tuple[np.ndarray, ...]
 """The views of one image, one per classifier: `(size, size, 3)` uint8."""
@@ -50,17 +48,17 @@ class Ensemble:
         mesh: Mesh | None = None,
         meter: Meter | None = None,
     ) -> None:
-        for classifier in classifiers if isinstance(classifiers, Iterable) else [classifiers]:
+        for classifier in classifiers if is_many(classifiers) else [classifiers]:
             if not isinstance(classifier, Classifier):
                 raise UsageError(f"{classifier!r} is no classifier; give [load_classifier(name)]")
         names = [classifier.name for classifier in classifiers]
         duplicates = {name for name in names if names.count(name) > 1}
         if not names:
-            raise UsageError(NONE)
+            raise UsageError("an ensemble needs at least one classifier")
         if duplicates:
             raise UsageError(f"classifiers named twice: {', '.join(sorted(duplicates))}")
-        if batch is not None and batch < 1:
-            raise UsageError(f"batch must be at least 1, not {batch}")
+        if not isinstance(mesh, Mesh | None):
+            raise UsageError(f"mesh is {mesh!r}; give what jaxanon.runtime.devices.mesh makes")
         self.mesh = devices.mesh() if mesh is None else mesh
         self.meter = meter or Meter()
         self.classifiers = tuple(classifiers)
@@ -69,7 +67,8 @@ class Ensemble:
             jax.device_put(classifier.params, devices.shared(self.mesh))
             for classifier in classifiers
         )
-        self.batch = (batch or devices.at_once(self.mesh)) * self.mesh.size
+        each = devices.at_once(self.mesh) if batch is None else as_count(batch, "batch")
+        self.batch = each * self.mesh.size
 
     @property
     def names(self) -> list[str]:
@@ -80,17 +79,21 @@ class Ensemble:
         """The first `count` classifiers alone; their arrays on the devices are shared.
 
         Raises:
-            UsageError: when `count` is 0.
+            UsageError: when `count` is no number, or below 1.
         """
-        if not count:
-            raise UsageError(NONE)
+        count = as_count(count, "the number of sources")
         part = copy(self)
         part.classifiers = self.classifiers[:count]
         part.networks, part.params = self.networks[:count], self.params[:count]
         return part
 
     def look(self, image: np.ndarray) -> Views:
-        """Each classifier's view of an image `(H, W, 3)` uint8; computed on the host."""
+        """Each classifier's view of an image `(H, W, 3)` uint8; computed on the host.
+
+        Raises:
+            UsageError: when it is no such image.
+        """
+        image = as_image(image, "image")
         return tuple(look(image, classifier.config) for classifier in self.classifiers)
 
     def logits(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from jaxanon.classifiers.weights.checkpoint import read_state_dict
 from jaxanon.classifiers.weights.naming import TIMM, agreement, translate
 from jaxanon.classifiers.weights.port import MisfitError, expected, port
 from jaxanon.errors import UsageError, WeightsError
+from jaxanon.runtime.arrays import is_many
 from jaxanon.runtime.devices import available
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     available()  # before the work: says what is wrong where no device can be used
     if weights is None:
         weights = name.partition("@")[2] or None
+    if not isinstance(weights, str | Path | None):
+        raise UsageError(f"weights is {weights!r}; give the path of a file or folder")
     found = find_weights(entry, name.partition("@")[0], weights)
     place = CachedParameters.for_weights(found.digest, entry.architecture, found.config.input_size)
     facts = place.facts()
@@ -70,7 +73,7 @@ def load_ensemble(names: Sequence[str]) -> Ensemble:
     """
     if isinstance(names, str):
         raise UsageError(f"names is the text {names!r}; it must be a list: [{names!r}]")
-    if not isinstance(names, Iterable):
+    if not is_many(names):
         raise UsageError(f"names is {names!r}; it must be a list of names")
     return Ensemble([load_classifier(name) for name in names])
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from numbers import Integral
 from os import PathLike
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from jaxanon.errors import UsageError
+
+MOST = 2**20
+"""More images at once than any machine holds."""
 
 
 def as_image(image: object, name: str) -> np.ndarray:
@@ -58,9 +63,30 @@ def as_images(images: object) -> list[np.ndarray]:
     if isinstance(images, str | PathLike | Image.Image) or getattr(images, "ndim", 0) == 3:
         kind = "one array" if hasattr(images, "ndim") else f"a {type(images).__name__}"
         raise UsageError(f"images is {kind}, not a list of images; for one image give [image]")
-    if not isinstance(images, Iterable) or getattr(images, "ndim", 1) == 0:
+    if not is_many(images):
         raise UsageError(f"images is {_kind(images)}; give a list of images")
     return [as_image(image, f"image {i}") for i, image in enumerate(images)]
+
+
+def is_many(given: object) -> TypeGuard[Iterable[Any]]:
+    """Whether something has items, one after the other; an array of no dimensions has none."""
+    return isinstance(given, Iterable) and getattr(given, "ndim", 1) != 0
+
+
+def as_count(number: object, name: str) -> int:
+    """A number of things, 1 to `MOST`.
+
+    Args:
+        number: a whole number, of Python or NumPy.
+        name: what the error calls it.
+
+    Raises:
+        UsageError: for anything else.
+    """
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if not whole or not 1 <= int(number) <= MOST:  # type: ignore[call-overload]
+        raise UsageError(f"{name} is {number!r}; it must be a whole number, at least 1")
+    return int(number)  # type: ignore[call-overload,no-any-return]
 
 
 def check_mask(mask: object, image: np.ndarray, name: str) -> None:
@@ -91,7 +117,7 @@ def as_classes(classes: object, name: str) -> np.ndarray:
     """
     try:
         numbers = np.asarray(classes)
-    except (ValueError, TypeError) as error:  # such as lists of several lengths
+    except Exception as error:  # lists of several lengths; what foreign arrays may raise
         raise UsageError(f"{name}: {error}; give whole numbers, the classes' indices") from error
     whole = numbers.dtype.kind in "iu" or not numbers.size
     if not whole and numbers.dtype.kind == "f":
