@@ -233,6 +233,30 @@ def test_malformed_annotations_are_refused(tmp_path, name, content, text):
         region_finder(str(folder))
 
 
+@pytest.mark.parametrize("form", ["labelme", "voc", "yolo"])
+def test_annotations_may_lie_beside_their_photos(tmp_path, form):
+    folder = write(form, tmp_path)
+    alone = region_finder(str(folder))
+    (folder / "sub").mkdir(exist_ok=True)
+    for name in BOXES:
+        Image.fromarray(BLANK).save(folder / name)
+    inputs = [Path(name) for name in BOXES]
+    photos = {(folder / name).resolve() for name in BOXES}
+    together = region_finder(str(folder), inputs, photos=photos)
+    for relative in inputs:
+        found, wanted = together(relative, BLANK), alone(relative, BLANK)
+        np.testing.assert_array_equal(found.mask, wanted.mask)
+    Image.fromarray(BLANK).save(folder / "mask.png")
+    with pytest.raises(UsageError, match="files of several kinds"):
+        region_finder(str(folder), inputs, photos=photos)
+
+
+def test_photos_are_not_masks_of_themselves(tmp_path):
+    Image.fromarray(BLANK).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="it holds the photos themselves, and no annotations"):
+        region_finder(str(tmp_path), [Path("a.png")], photos={(tmp_path / "a.png").resolve()})
+
+
 def test_a_folder_of_several_kinds_is_refused(tmp_path):
     (tmp_path / "a.xml").write_text("<annotation/>")
     (tmp_path / "a.png").write_bytes(b"")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,7 +97,7 @@ class RegionOptions:
             classes=_names(args.classes),
         )
 
-    def finder(self, inputs: Iterable[InputImage]) -> RegionFinder:
+    def finder(self, inputs: Sequence[InputImage]) -> RegionFinder:
         """What finds the regions of the inputs.
 
         Raises:
@@ -115,7 +115,9 @@ class RegionOptions:
             classes=self.classes,
             skip_empty=self.allow_empty,
         )
-        return region_finder(self.where, [image.relative for image in inputs], search)
+        photos = {Path(image.name).resolve() for image in inputs}
+        relative = [image.relative for image in inputs]
+        return region_finder(self.where, relative, search, photos=photos)
 
     def recorded(self) -> dict[str, object]:
         """What report and journal say of the regions: those options that were given."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -82,9 +82,22 @@ class Annotations:
 
     @classmethod
     def read(
-        cls, option: str, path: Path, inputs: Sequence[PurePath] = (), *, exact: bool = False
+        cls,
+        option: str,
+        path: Path,
+        inputs: Sequence[PurePath] = (),
+        photos: Collection[Path] = (),
+        *,
+        exact: bool = False,
     ) -> Annotations | None:
         """Read a file, or a folder of files with one per image; None for a folder of masks.
+
+        Args:
+            option: as for the class.
+            path: path of the file or folder.
+            inputs: as for the class.
+            photos: the images themselves, resolved; they may lie among their annotations.
+            exact: as for the class.
 
         Raises:
             UsageError: naming the option and the file, when it does not exist or is malformed.
@@ -92,7 +105,7 @@ class Annotations:
         if not path.exists():
             raise UsageError(f"{option} {path}: no such file")
         try:
-            found = read_folder(path) if path.is_dir() else read_file(path)
+            found = read_folder(path, photos) if path.is_dir() else read_file(path)
         except ValueError as error:
             kind = "a folder" if path.is_dir() else "a file"
             raise UsageError(

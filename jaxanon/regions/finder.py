@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -76,6 +76,7 @@ def region_finder(
     inputs: Sequence[PurePath] = (),
     search: Search | None = None,
     *,
+    photos: Collection[Path] = (),
     find_faces: FaceFinder | None = None,
 ) -> RegionFinder:
     """What finds regions, by the value of `--regions`.
@@ -86,6 +87,7 @@ def region_finder(
             the files `also` and `exempt` may speak of these alone, and those that two inputs share
             but for the suffix are refused where regions are looked up by name.
         search: how regions are looked for.
+        photos: the images themselves, resolved; they may lie among their annotations.
         find_faces: the detector; by default `faces.Detector`.
 
     Raises:
@@ -109,7 +111,7 @@ def region_finder(
     if not path.exists():
         search.refuse(where)
         raise UsageError(_no_such(where))
-    annotations = Annotations.read("regions", path, inputs)
+    annotations = Annotations.read("regions", path, inputs, photos)
     if annotations is None:
         search.refuse(where)
         return _each_its_own(MaskRegions(path, inputs), inputs)

@@ -7,7 +7,7 @@ categories nobody named), and what is left out here would be published unhidden.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -82,18 +82,25 @@ def _read_file(path: Path) -> list[Annotation]:
     return box_list.read(data)
 
 
-def read_folder(folder: Path) -> list[Annotation] | None:
+def read_folder(folder: Path, photos: Collection[Path] = ()) -> list[Annotation] | None:
     """The annotations in a folder, one file per image; None where it holds masks.
 
     The images' names are those of the files, whose folders mirror the images'.
 
+    Args:
+        folder: the folder.
+        photos: the images themselves, resolved; they may lie among their annotations.
+
     Raises:
-        ValueError: when files of several kinds are there, or one is malformed.
+        ValueError: when files of several kinds are there, one is malformed, or there are none.
     """
     files = [path for path in sorted(folder.rglob("*")) if _counts(path, folder)]
     kinds = {suffix: [p for p in files if p.suffix.lower() == suffix] for suffix in FOLDERS}
     kinds = {suffix: paths for suffix, paths in kinds.items() if paths}
-    pictures = [path for path in files if path.suffix.lower() in PICTURES]
+    found = [path for path in files if path.suffix.lower() in PICTURES]
+    pictures = [path for path in found if path.resolve() not in photos]
+    if not kinds and found and not pictures:
+        raise ValueError("it holds the photos themselves, and no annotations")
     if not kinds:
         return None
     if pictures or len(kinds) > 1:
