@@ -54,7 +54,8 @@ def test_the_commands_parse():
         commands += [command for command in found if " " in command or command == "models"]
     assert len(commands) >= 15
     for command in commands:
-        parser().parse_args(shlex.split(command, comments=True))
+        without_streams = re.sub(r" [<>] \S+", "", command)
+        parser().parse_args(shlex.split(without_streams, comments=True))
 
 
 def test_settings_that_the_pages_set_exist():
