@@ -11,6 +11,7 @@ from pycocotools import mask as run_lengths
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.regions.finder import Search, region_finder
+from jaxanon.regions.run_lengths import RunLengths
 
 BOXES = {
     "a.jpg": [("face", (20, 10, 60, 50)), ("plate", (70, 20, 90, 44))],
@@ -158,6 +159,87 @@ def test_polygons_and_run_lengths_of_coco(tmp_path):
         region_finder(str(path))(Path("a.jpg"), BLANK.swapaxes(0, 1))
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_run_lengths_are_those_of_cocos_own_code(seed):
+    generator = np.random.default_rng(seed)
+    height, width = generator.integers(1, 60, 2)
+    area = generator.random((height, width)) < generator.choice([0, 0.02, 0.5, 0.98, 1])
+    theirs = run_lengths.encode(np.asfortranarray(area, np.uint8))
+    ours = RunLengths.from_coco({"size": [height, width], "counts": theirs["counts"].decode()})
+    np.testing.assert_array_equal(ours.drawn(), area)
+    x, y, w, h = run_lengths.toBbox(theirs)
+    assert ours.box == (x, y, x + w, y + h)
+
+
+def test_where_a_segmentation_of_coco_falls_short_of_its_box_both_count(tmp_path):
+    small = [[10, 20, 14, 20, 14, 24]]
+    for box, covered in (((10, 20, 4, 4), False), ((10, 20, 60, 50), True)):
+        path = write_json(tmp_path / "coco.json", coco_of(small, box))
+        region = region_finder(str(path))(Path("a.jpg"), BLANK)
+        assert region.core[22, 13]
+        assert region.core[20:70, 10:70].all() == covered
+
+
+SQUARE = [(20, 20), (80, 20), (80, 60), (20, 60)]
+STAR = [
+    (50 + 40 * np.sin(4 * np.pi * k / 5), 45 - 40 * np.cos(4 * np.pi * k / 5)) for k in range(5)
+]
+OUTLINES = {
+    "once": SQUARE,
+    "twice": SQUARE * 2,
+    "there and back": [*SQUARE, SQUARE[0], *SQUARE[::-1]],
+    "closed": [*SQUARE, SQUARE[0]],
+    "beyond the edge, twice": [(-50, 20), (80, 20), (80, 60), (-50, 60)] * 2,
+    "crossing itself": STAR,
+}
+
+
+@pytest.mark.parametrize("name", OUTLINES)
+def test_what_an_outline_encloses_is_private_however_often(tmp_path, name):
+    path = write_json(tmp_path / "a.json", labelme_of("polygon", OUTLINES[name]))
+    core = region_finder(str(path))(Path("a.jpg"), BLANK).core
+    assert core[40, 50], "its middle"
+    if name != "crossing itself":
+        left = 0 if "beyond" in name else 20
+        assert core[20:60, left:80].all()
+        assert not core[62:].any()
+        assert not core[:, 82:].any()
+
+
+def test_lines_of_yolo_with_key_points_are_boxes_too(tmp_path, caplog):
+    """A face detector's box with five landmarks; a pose; a tracker's box with its number."""
+    face = "0 0.5 0.5 0.4 0.6 0.42 0.35 0.58 0.35 0.5 0.5 0.44 0.65 0.56 0.65"
+    pose = "0 0.5 0.5 0.4 0.6 0.42 0.35 1 0.58 0.35 1 0.5 0.5 1 0.44 0.65 1"
+    seen = "0 0.5 0.5 0.4 0.6 0.42 0.35 2 0.58 0.35 2 0.5 0.5 0 0.44 0.65 1"
+    for line in (face, pose, seen, "0 0.5 0.5 0.4 0.6 0.91 1", "0 0.5 0.5 0.4 0.6 0.91 17"):
+        (tmp_path / "a.txt").write_text(line)
+        core = region_finder(str(tmp_path))(Path("a.jpg"), BLANK).core
+        assert core[18:72, 36:84].all(), line
+    with caplog.at_level("INFO"):
+        (tmp_path / "a.txt").write_text(face)
+        region_finder(str(tmp_path))
+    assert "of 14 numbers a line: polygons, or boxes with more; both are private" in caplog.text
+    triangle = "0 0.2 0.2 0.4 0.2 0.2 0.6"
+    (tmp_path / "a.txt").write_text(f"{triangle}\n0 0.5 0.5 0.6 0.5 0.6 0.6 0.5 0.6\n")
+    core = region_finder(str(tmp_path))(Path("a.jpg"), BLANK).core
+    assert core[20, 26], "in the triangle"
+    assert not core[12:20, 4:10].any(), "lines of several lengths are polygons alone"
+
+
+@pytest.mark.parametrize("label", ["Face", " face ", "FACE", "fa ce"])
+def test_categories_are_told_apart_by_their_words(tmp_path, label):
+    shapes = [
+        {"label": "face", "shape_type": "rectangle", "points": [[1, 1], [9, 9]]},
+        {"label": label, "shape_type": "rectangle", "points": [[20, 20], [60, 60]]},
+    ]
+    path = write_json(tmp_path / "a.json", {"imagePath": "a.jpg", "shapes": shapes})
+    core = region_finder(str(path), search=Search(classes=("face",)))(Path("a.jpg"), BLANK).core
+    assert core[20:60, 20:60].all() == (label != "fa ce")
+    (tmp_path / "a.txt").write_text("0 0.1 0.1 0.1 0.1\n0.0 0.5 0.5 0.2 0.2\n")
+    found = region_finder(str(tmp_path / "a.txt"), search=Search(classes=("0",)))
+    assert found(Path("a.jpg"), BLANK).core[45, 60]
+
+
 def labelme_of(kind, points):
     return {"imagePath": r"..\a.jpg", "shapes": [
         {"label": "face", "shape_type": kind, "points": points},
@@ -204,9 +286,22 @@ def coco_text(annotation: str) -> str:
     return f'{{"images": [{{"id": 1, "file_name": "a"}}], "annotations": [{annotation}]}}'
 
 
+def runs_of(size: str, counts: str = "[0, 1]") -> str:
+    return f'{{"image_id": 1, "segmentation": {{"size": {size}, "counts": {counts}}}}}'
+
+
 MALFORMED = [
     ("a.json", coco_text('{"image_id": 3, "bbox": [1, 2, 3, 4]}'), "not listed"),
-    ("a.json", '{"images": [{"id": 1}], "annotations": []}', "there is no 'file_name'"),
+    ("a.json", '{"images": [{"id": 1}], "annotations": []}', "nothing in any of them; where that"),
+    ("a.json", coco_text('{"image_id": 1, "bbox": [1, 2, 3, 4]}').replace("file_", ""), "no 'file"),
+    ("a.json", '[{"url": "a", "bboxes": [1], "bboxes": []}]', "bboxes, bboxes are the same"),
+    ("a.json", coco_text(runs_of("[2147483648, 2147483648]")), "has 2147483648x2147483648 pixels"),
+    ("a.json", coco_text(runs_of("[300000, 300000]")), "has 300000x300000 pixels"),
+    ("a.json", coco_text(runs_of("[90, 120]", "[5, 9]")), "do not fill its 120x90 pixels"),
+    ("a.json", coco_text(runs_of("[90, 120]", "[10790, -10, 20]")), "do not fill its 120x90"),
+    ("a.json", coco_text(runs_of("[90, 120]", '"o"')), "is cut off"),
+    ("a.json", coco_text(runs_of("[90, 120]", '"~"')), "is damaged"),
+    ("a.xml", "<annotation><Object><bndbox/></Object></annotation>", "<Object> is no element"),
     ("a.json", coco_text('{"image_id": 1, "bbox": [1, 2]}'), "annotation 0 is malformed"),
     ("a.json", coco_text('{"image_id": 1, "segmentation": [[1, 2]]}'), "fewer than three corners"),
     ("a.json", '{"shapes": 3}', "no list of shapes"),
@@ -216,7 +311,7 @@ MALFORMED = [
     ("a.xml", "no XML", "not XML"),
     ("a.xml", "<annotations><track/></annotations>", "tracks in a video"),
     ("a.txt", "0 80 80 40 40", "outside 0 to 1"),
-    ("a.txt", "0 0.5 0.5 0.1", "line 1 has 4 numbers"),
+    ("a.txt", "0 0.5 0.5 0.1", "line 1 is no box and no polygon"),
     ("a.txt", "face at the left", "could not convert"),
 ]
 

@@ -119,8 +119,9 @@ class Annotations:
         Raises:
             UsageError: with the near matches.
         """
+        known = {folded(label) for label in self.labels}
         for name in classes:
-            if name not in self.labels:
+            if folded(name) not in known:
                 raise UsageError(f"--classes: {unknown('category', name, self.labels)}")
 
     def shapes_in(
@@ -141,11 +142,12 @@ class Annotations:
         key = self._key_of(relative)
         if key is None:
             return None
+        classes = None if options.classes is None else set(map(folded, options.classes))
         shapes: list[AnnotatedShape] = []
         for entry in self.entries[key]:
             self._check(entry, relative, height, width)
             for shape in entry.shapes:
-                if options.classes is None or shape.label in (None, *options.classes):
+                if classes is None or shape.label is None or folded(shape.label) in classes:
                     shapes.append(self._in_pixels(shape, entry, relative, height, width))
         return shapes
 
@@ -267,6 +269,14 @@ def checked_region(
         raise ImageError(
             f"{relative}: {error}{whose}; is it of another size, orientation or format?"
         ) from error
+
+
+def folded(label: str) -> str:
+    """A category without what does not tell it from others: case, spaces, the form of a number."""
+    try:
+        return f"{float(label):g}"
+    except ValueError:
+        return " ".join(label.split()).casefold()
 
 
 def _are_shares(box: Box) -> bool:

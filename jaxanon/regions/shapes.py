@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from jaxanon.regions.polygons import filled
 from jaxanon.regions.region import GROWTH, Box, Region
+from jaxanon.regions.run_lengths import RunLengths
 
 FARTHEST = 1e6
 """Coordinates beyond this are a mistake."""
@@ -23,13 +23,13 @@ class AnnotatedShape:
     Attributes:
         box: its left, top, right and bottom edge.
         outlines: corners of the polygons that it is made of, each `(corners, 2)`; empty for a box.
-        runs: run-length mask in the form of COCO, `{"size": [H, W], "counts": ...}`; None for none.
+        runs: the mask that it is; None for none.
         label: the category that it is of; None where that is not said.
     """
 
     box: Box
     outlines: tuple[np.ndarray, ...] = ()
-    runs: Mapping[str, Any] | None = None
+    runs: RunLengths | None = None
     label: str | None = None
 
     @classmethod
@@ -70,22 +70,21 @@ class AnnotatedShape:
             raise ValueError(f"{named} lies outside the {width}x{height} image")
         if self.outlines and max(map(abs, self.box)) > FARTHEST:
             raise ValueError(f"{named} of a polygon is larger than any image")
-        if self.runs is not None and list(self.runs["size"]) != [height, width]:
-            h, w = self.runs["size"]
-            raise ValueError(f"a run-length mask has {w}x{h} pixels, the image {width}x{height}")
+        if self.runs and (self.runs.height, self.runs.width) != (height, width):
+            size = f"{self.runs.width}x{self.runs.height}"
+            raise ValueError(f"a run-length mask has {size} pixels, the image {width}x{height}")
 
     def drawn(self, height: int, width: int) -> np.ndarray:
         """The pixels that it touches, `(height, width)` bool."""
         if self.runs is not None:
-            return _decoded(self.runs)
+            return self.runs.drawn()
         area = np.zeros((height, width), bool)
         if not self.outlines:
             area[_window(*self.box)] = True
             return area
-        canvas = Image.new("1", (width, height))
         for outline in self.outlines:
-            ImageDraw.Draw(canvas).polygon([(x, y) for x, y in outline], fill=1, outline=1)
-        return np.array(canvas)
+            area |= filled(outline, height, width)
+        return area
 
 
 def region_from_shapes(
@@ -136,33 +135,6 @@ def region_from_boxes(
 ) -> Region:
     """What boxes cover of an image, see `region_from_shapes`."""
     return region_from_shapes([AnnotatedShape(box) for box in boxes], height, width, growth)
-
-
-def has_run_lengths() -> bool:
-    """Whether what decodes run-length masks is installed."""
-    try:
-        import pycocotools.mask  # noqa: F401
-    except ImportError:
-        return False
-    return True
-
-
-def run_length_box(runs: Mapping[str, Any]) -> Box:
-    """The box around a run-length mask, all zeros where nothing is in it."""
-    area = _decoded(runs)
-    rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
-    if not rows.size:
-        return 0.0, 0.0, 0.0, 0.0
-    return float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
-
-
-def _decoded(runs: Mapping[str, Any]) -> np.ndarray:
-    from pycocotools import mask
-
-    whole: Any = dict(runs)
-    if isinstance(whole["counts"], list):
-        whole = mask.frPyObjects(whole, *whole["size"])
-    return np.asarray(mask.decode(whole), bool)
 
 
 def _window(x0: float, y0: float, x1: float, y1: float) -> tuple[slice, slice]:

@@ -7,8 +7,9 @@ categories nobody named), and what is left out here would be published unhidden.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from jaxanon.regions.annotation import Annotation
@@ -32,13 +33,16 @@ PICTURES = frozenset(
     ]
 )
 """Suffixes of masks in a folder."""
-FOLDERS: dict[str, Callable[[Path, str], Annotation]] = {
-    ".xml": lambda path, name: voc.read(_xml(path), name),
-    ".json": lambda path, name: labelme.read(_json(path), name),
-    ".txt": yolo.read,
+Read = Callable[[Path, str], Annotation]
+"""(path of a file, name of its image) -> what it says of that image; raises ValueError, TypeError,
+KeyError, OverflowError or OSError where it is malformed."""
+FOLDERS: dict[str, Callable[[Iterable[Path]], Read]] = {
+    ".xml": lambda _: lambda path, name: voc.read(_xml(path), name),
+    ".json": lambda _: lambda path, name: labelme.read(_json(path), name),
+    ".txt": yolo.reader,
 }
-"""Suffix of files that hold the annotations of one image each -> what reads one; raises
-ValueError, TypeError, KeyError, OverflowError or OSError where it is malformed."""
+"""Suffix of files that hold the annotations of one image each -> what makes, of all of them, what
+reads one."""
 MALFORMED = (ValueError, TypeError, KeyError, AttributeError, OverflowError, OSError)
 NO_ANNOTATIONS = {"classes.txt", "obj.names", "train.txt", "val.txt", "test.txt", "readme.txt"}
 """Names, lower case, of files that lie among annotations and are none."""
@@ -70,11 +74,11 @@ def _read_file(path: Path) -> list[Annotation]:
         root = _xml(path)
         return cvat.read(root) if root.tag == "annotations" else [voc.read(root)]
     if suffix == ".txt":
-        return [yolo.read(path, path.name)]
+        return [yolo.reader([path])(path, path.name)]
     text = path.read_text(encoding="utf-8-sig")
     if suffix in (".jsonl", ".ndjson"):
-        return box_list.read([json.loads(line) for line in text.splitlines() if line.strip()])
-    data = json.loads(text)
+        return box_list.read([_parsed(line) for line in text.splitlines() if line.strip()])
+    data = _parsed(text)
     if isinstance(data, dict) and "shapes" in data:
         return [labelme.read(data)]
     if isinstance(data, dict) and "images" in data:
@@ -110,10 +114,14 @@ def read_folder(folder: Path, photos: Collection[Path] = ()) -> list[Annotation]
             "masks, or of annotations of one kind"
         )
     ((suffix, paths),) = kinds.items()
-    return [_of_one(path, folder, FOLDERS[suffix]) for path in paths]
+    try:
+        read = FOLDERS[suffix](paths)
+    except MALFORMED as error:
+        raise ValueError(_reason(error)) from error
+    return [_of_one(path, folder, read) for path in paths]
 
 
-def _of_one(path: Path, folder: Path, read: Callable[[Path, str], Annotation]) -> Annotation:
+def _of_one(path: Path, folder: Path, read: Read) -> Annotation:
     name = path.relative_to(folder).as_posix()
     try:
         return read(path, name)
@@ -133,7 +141,19 @@ def _reason(error: Exception) -> str:
 
 
 def _json(path: Path) -> object:
-    return json.loads(path.read_text(encoding="utf-8-sig"))
+    return _parsed(path.read_text(encoding="utf-8-sig"))
+
+
+def _parsed(text: str) -> Any:
+    """The data of a JSON text, of which no key may stand twice: the first would be lost."""
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise ValueError(f"two of the keys {', '.join(key for key, _ in pairs)} are the same")
+        return found
+
+    return json.loads(text, object_pairs_hook=once)
 
 
 def _xml(path: Path) -> ElementTree.Element:

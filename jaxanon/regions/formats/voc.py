@@ -11,6 +11,9 @@ from xml.etree.ElementTree import Element
 from jaxanon.regions.annotation import Annotation, path_of, size_of
 from jaxanon.regions.shapes import AnnotatedShape
 
+KNOWN = {"object", "size", "source", "owner"}
+"""Elements with others in them; whatever else holds some may be a misspelt object."""
+
 
 def read(root: Element, name: str | None = None) -> Annotation:
     """The annotations of one image.
@@ -24,6 +27,9 @@ def read(root: Element, name: str | None = None) -> Annotation:
     """
     if root.tag != "annotation":
         raise ValueError(f"its root is <{root.tag}>, not <annotation>")
+    unknown = [child.tag for child in root if len(child) and child.tag not in KNOWN]
+    if unknown:
+        raise ValueError(f"<{unknown[0]}> is no element of Pascal VOC")
     shapes = tuple(_shape(element) for element in root.iter("object"))
     size = size_of(root.findtext("size/width"), root.findtext("size/height"))
     return Annotation(path_of(name or root.findtext("filename")), shapes, size)
