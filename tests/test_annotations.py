@@ -329,7 +329,7 @@ def test_malformed_annotations_are_refused(tmp_path, name, content, text):
 
 
 @pytest.mark.parametrize("form", ["labelme", "voc", "yolo"])
-def test_annotations_may_lie_beside_their_photos(tmp_path, form):
+def test_annotations_may_lie_beside_their_photos(tmp_path, form, caplog):
     folder = write(form, tmp_path)
     alone = region_finder(str(folder))
     (folder / "sub").mkdir(exist_ok=True)
@@ -341,6 +341,13 @@ def test_annotations_may_lie_beside_their_photos(tmp_path, form):
     for relative in inputs:
         found, wanted = together(relative, BLANK), alone(relative, BLANK)
         np.testing.assert_array_equal(found.mask, wanted.mask)
+    one = region_finder(str(folder), inputs[:1], photos=[(folder / "a.jpg").resolve()])
+    np.testing.assert_array_equal(one(inputs[0], BLANK).mask, alone(inputs[0], BLANK).mask)
+    (folder / "labels.json").write_text("{}")
+    (folder / "notes.txt").write_text("of this and that")
+    with caplog.at_level("INFO"):
+        region_finder(str(folder), inputs, photos=photos)
+    assert "annotations: 2 files are of no photo and left out, labels.json the" in caplog.text
     Image.fromarray(BLANK).save(folder / "mask.png")
     with pytest.raises(UsageError, match="files of several kinds"):
         region_finder(str(folder), inputs, photos=photos)

@@ -7,7 +7,7 @@ from PIL import Image
 from samples import picture
 
 import jaxanon
-from jaxanon import Ensemble, Settings, UsageError
+from jaxanon import Ensemble, Region, Settings, UsageError
 
 PICTURES = [picture(i, 60, 80) for i in range(2)]
 FAST = Settings(steps=3)
@@ -39,11 +39,24 @@ def test_images_come_as_arrays_of_numpy_or_jax_as_pictures_and_one_after_the_oth
     assert jaxanon.anonymize(grey).shape == (60, 80, 3)
 
 
+def test_a_region_may_say_that_it_is_empty():
+    empty = Region(mask=NOWHERE, nothing=True)
+    np.testing.assert_array_equal(hide(empty), PICTURES[0])
+
+
 def test_nothing_in_nothing_out(sources):
     assert sources.decide([]).shape == (2, 0)
     result = jaxanon.adapt([], [], sources)
     assert (result.images, result.status, result.decisions.shape) == ([], [], (2, 0))
     assert jaxanon.attack(iter(()), sources).status == []
+
+
+NOWHERE = np.zeros((60, 80), bool)
+SOME = np.arange(60 * 80).reshape(60, 80) < 2000
+
+
+def hide(region):
+    return jaxanon.anonymize(PICTURES[0], region=region)
 
 
 REFUSED = {
@@ -60,6 +73,11 @@ REFUSED = {
     "masks": (lambda e, d: jaxanon.adapt(PICTURES, d, e, masks=5), "masks is 5; give a list"),
     "slots": (lambda e, d: jaxanon.adapt(PICTURES, d, e, slots="2"), "slots is '2'; it must be"),
     "labels": (lambda e, d: jaxanon.adapt(PICTURES, d, e, soft_labels=[1, 2]), "have shape"),
+    "no region": (lambda *_: hide(Region(mask=NOWHERE)), "mask is false everywhere: nothing would"),
+    "core": (lambda *_: hide(Region(mask=~NOWHERE & SOME, core=~SOME)), "lies outside its mask"),
+    "feather": (lambda *_: hide(Region(mask=SOME, feather=np.inf)), "feather is inf; it must be"),
+    "null": (lambda *_: jaxanon.write_image("a\0.png", PICTURES[0]), "has a null character"),
+    "class": (lambda e, d: jaxanon.adapt(PICTURES, d + 1e300, e), "give whole numbers"),
     "read": (lambda *_: jaxanon.read_image(None), "path is a NoneType; give the path of a file"),
     "write": (lambda *_: jaxanon.write_image(5, PICTURES[0]), "path is a int; give the path"),
     "load": (lambda *_: jaxanon.load_classifier(5), "5 is no name of a classifier"),

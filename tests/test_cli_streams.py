@@ -59,9 +59,26 @@ def test_a_picture_in_and_one_out(piped, tmp_path, capfd):
     folder = tmp_path / "out"
     assert piped(encode(original, "jpeg"), *words[:3], folder, *words[4:], "--quiet") == (0, b"")
     np.testing.assert_array_equal(np.asarray(Image.open(folder / "stdin.png")), adapted)
+    assert piped(encode(original, "jpeg"), *words, "--report", report, "--quiet") == (2, b"")
+    assert "give --overwrite to replace it" in capfd.readouterr().err
+    again = [*words, "--report", report, "--overwrite", "--quiet"]
+    assert piped(encode(original, "jpeg"), *again) == (0, data)
     file = tmp_path / "a.jpg"
     file.write_bytes(encode(original, "jpeg"))
     assert piped(b"", "anonymize", file, *words[2:], "--quiet") == (0, data), "of a file as well"
+
+
+def test_files_that_are_named_like_streams(piped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "standard output").write_text("of others")
+    (tmp_path / "-").write_bytes(encode(picture(2, 60, 90), "png"))
+    status, data = piped(b"nothing", "anonymize", "./-", "-o", "-", "--quiet")
+    assert (status, decode(StreamedImage(data)).shape) == (0, (60, 90, 3))
+
+
+def test_other_commands_do_not_read_standard_input(piped, photos_dir, capfd):
+    assert jaxanon("transfer", "-", photos_dir) == 2
+    assert "- is standard input, which only anonymize and attack can read" in capfd.readouterr().err
 
 
 def test_a_mask_of_what_is_on_standard_input(piped, tmp_path):
@@ -90,9 +107,8 @@ def test_what_standard_output_cannot_be(piped, photos_dir, tmp_path, capfd):
         ([photos_dir], "-o - writes one image to standard output, not 5"),
         (["-", photos_dir / "a.png"], "-o - writes one image to standard output, not 2"),
         (["-", "--resume"], "--resume needs an output folder"),
-        (["-", "--overwrite"], "--overwrite needs an output folder"),
         (["-", "--sheet", tmp_path / "s.png"], "--sheet needs an output folder"),
-        (["-", "--method", "isr", "--views", 1], "needs an output folder"),
+        (["-", "--method", "isr", "--views", 1], "--method isr needs an output folder"),
     ):
         assert piped(data, "anonymize", *words, "-o", "-") == (2, b"")
         assert text in capfd.readouterr().err
@@ -104,6 +120,13 @@ def test_a_terminal_gives_no_picture(monkeypatch, zoo, tmp_path, capsys):
     monkeypatch.setattr(sys, "stdin", Stream(terminal=True))
     assert jaxanon("anonymize", "-", "-o", tmp_path / "out", "--sources", zoo[0]) == 2
     assert "give it a picture: jaxanon anonymize - -o - <" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", None)
+    assert jaxanon("anonymize", "-", "-o", tmp_path / "out", "--sources", zoo[0]) == 2
+    assert "- is standard input, here closed" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "stdin", Stream(encode(picture(1, 60, 90), "png")))
+    monkeypatch.setattr(sys, "stdout", None)
+    assert jaxanon("anonymize", "-", "-o", "-", "--sources", zoo[0]) == 2
+    assert "- is standard output, here closed" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])

@@ -1,5 +1,6 @@
 """Nothing is called hidden that was not."""
 
+import io
 import json
 
 import numpy as np
@@ -12,7 +13,10 @@ from jaxanon import anonymize as hide
 from jaxanon.anonymizers import blur
 from jaxanon.anonymizers.anonymizer import Anonymized
 from jaxanon.errors import ImageError
-from jaxanon.pipeline.hiding import Hiding, PrivateBlocks
+from jaxanon.io.images import decode, read_image
+from jaxanon.io.standard_streams import StreamedImage
+from jaxanon.pipeline.blocks import PrivateBlocks
+from jaxanon.pipeline.hiding import Hiding
 from jaxanon.regions.region import Region
 from jaxanon.regions.shapes import region_from_boxes
 
@@ -64,6 +68,52 @@ def test_next_to_nothing_is_not_hidden_unless_the_annotation_says_so():
     assert Hiding.checked(ORIGINAL, ORIGINAL, speck, may_be_empty=True).private == 0
 
 
+def recoded(pixels):
+    """What a tool gives that found nothing to hide: the picture, compressed once more."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "jpeg", quality=85)
+    return decode(StreamedImage(buffer.getvalue()))
+
+
+def brighter(pixels):
+    return np.clip(pixels * 1.1 + 4, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("leave", [np.copy, recoded, brighter])
+def test_what_another_tool_left_as_it_was_is_not_hidden(photos, leave):
+    for path, _ in photos[::4]:
+        photo = read_image(path)
+        height, width = photo.shape[:2]
+        boxes = [(0, 0, width // 3, height // 3), (width // 2, height // 2, width, height)]
+        region = region_from_boxes(boxes, height, width, growth=0.0)
+        for known in (Region(), region):
+            with pytest.raises(ImageError, match=r"to nothing was hidden|looks as in the original"):
+                Hiding.by_others(photo, leave(photo), known, may_be_empty=False)
+        one = region_from_boxes(boxes[:1], height, width)
+        half = recoded(hide(photo, "blur", strength=6, region=one))
+        with pytest.raises(
+            ImageError, match=rf"the box \({width // 2}, .* looks as in the original"
+        ):
+            Hiding.by_others(photo, half, region, may_be_empty=False)
+
+
+@pytest.mark.parametrize("method", ["blur", "pixelate", "solid"])
+def test_what_another_tool_has_hidden_passes_recoded_too(photos, method):
+    for path, _ in photos:
+        photo = read_image(path)
+        height, width = photo.shape[:2]
+        box = (width // 4, height // 4, 3 * width // 4, 3 * height // 4)
+        region = region_from_boxes([box], height, width, growth=0.0)
+        for strong in (hide(photo, method), recoded(hide(photo, method))):
+            found = Hiding.by_others(photo, strong, Region(), may_be_empty=False)
+            assert 0 < found.private <= 1
+        part = recoded(hide(photo, method, region=region))
+        told = Hiding.by_others(photo, part, region, may_be_empty=False)
+        assert told.private == region.mask.mean()
+        found = Hiding.by_others(photo, part, Region(), may_be_empty=False)
+        assert found.private < 0.35, "what was compressed once more alone is not private"
+
+
 @pytest.fixture
 def masks(photos_dir, tmp_path):
     """A mask for each photo, all of which but one hide something."""
@@ -97,6 +147,8 @@ def test_an_image_of_which_nothing_is_hidden_fails_by_name(
     assert anonymize(zoo, photos_dir, out, *words) == 0
     rows = json.loads((out / "report.json").read_text())["images"]
     assert rows[0]["private"] == rows[0]["changed"] == 0
+    assert rows[0]["error"].startswith("next to nothing was hidden: 0 % of its pixels are private")
+    assert [row["error"] for row in rows[1:]] == [None] * 4
     assert (out / "a.png").is_file()
 
 

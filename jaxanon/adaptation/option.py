@@ -94,7 +94,7 @@ class Option:
 
 def must_be(name: str, value: object, wanted: str) -> str:
     """The text of an error: this option has that value, and must be something else."""
-    return f"{name} is {value}; it must be {wanted}"
+    return f"{name} is {value!r}; it must be {wanted}"
 
 
 def option(

@@ -6,7 +6,7 @@ From Python, `anonymize(image, "pixelate", strength=12)` calls any of them.
 from __future__ import annotations
 
 from importlib import import_module
-from numbers import Integral
+from numbers import Integral, Real
 from pkgutil import iter_modules
 
 import numpy as np
@@ -92,10 +92,30 @@ def anonymize(
     region = Region() if region is None else region
     if not isinstance(region, Region):
         raise UsageError(f"region is a {type(region).__name__}; it must be Region(mask=array)")
+    _check_region(region, image)
+    return make(method, seed, **options)(image, region).pixels
+
+
+def _check_region(region: Region, image: np.ndarray) -> None:
+    """Refuse a region that is not one of an image, or that hides nothing and does not say so.
+
+    Raises:
+        UsageError: naming what is wrong with it.
+    """
     for name, mask in (("mask", region.mask), ("core", region.core)):
         if mask is not None:
             check_mask(mask, image, f"the region's {name}")
-    return make(method, seed, **options)(image, region).pixels
+    if not isinstance(region.feather, Real) or not 0 <= region.feather < np.inf:
+        raise UsageError(f"the region's feather is {region.feather!r}; it must be 0 or more")
+    if region.mask is None:
+        return
+    if not (region.mask.any() or region.nothing):
+        raise UsageError(
+            "the region's mask is false everywhere: nothing would be hidden; where nothing is "
+            "private, give Region(mask=mask, nothing=True)"
+        )
+    if region.core is not None and (region.core & ~region.mask).any():
+        raise UsageError("the region's core lies outside its mask, where nothing is hidden")
 
 
 def whole_image_methods() -> list[str]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -48,10 +49,11 @@ class Ensemble:
         mesh: Mesh | None = None,
         meter: Meter | None = None,
     ) -> None:
-        for classifier in classifiers if is_many(classifiers) else [classifiers]:
+        given: list[Any] = list(classifiers) if is_many(classifiers) else [classifiers]
+        for classifier in given:
             if not isinstance(classifier, Classifier):
                 raise UsageError(f"{classifier!r} is no classifier; give [load_classifier(name)]")
-        names = [classifier.name for classifier in classifiers]
+        names = [classifier.name for classifier in given]
         duplicates = {name for name in names if names.count(name) > 1}
         if not names:
             raise UsageError("an ensemble needs at least one classifier")
@@ -61,11 +63,10 @@ class Ensemble:
             raise UsageError(f"mesh is {mesh!r}; give what jaxanon.runtime.devices.mesh makes")
         self.mesh = devices.mesh() if mesh is None else mesh
         self.meter = meter or Meter()
-        self.classifiers = tuple(classifiers)
-        self.networks = tuple(classifier.network for classifier in classifiers)
+        self.classifiers: tuple[Classifier, ...] = tuple(given)
+        self.networks = tuple(classifier.network for classifier in given)
         self.params = tuple(
-            jax.device_put(classifier.params, devices.shared(self.mesh))
-            for classifier in classifiers
+            jax.device_put(classifier.params, devices.shared(self.mesh)) for classifier in given
         )
         each = devices.at_once(self.mesh) if batch is None else as_count(batch, "batch")
         self.batch = each * self.mesh.size

@@ -96,7 +96,8 @@ def _plan(task: Task, outputs: OutputOptions, recorded: Mapping[str, object]) ->
     """Lay out what a task writes, and refuse what must not be written."""
     views = task.anonymizer.views if task.anonymizer else 1
     states = state_files(task.anonymizer.name) if task.anonymizer else []
-    outputs.check_streamed(views * len(task.inputs), states)
+    keeps_state = task.anonymizer.name if task.anonymizer and states else None
+    outputs.check_streamed(views * len(task.inputs), keeps_state)
     journal = Journal(outputs.sink.lines(JOURNAL), recorded)
     plan = plan_outputs(outputs, journal, task.inputs, task.load, views, task.partner_of)
     plan.check(task.given, [outputs.folder / name for name in states])

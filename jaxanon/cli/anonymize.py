@@ -32,13 +32,14 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     compilation.enable_compilation_cache()
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
-    inputs = list(read_as(args, open_inputs(args.src)))
+    inputs = list(read_as(args, open_inputs(args.src, streamed=True)))
     regions = RegionOptions.from_args(args)
     region_of = regions.finder(inputs)
     may_be_empty = regions.allow_empty or regions.where == "whole"
 
     def load_image(image: InputImage, view: int) -> LoadedImage:
         original = decode(image)
+        regions.say_how_read(image)
         region = region_of(image.relative, original)
         with errors_named(image.name):
             hidden = anonymizer(original, region, view)
@@ -73,13 +74,10 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
         partner = partners.find(original)
         before, after = decode_together(original, partner)
         check_orientation(before, after, partner.name)
+        regions.say_how_read(original)
         region = region_of(original.relative, before)
         with errors_named(partner.name):
-            may_be_empty = regions.allow_empty
-            if regions.where == "whole":
-                hiding = Hiding.by_others(before, after, may_be_empty=may_be_empty)
-            else:
-                hiding = Hiding.checked(before, after, region, may_be_empty=may_be_empty)
+            hiding = Hiding.by_others(before, after, region, may_be_empty=regions.allow_empty)
         return LoadedImage(before, after, region.mask, region.boxes, hiding=hiding)
 
     recorded = {"command": "adapt", "anonymized": str(args.anonymized)}
@@ -90,7 +88,7 @@ def adapt(args: Namespace, load: Loader = load_all) -> int:
 
 def attack(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon attack`: the same loop the other way round, on photos as they are."""
-    inputs = list(read_as(args, open_inputs(args.src)))
+    inputs = list(read_as(args, open_inputs(args.src, streamed=True)))
     region_of = RegionOptions.from_args(args).finder(inputs)
 
     def load_image(image: InputImage, _view: int) -> LoadedImage:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 from jaxanon.cli.anonymizer_flags import add_anonymizer_flags
 from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
 from jaxanon.cli.reading_flags import add_reading_flags
+from jaxanon.io.standard_streams import path_or_stream
 
 ORIGINALS = "file or folder"
 SOURCES = "files or folders; - is a picture on standard input"
@@ -31,7 +33,7 @@ def demo(command: argparse.ArgumentParser) -> None:
 
 def anonymize(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon anonymize` to its parser."""
-    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help=SOURCES)
+    command.add_argument("src", nargs="+", type=path_or_stream, metavar="SRC", help=SOURCES)
     add_anonymizer_flags(command)
     output(command, streamed=True)
     save_anonymized(command)
@@ -56,7 +58,7 @@ def adapt(command: argparse.ArgumentParser) -> None:
 
 def attack(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon attack` to its parser."""
-    command.add_argument("src", nargs="+", type=Path, metavar="SRC", help=SOURCES)
+    command.add_argument("src", nargs="+", type=path_or_stream, metavar="SRC", help=SOURCES)
     command.add_argument(
         "--target-class",
         type=name_or_number,
@@ -71,10 +73,7 @@ def attack(command: argparse.ArgumentParser) -> None:
 
 def name_or_number(text: str) -> str | int:
     """A class as it is given: its number, or else its name."""
-    try:
-        return int(text)
-    except ValueError:
-        return text
+    return int(text) if re.fullmatch("-?[0-9]+", text) else text
 
 
 def transfer(command: argparse.ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from jaxanon.cli.reading_flags import add_reading_flags
 from jaxanon.cli.region_flags import add_region_flags
 from jaxanon.cli.suggestions import Suggestions
 from jaxanon.io.files import SUFFIX
+from jaxanon.io.standard_streams import path_or_stream
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
@@ -24,7 +25,7 @@ def output(command: argparse.ArgumentParser, *, streamed: bool = False) -> None:
     command.add_argument(
         "-o",
         "--output",
-        type=Path,
+        type=path_or_stream if streamed else Path,
         required=True,
         metavar="DIR",
         help="folder to write to"
@@ -33,7 +34,7 @@ def output(command: argparse.ArgumentParser, *, streamed: bool = False) -> None:
     existing = command.add_mutually_exclusive_group()
     existing.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     existing.add_argument("--resume", action="store_true", help="go on where a run was cut off")
-    command.add_argument("--quiet", action="store_true", help="print nothing")
+    command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 
 
 def hardware(command: argparse.ArgumentParser) -> None:

@@ -59,7 +59,7 @@ class OutputPlan:
         there = [
             path
             for path, item in zip(written, items, strict=True)
-            if path.exists() and not item.output.overwrite
+            if item.output.exists() and not item.output.overwrite
         ]
         if not ours:
             there += [path for path in (journal, *extra) if path.exists()]

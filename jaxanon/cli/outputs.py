@@ -72,12 +72,12 @@ class OutputOptions:
         """
         return StandardOutput() if self.streamed else OutputFolder(self.folder)
 
-    def check_streamed(self, images: int, states: Sequence[str]) -> None:
+    def check_streamed(self, images: int, keeps_state: str | None) -> None:
         """Refuse what standard output cannot hold.
 
         Args:
             images: number of images that the run makes.
-            states: names of the files that its anonymizer keeps.
+            keeps_state: name of the anonymizer, if it keeps a file beside the images.
 
         Raises:
             UsageError: naming it.
@@ -88,9 +88,8 @@ class OutputOptions:
             raise UsageError(f"-o - writes one image to standard output, not {images}")
         needing = {
             "--resume": self.resume,
-            "--overwrite": self.overwrite,
             "--sheet": self.sheet,
-            f"{', '.join(states)}": states,
+            f"--method {keeps_state}": keeps_state,
         }
         for name, given in needing.items():
             if given:

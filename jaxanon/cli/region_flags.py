@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jaxanon.errors import UsageError
+from jaxanon.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from jaxanon.io.inputs import InputImage
     from jaxanon.regions.finder import RegionFinder
+
+log = logging.getLogger("jaxanon")
 
 
 def add_region_flags(command: argparse.ArgumentParser) -> None:
@@ -25,7 +28,7 @@ def add_region_flags(command: argparse.ArgumentParser) -> None:
         help="what is private: whole (all of the image), faces (found by a detector), the path of "
         "a file or folder of annotations (boxes, COCO, Pascal VOC, YOLO, LabelMe, CVAT), or the "
         "path of a folder of masks, named like the photos, not black where private; a folder named "
-        "faces is ./faces (default: whole; formats: docs/guide.md)",
+        "faces is ./faces (default: whole; formats: docs/reading.md)",
     )
     add(
         "--classes",
@@ -118,6 +121,16 @@ class RegionOptions:
         photos = {Path(image.name).resolve() for image in inputs}
         relative = [image.relative for image in inputs]
         return region_finder(self.where, relative, search, photos=photos)
+
+    def say_how_read(self, image: InputImage) -> None:
+        """Say that masks and annotations are those of the upright photo, where it was turned."""
+        if self.where in ("whole", "faces"):
+            return
+        from jaxanon.io.orientation import turned_by_exif
+
+        if turned_by_exif(image):
+            text = "%s was turned upright by its EXIF; what %s says is taken to be of it upright"
+            log.info(text, printable(image.name), self.where)
 
     def recorded(self) -> dict[str, object]:
         """What report and journal say of the regions: those options that were given."""

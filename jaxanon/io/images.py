@@ -123,6 +123,8 @@ def as_path(path: object) -> Path:
     """A path, where one is given; raises UsageError for anything else."""
     if not isinstance(path, str | Path):
         raise UsageError(f"path is a {type(path).__name__}; give the path of a file")
+    if "\0" in str(path):
+        raise UsageError(f"path {str(path)!r} has a null character, which no file's name has")
     return Path(path)
 
 
@@ -155,15 +157,16 @@ def write_image(path: str | Path, pixels: np.ndarray, *, overwrite: bool = False
     form = FORM_OF_SUFFIX.get(path.suffix.lower())
     if form is None:
         raise ImageError(f"{path}: name it {', '.join(FORM_OF_SUFFIX)}")
-    if path.exists() and not overwrite:
-        raise ImageError(f"{path} exists; give overwrite=True to replace it")
     with named(str(path)):
+        there = path.exists()
         data = encode(pixels, form)
+    if there and not overwrite:
+        raise ImageError(f"{path} exists; give overwrite=True to replace it")
     write(path, data, overwrite=overwrite)
 
 
 def decode(encoded: Encoded) -> np.ndarray:
-    """The upright picture in an encoded image: `(H, W, 3)` uint8, sRGB numbers as stored.
+    """The upright picture in an encoded image: `(H, W, 3)` uint8, in sRGB.
 
     EXIF orientation is applied; `to_rgb` says what becomes of colours, depths and transparency, and
     `Reading` how else a picture may be read.
@@ -232,7 +235,8 @@ def load_upright(image: Image.Image, *, first_frame: bool = False) -> Image.Imag
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO" and not first_frame:
         raise ImageError(
-            f"{frames} frames or pages; give each as a file of its own, or --first-frame"
+            f"{frames} frames or pages; give each as a file of its own; --first-frame reads the "
+            "first of a photo"
         )
     image.load()
     # In place, so that the picture is upright even where damaged EXIF cannot be written anew.

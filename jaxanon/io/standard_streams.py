@@ -16,6 +16,12 @@ STANDARD = Path("-")
 """What stands for standard input among the inputs, and for standard output as the output."""
 
 
+def path_or_stream(text: str) -> Path:
+    """A path as it is given: `-` is `STANDARD`, and `./-` a file of that name."""
+    path = Path(text)
+    return path.absolute() if path == STANDARD and text != "-" else path
+
+
 @dataclass(frozen=True)
 class StreamedImage:
     """The picture on standard input: an `InputImage`, and the only one of its `Inputs`.
@@ -33,11 +39,12 @@ class StreamedImage:
         """Read standard input to its end.
 
         Raises:
-            UsageError: when it is a terminal.
+            UsageError: when it is a terminal, or closed.
         """
-        if sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.isatty():
+            what = "closed" if sys.stdin is None else "a terminal"
             raise UsageError(
-                "- is standard input, here a terminal; give it a picture: "
+                f"- is standard input, here {what}; give it a picture: "
                 "jaxanon anonymize - -o - < photo.jpg > adapted.png"
             )
         return cls(sys.stdin.buffer.read())
@@ -63,16 +70,17 @@ class StandardOutput:
     Nothing is written before the result is verified.
 
     Raises:
-        UsageError: when standard output is a terminal.
+        UsageError: when standard output is a terminal, or closed.
     """
 
     name = location = identity = "standard output"
     overwrite = False
 
     def __init__(self) -> None:
-        if sys.stdout.isatty():
+        if sys.stdout is None or sys.stdout.isatty():
+            what = "closed" if sys.stdout is None else "a terminal"
             raise UsageError(
-                "the output - is standard output, here a terminal; send it to a file or a program"
+                f"the output - is standard output, here {what}; send it to a file or a program"
             )
         self._part = b""
 

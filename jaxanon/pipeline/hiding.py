@@ -1,64 +1,21 @@
-"""Whether what is private was hidden: in the anonymized image, and in the file that is saved.
-
-Of the original no pixel is kept, but a number for each block of 8 by 8 pixels: made with random
-factors that are drawn anew by every process and never leave it.
-"""
+"""Whether what is private was hidden: in the anonymized image, and in the file that is saved."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from jaxanon.errors import ImageError
+from jaxanon.pipeline.blocks import BLOCK, PrivateBlocks, cut, lost, pixels_of, textured
 from jaxanon.regions.region import Region
 
-BLOCK = 8
-"""Side of a block, in pixels."""
 LEAST_HIDDEN = 1e-4
 """Share of an image's pixels that must have changed, where something is to be hidden in it."""
-ROUGH, ROUGH_PLACES = 12, 8
-"""A block has texture where brightness bends by so many levels (second difference) so often."""
-
-_FACTORS = np.frombuffer(os.urandom(BLOCK * 3 * 8), np.uint64).reshape(BLOCK, 3) | np.uint64(1)
-
-
-@dataclass(frozen=True)
-class PrivateBlocks:
-    """Tells whether blocks of an original have survived, without holding the original.
-
-    Attributes:
-        start: row and column of the first block, in pixels.
-        numbers: one per block, `(rows, columns)` uint64, equal where blocks are.
-        watched: `(rows, columns)` bool, the private blocks with texture.
-    """
-
-    start: tuple[int, int]
-    numbers: np.ndarray
-    watched: np.ndarray
-
-    @classmethod
-    def of(cls, original: np.ndarray, region: Region) -> PrivateBlocks:
-        """The blocks of an original, `(H, W, 3)` uint8, that are private as a whole.
-
-        The grid begins where the annotated area does; what lies flat or slopes evenly would look
-        the same after most anonymizers, and is not watched.
-        """
-        area = region.mask if region.core is None else region.core
-        if area is None:
-            area = np.ones(original.shape[:2], bool)
-        rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
-        start = (int(rows[0]), int(columns[0])) if rows.size else (0, 0)
-        private = _blocks(area, start).all((1, 3))
-        watched = private & _textured(original, start)
-        return cls(start, _numbers(original, start), watched)
-
-    def survivors(self, image: np.ndarray) -> int:
-        """How many of them are in an image `(H, W, 3)` uint8 of the same size, at their places."""
-        if not self.watched.any():
-            return 0
-        return int((self.watched & (_numbers(image, self.start) == self.numbers)).sum())
+LEAST_LOST, ENOUGH = 0.1, 4
+"""Share of a private area's blocks that must have lost their texture, where so many have some."""
 
 
 @dataclass(frozen=True)
@@ -69,11 +26,13 @@ class Hiding:
         private: share of the image's pixels that are private, 0 to 1.
         changed: share of the image's pixels that the anonymizer changed, 0 to 1.
         blocks: the private blocks of the original.
+        note: what is to be said of an image in which next to nothing was hidden, and may be.
     """
 
     private: float
     changed: float
     blocks: PrivateBlocks
+    note: str | None = None
 
     @classmethod
     def checked(
@@ -93,32 +52,54 @@ class Hiding:
         """
         private = 1.0 if region.mask is None else float(region.mask.mean())
         changed = float((original != anonymized).any(2).mean())
-        if changed < LEAST_HIDDEN and not (may_be_empty or region.nothing):
-            raise ImageError(
+        note = None
+        if changed < LEAST_HIDDEN and not region.nothing:
+            note = (
                 f"next to nothing was hidden: {100 * private:.2g} % of its pixels are private, "
-                f"{100 * changed:.2g} % were changed; check what is said of it, or give "
-                "--allow-empty if nothing is private in it"
+                f"{100 * changed:.2g} % were changed"
             )
-        hiding = cls(private, changed, PrivateBlocks.of(original, region))
+            if not may_be_empty:
+                raise ImageError(
+                    f"{note}; check what is said of it, or give --allow-empty if nothing is "
+                    "private in it"
+                )
+        hiding = cls(private, changed, PrivateBlocks.of(original, region), note)
         if why := hiding.objection(anonymized):
             raise ImageError(why)
         return hiding
 
     @classmethod
     def by_others(
-        cls, original: np.ndarray, anonymized: np.ndarray, *, may_be_empty: bool
+        cls, original: np.ndarray, anonymized: np.ndarray, region: Region, *, may_be_empty: bool
     ) -> Hiding:
-        """Compare an original with what another tool made of it, where nobody says what is private.
+        """Compare an original with what another tool made of it.
 
-        Whatever the tool has changed counts as private.
+        Such a tool may have encoded all of the picture anew, which changes nearly every pixel and
+        hides nothing: what counts is lost texture. Where nobody says what is private, that is where
+        texture was lost.
+
+        Args:
+            original: `(H, W, 3)` uint8.
+            anonymized: `(H, W, 3)` uint8.
+            region: what is private in the original; without a mask, that is not known.
+            may_be_empty: whether it is fine where nothing is hidden.
 
         Raises:
-            ImageError: when that is next to nothing.
+            ImageError: as for `checked`; and when a private area still has its texture.
         """
-        changed = (original != anonymized).any(2)
-        return cls.checked(
-            original, anonymized, Region(changed, changed), may_be_empty=may_be_empty
-        )
+        if region.mask is None:
+            area = _lost_area(original, anonymized)
+            found = Region(area, area)
+            if area.mean() < LEAST_HIDDEN:  # whatever else has changed
+                return cls.checked(original, original, found, may_be_empty=may_be_empty)
+            return cls.checked(original, anonymized, found, may_be_empty=may_be_empty)
+        for name, area in _areas(region):
+            if not may_be_empty and _still_there(original, anonymized, area):
+                raise ImageError(
+                    f"{name} looks as in the original: the tool has not hidden it; hide it, or "
+                    "give --allow-empty if nothing is private there"
+                )
+        return cls.checked(original, anonymized, region, may_be_empty=may_be_empty)
 
     def objection(self, image: np.ndarray) -> str | None:
         """Why an image made from the original must not be given away; None if it may.
@@ -136,29 +117,39 @@ class Hiding:
         )
 
 
-def _blocks(array: np.ndarray, start: tuple[int, int]) -> np.ndarray:
-    """Cut `(H, W)` into `(rows, 8, columns, 8)`; what is left over at the edges is left out."""
-    part = array[start[0] :, start[1] :]
-    rows, columns = part.shape[0] // BLOCK, part.shape[1] // BLOCK
-    part = part[: rows * BLOCK, : columns * BLOCK]
-    return part.reshape(rows, BLOCK, columns, BLOCK)
+def _lost_area(original: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Where an image has lost the texture of the original, `(H, W)` bool.
+
+    In an original nearly without texture, all that differs.
+    """
+    if textured(original, (0, 0)).sum() < ENOUGH:
+        return np.asarray((original != image).any(2))
+    # Coding loses the texture of a block here and there, but not of four together.
+    together = ndimage.binary_opening(lost(original, image, (0, 0)), np.ones((2, 2)))
+    return pixels_of(together, original.shape, (0, 0))
 
 
-def _textured(original: np.ndarray, start: tuple[int, int]) -> np.ndarray:
-    """Which blocks are neither flat nor an even slope in themselves: `(rows, columns)` bool."""
-    grey = _blocks(original[..., 1].astype(np.int16), start)
-    across = grey[..., :-2] - 2 * grey[..., 1:-1] + grey[..., 2:]
-    down = grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]
-    places = [(np.abs(bend) >= ROUGH).sum((1, 3)) for bend in (across, down)]
-    return np.asarray(sum(places) >= ROUGH_PLACES)
+def _areas(region: Region) -> Iterator[tuple[str, np.ndarray]]:
+    """The private areas of a region with a mask: a name, and its pixels `(H, W)` bool, for each."""
+    whole = region.mask if region.core is None else region.core
+    assert whole is not None
+    if region.boxes is None:
+        yield "what is private", whole
+        return
+    for box in region.boxes:
+        x0, y0, x1, y1 = (round(edge) for edge in box)
+        area = np.zeros_like(whole)
+        area[y0:y1, x0:x1] = whole[y0:y1, x0:x1]
+        yield f"the box ({x0}, {y0}, {x1}, {y1})", area
 
 
-def _numbers(image: np.ndarray, start: tuple[int, int]) -> np.ndarray:
-    """A number per block that differs where blocks do: `(rows, columns)` uint64."""
-    part = image[start[0] :, start[1] :]
-    rows, columns = part.shape[0] // BLOCK, part.shape[1] // BLOCK
-    part = np.ascontiguousarray(part[: rows * BLOCK, : columns * BLOCK])
-    # Eight pixels of a row, 24 bytes, are three words; sums and products wrap around.
-    words = part.reshape(rows, BLOCK, columns, 3 * BLOCK).view(np.uint64)
-    with np.errstate(over="ignore"):
-        return np.asarray(np.einsum("rbcw,bw->rc", words, _FACTORS))
+def _still_there(original: np.ndarray, image: np.ndarray, area: np.ndarray) -> bool:
+    """Whether next to no block of an area has lost its texture, of enough that have some."""
+    rows, columns = np.flatnonzero(area.any(1)), np.flatnonzero(area.any(0))
+    if not rows.size:
+        return False
+    window = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    before, after = original[window], image[window]
+    inside = cut(area[window], (0, 0)).all((1, 3)) & textured(before, (0, 0))
+    gone = inside & lost(before, after, (0, 0))
+    return bool(inside.sum() >= ENOUGH and gone.sum() < LEAST_LOST * inside.sum())

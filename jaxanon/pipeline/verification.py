@@ -171,6 +171,7 @@ class Verification:
             view=state.item.view,
             partner=state.item.partner.name if state.item.partner else None,
             regions=state.baseline.regions,
+            error=hiding.note if hiding else None,
             score=self._score(state, file, logits),
             private=round(hiding.private, 6) if hiding else None,
             changed=round(hiding.changed, 6) if hiding else None,

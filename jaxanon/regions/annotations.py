@@ -6,34 +6,16 @@ import difflib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePath
-
-import numpy as np
 
 from jaxanon.errors import ImageError, UsageError, unknown
 from jaxanon.regions.annotation import SLACK, Annotation
 from jaxanon.regions.formats import EXPECTED, labels, read_file, read_folder
-from jaxanon.regions.region import Box, Region
-from jaxanon.regions.shapes import AnnotatedShape, region_from_shapes
+from jaxanon.regions.region import Box
+from jaxanon.regions.shapes import AnnotatedShape, ShapeOptions
 
 _VALIDATION = re.compile(r"ILSVRC2012_val_\d{8}")
 """Images are sorted into folders of classes where they are used, and not in the annotations."""
-
-
-@dataclass(frozen=True)
-class ShapeOptions:
-    """How annotated shapes become regions.
-
-    Attributes:
-        growth: share of its longer side by which a shape grows on each side.
-        classes: categories that are private; None for all. What has no category is private.
-        skip_empty: whether empty boxes are left out, rather than refused.
-    """
-
-    growth: float
-    classes: tuple[str, ...] | None = None
-    skip_empty: bool = False
 
 
 class Annotations:
@@ -78,6 +60,7 @@ class Annotations:
         self.labels = labels(everything)
         boxes = [shape.box for entry in everything for shape in entry.shapes]
         self.shares = bool(boxes) and all(map(_are_shares, boxes))
+        self.largest = max((max(box) for box in boxes), default=0.0)
         self.claims = Counter(key for relative in set(inputs) for key in self._keys(relative))
 
     @classmethod
@@ -206,69 +189,6 @@ class Annotations:
         found = set(self.by_name.get(relative.stem, [])) - self.whole
         anywhere = _VALIDATION.fullmatch(relative.stem)
         return {other for other in found if anywhere or other.endswith("/" + key)}
-
-
-class AnnotatedRegions:
-    """Finds an image's region by annotations.
-
-    Args:
-        annotations: of all images; one without an entry is refused.
-        options: how shapes become regions.
-
-    Raises:
-        UsageError: for categories that stand nowhere in the annotations.
-    """
-
-    def __init__(self, annotations: Annotations, options: ShapeOptions) -> None:
-        self.annotations, self.options = annotations, options
-        annotations.check_classes(options.classes or ())
-
-    def __call__(self, relative: PurePath, original: np.ndarray) -> Region:
-        """The region of an image `(H, W, 3)` uint8, by its path below the input folder.
-
-        Raises:
-            ImageError: when there are no annotations for it, or they do not fit.
-        """
-        height, width = original.shape[:2]
-        shapes = self.annotations.shapes_in(relative, height, width, self.options)
-        if shapes is None:
-            raise ImageError(
-                f"{relative}: no entry in {self.annotations.path}; nothing was anonymized, so "
-                "nothing was written (list an image that has nothing private with empty bboxes)"
-                f"{self.annotations.hint(relative)}"
-            )
-        return checked_region(relative, shapes, original, self.options, self.annotations)
-
-
-def checked_region(
-    relative: PurePath,
-    shapes: Sequence[AnnotatedShape],
-    original: np.ndarray,
-    options: ShapeOptions,
-    annotations: Annotations | None = None,
-) -> Region:
-    """The region of shapes in an image, with errors that name the image.
-
-    Args:
-        relative: path of the image below the input folder.
-        shapes: in pixels of the image.
-        original: `(H, W, 3)` uint8.
-        options: how shapes become regions.
-        annotations: where the shapes are from, for the error.
-
-    Raises:
-        ImageError: when a shape cannot be in the image.
-    """
-    height, width = original.shape[:2]
-    try:
-        return region_from_shapes(
-            shapes, height, width, options.growth, skip_empty=options.skip_empty
-        )
-    except ValueError as error:
-        whose = f" of {annotations.path}" if annotations else ""
-        raise ImageError(
-            f"{relative}: {error}{whose}; is it of another size, orientation or format?"
-        ) from error
 
 
 def folded(label: str) -> str:

@@ -17,9 +17,10 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.errors import UsageError
-from jaxanon.regions.annotations import Annotations, ShapeOptions, checked_region
+from jaxanon.regions.annotated import checked_region
+from jaxanon.regions.annotations import Annotations
 from jaxanon.regions.region import Box, Region, centre_in
-from jaxanon.regions.shapes import AnnotatedShape
+from jaxanon.regions.shapes import AnnotatedShape, ShapeOptions
 
 THRESHOLD = 0.2
 """Score from which a box is a face; low, since a face missed is worse than a box too many."""

@@ -11,10 +11,12 @@ from pathlib import Path, PurePath
 import numpy as np
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.regions.annotations import AnnotatedRegions, Annotations, ShapeOptions
+from jaxanon.regions.annotated import AnnotatedRegions
+from jaxanon.regions.annotations import Annotations
 from jaxanon.regions.faces import Detector, FaceFinder, FaceRegions
 from jaxanon.regions.masks import MaskRegions
 from jaxanon.regions.region import GROWTH, Region
+from jaxanon.regions.shapes import ShapeOptions
 
 RegionFinder = Callable[[PurePath, np.ndarray], Region]
 """(path of an image below the input folder, its pixels `(H, W, 3)` uint8) -> its region; raises

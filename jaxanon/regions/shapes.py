@@ -87,6 +87,21 @@ class AnnotatedShape:
         return area
 
 
+@dataclass(frozen=True)
+class ShapeOptions:
+    """How annotated shapes become regions.
+
+    Attributes:
+        growth: share of its longer side by which a shape grows on each side.
+        classes: categories that are private; None for all. What has no category is private.
+        skip_empty: whether empty boxes are left out, rather than refused.
+    """
+
+    growth: float
+    classes: tuple[str, ...] | None = None
+    skip_empty: bool = False
+
+
 def region_from_shapes(
     shapes: Sequence[AnnotatedShape],
     height: int,

@@ -119,9 +119,10 @@ def as_classes(classes: object, name: str) -> np.ndarray:
         numbers = np.asarray(classes)
     except Exception as error:  # lists of several lengths; what foreign arrays may raise
         raise UsageError(f"{name}: {error}; give whole numbers, the classes' indices") from error
-    whole = numbers.dtype.kind in "iu" or not numbers.size
-    if not whole and numbers.dtype.kind == "f":
-        whole = bool(np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all())
+    whole = not numbers.size
+    if numbers.size and numbers.dtype.kind in "iuf":
+        least, most = -(2.0**31), 2.0**31  # no class is beyond; what is might wrap around
+        whole = bool(((least < numbers) & (numbers < most) & (numbers == np.rint(numbers))).all())
     if not whole:
         raise UsageError(
             f"{name} has values such as {numbers.ravel()[0]!r}; give whole numbers, the classes' "

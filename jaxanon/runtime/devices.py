@@ -36,7 +36,8 @@ def available() -> list[jax.Device]:
     try:
         return list(jax.local_devices())
     except (RuntimeError, AssertionError) as error:  # the latter where a plugin is not installed
-        why = (str(error).splitlines() or ["no such device is there"])[0].partition(" (set ")[0]
+        line = (str(error).splitlines() or ["no such device is there"])[0]
+        why = line.partition(" (set ")[0].rstrip(".")
         raise UsageError(
             f"JAX_PLATFORMS is {os.environ.get('JAX_PLATFORMS')}: {why}; unset it to use what is "
             "there, or install what it needs, such as 'jaxanon[cuda]'"

@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+from jaxanon.errors import UsageError
 from jaxanon.io.inputs import INPUT_KINDS, InputImage, Inputs
 from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.standard_streams import STANDARD, StreamedImage
@@ -15,22 +16,24 @@ for _module in iter_modules(__path__):
     import_module(f"{__name__}.{_module.name}")
 
 
-def open_inputs(paths: Sequence[Path]) -> Inputs:
+def open_inputs(paths: Sequence[Path], *, streamed: bool = False) -> Inputs:
     """The images of files, folders, and of files that hold many images.
 
     Args:
-        paths: as given by the user; `-` is standard input. A file whose suffix is in `INPUT_KINDS`
-            is opened as such.
+        paths: as given by the user. A file whose suffix is in `INPUT_KINDS` is opened as such.
+        streamed: whether `-` may be among them, which is standard input.
 
     Raises:
         UsageError: when a path does not exist, or nothing is there.
     """
-    streamed = [StreamedImage.read()] if STANDARD in paths else []
+    if STANDARD in paths and not streamed:
+        raise UsageError("- is standard input, which only anonymize and attack can read")
+    images = [StreamedImage.read()] if STANDARD in paths else []
     paths = [path for path in paths if path != STANDARD]
     packed = [path for path in paths if path.suffix.lower() in INPUT_KINDS and path.is_file()]
     plain = [path for path in paths if path not in packed]
-    parts: list[Inputs] = list(streamed)
-    parts += [Folders(plain)] if plain or not (packed or streamed) else []
+    parts: list[Inputs] = list(images)
+    parts += [Folders(plain)] if plain or not (packed or images) else []
     parts += [INPUT_KINDS[path.suffix.lower()](path) for path in packed]
     return parts[0] if len(parts) == 1 else JoinedInputs(parts)
 

@@ -7,6 +7,7 @@ categories nobody named), and what is left out here would be published unhidden.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from xml.etree import ElementTree
 from jaxanon.regions.annotation import Annotation
 from jaxanon.regions.formats import box_list, coco, cvat, labelme, voc, yolo
 
+log = logging.getLogger("jaxanon")
 PICTURES = frozenset(
     [
         ".png",
@@ -99,16 +101,21 @@ def read_folder(folder: Path, photos: Collection[Path] = ()) -> list[Annotation]
         ValueError: when files of several kinds are there, one is malformed, or there are none.
     """
     files = [path for path in sorted(folder.rglob("*")) if _counts(path, folder)]
-    kinds = {suffix: [p for p in files if p.suffix.lower() == suffix] for suffix in FOLDERS}
-    kinds = {suffix: paths for suffix, paths in kinds.items() if paths}
     found = [path for path in files if path.suffix.lower() in PICTURES]
-    pictures = [path for path in found if path.resolve() not in photos]
-    if not kinds and found and not pictures:
+    everything = [path for path in files if path.suffix.lower() in FOLDERS]
+    annotations = _of_photos(everything, photos)
+    kinds = {suffix: [p for p in annotations if p.suffix.lower() == suffix] for suffix in FOLDERS}
+    kinds = {suffix: paths for suffix, paths in kinds.items() if paths}
+    masks = [path for path in found if path.resolve() not in photos]
+    if not kinds and found and not masks:
         raise ValueError("it holds the photos themselves, and no annotations")
     if not kinds:
         return None
-    if pictures or len(kinds) > 1:
-        first = [paths[0].name for paths in (*kinds.values(), pictures) if paths]
+    if len(masks) < len(found):  # a folder of photos: others of them, annotated too, are no masks
+        annotated = {path.with_suffix("") for path in everything}
+        masks = [path for path in masks if path.with_suffix("") not in annotated]
+    if masks or len(kinds) > 1:
+        first = [paths[0].name for paths in (*kinds.values(), masks) if paths]
         raise ValueError(
             f"holds files of several kinds, such as {' and '.join(first[:2])}; give a folder of "
             "masks, or of annotations of one kind"
@@ -119,6 +126,18 @@ def read_folder(folder: Path, photos: Collection[Path] = ()) -> list[Annotation]
     except MALFORMED as error:
         raise ValueError(_reason(error)) from error
     return [_of_one(path, folder, read) for path in paths]
+
+
+def _of_photos(annotations: Sequence[Path], photos: Collection[Path]) -> list[Path]:
+    """Those of the files whose names are of photos, where it is known which there are."""
+    stems = {photo.stem for photo in photos}
+    theirs = [path for path in annotations if path.stem in stems]
+    if not theirs:
+        return list(annotations)
+    if others := [path.name for path in annotations if path.stem not in stems]:
+        files = "1 file is" if len(others) == 1 else f"{len(others)} files are"
+        log.info("annotations: %s of no photo and left out, %s the first", files, others[0])
+    return theirs
 
 
 def _of_one(path: Path, folder: Path, read: Read) -> Annotation:
