@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from flax import nnx
 from safetensors.numpy import save_file
+from torch_files import tensor_of, torch_names, write_zip
 
 from jaxanon import Ensemble, UsageError, WeightsError, load_classifier
 from jaxanon.classifiers import loading, registry
@@ -77,7 +78,7 @@ def test_a_flipped_bit_in_the_cache_is_noticed(folder, fresh, caplog):
     assert len(list(fresh.rglob("facts.json"))) == 1, "made anew"
 
 
-@pytest.mark.parametrize("facts", ["", "[]", "{}", '{"classes": 5}', None])
+@pytest.mark.parametrize("facts", ["", "[]", "{}", '{"num_classes": 7}', None])
 def test_unreadable_facts_are_made_anew(folder, fresh, facts, monkeypatch):
     load_classifier(NAME, folder)
     file = next(fresh.rglob("facts.json"))
@@ -206,12 +207,68 @@ def test_truncated_weights_are_refused_and_not_cached(folder, fresh):
     assert not list(fresh.rglob("*.json"))
 
 
+def test_what_is_said_of_a_file_is_said_whenever_it_is_loaded(tmp_path, fresh, caplog):
+    """The cache of ported weights answers the second time."""
+    average, last = state_of(seed=1), state_of(seed=2)
+    file = tmp_path / "last.pth.tar"
+    with torch_names() as torch:
+        pairs = {
+            name: {
+                key: tensor_of(torch, f"{name}{i}", array)
+                for i, (key, array) in enumerate(state.items())
+            }
+            for name, state in (("state_dict", last), ("state_dict_ema", average))
+        }
+        stored = {n: {k: tensor for k, (tensor, _) in pairs[n].items()} for n in pairs}
+        storages = [storage for found in pairs.values() for _, storage in found.values()]
+        write_zip(file, {"epoch": 3, **stored}, storages)
+    save_file(average, tmp_path / "average.safetensors")
+    wanted = logits(load_classifier(NAME, tmp_path / "average.safetensors"))
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level("INFO"):
+            found = logits(load_classifier(NAME, file))
+        np.testing.assert_array_equal(found, wanted)
+        text = "the weights are those of state_dict_ema; the file also has state_dict"
+        assert f"{NAME}: {text}" in caplog.messages
+
+
+def test_a_network_among_other_things(folder, state, caplog):
+    exact = logits(load_classifier(NAME, folder))
+    inside = {f"model.{key}": value for key, value in state.items()}
+    more = {"criterion.weight": np.ones(7, np.float32), "n_averaged": np.zeros((), np.int64)}
+    save_file({**inside, **more}, folder / "model.safetensors")
+    with caplog.at_level("INFO"):
+        np.testing.assert_array_equal(logits(load_classifier(NAME, folder)), exact)
+    assert f"{NAME}: the network is model.*; 2 other keys are unused" in caplog.messages
+    teacher = {f"teacher.{key}": value for key, value in state.items()}
+    save_file({**inside, **teacher}, folder / "model.safetensors")
+    with pytest.raises(WeightsError, match=r"several networks fit: model\.\*, teacher\.\*; save"):
+        load_classifier(NAME, folder)
+
+
+@pytest.mark.parametrize("path", ["~nobody-of-that-name/x.pth", "x" * 3000 + ".pth"])
+def test_paths_that_cannot_be(path):
+    with pytest.raises(WeightsError, match=f"^{NAME}: "):
+        load_classifier(f"{NAME}@{path}")
+
+
+def test_a_configuration_with_a_byte_order_mark(folder):
+    file = folder / "config.json"
+    file.write_text(file.read_text(), encoding="utf-8-sig")
+    assert load_classifier(NAME, folder).config.input_size == SIZE
+
+
 def test_a_pointer_of_git_is_not_taken_for_weights(folder, state):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
-    for name in ("model.safetensors", "last.pth"):
+    for name in ("last.pth", "model.safetensors"):
         (folder / name).write_text(pointer)
         with pytest.raises(WeightsError, match=rf"{name}: a Git LFS pointer.* git lfs pull"):
             load_classifier(NAME, folder / name)
+    for name in ("config.json", "model.safetensors.index.json"):
+        (folder / name).write_text(pointer)
+        with pytest.raises(WeightsError, match=rf"{name}: .*a Git LFS pointer.* git lfs pull"):
+            load_classifier(NAME, folder / name if "index" in name else folder)
 
 
 def shard(folder, state, parts=3):

@@ -2,14 +2,15 @@
 
 import argparse
 import collections
+import contextlib
 import datetime
-import logging
 import pathlib
 import pickle
 import struct
 import zipfile
 from collections import OrderedDict
 
+import ml_dtypes
 import numpy as np
 import pytest
 from torch_files import Storage, Tensor, dump, torch_names, write_legacy, write_zip
@@ -78,18 +79,15 @@ def test_wrappers_are_taken_off_two_deep(tmp_path, torch_names, rng, outer, inne
 
 
 @pytest.mark.parametrize("average", ["state_dict_ema", "model_ema"])
-def test_the_moving_average_goes_first_and_is_said(tmp_path, torch_names, rng, caplog, average):
+def test_the_moving_average_goes_first_and_is_said(tmp_path, torch_names, rng, average):
     state, storages, wanted = contents(torch_names, rng)
     raw = {key: state[key] for key in ("half", "plain")}
     averaged = OrderedDict(n_averaged=state["count"], **state)
     path = tmp_path / "last.pth"
     write_zip(path, {"state_dict": raw, average: averaged}, storages)
-    with caplog.at_level(logging.INFO):
-        read = read_pth(path)
+    read = read_pth(path)
     assert list(read) == list(wanted)
-    assert caplog.messages == [
-        f"{path}: the weights are those of {average}; the file also has state_dict"
-    ]
+    assert read.note == f"the weights are those of {average}; the file also has state_dict"
 
 
 @pytest.mark.parametrize("write", [write_legacy, write_zip])
@@ -181,9 +179,40 @@ def test_nothing_runs_before_the_refusal(tmp_path):
     assert not flag.exists()
 
 
+def test_a_pickle_cannot_change_what_stands_for_a_name(tmp_path, torch_names, rng):
+    """By the opcode BUILD, which sets the state of an object: a type's layout, or its class."""
+    layout = pickle.dumps((3, "<", None, None, None, 8, 8, 63), protocol=2)[2:-1]
+    other = b"N}X\x09\x00\x00\x00__class__cargparse\nNamespace\ns\x86"
+    state, storages, wanted = contents(torch_names, rng)
+    good = dump(state, legacy=False)
+    for name, change in (
+        ("torch\nBFloat16Storage", layout),
+        ("torch\nFloatStorage", other),
+        ("torch._utils\n_rebuild_tensor_v2", other),
+        ("collections\nOrderedDict", b"}X\x04\x00\x00\x00itemK\x01s"),
+    ):
+        path = tmp_path / "evil.pth"
+        with zipfile.ZipFile(path, "w") as archive:
+            begins = b"\x80\x02c" + name.encode() + b"\n" + change + b"b0"
+            archive.writestr("model/data.pkl", begins + good[2:])
+            for storage in storages:
+                archive.writestr(f"model/data/{storage.key}", storage.array.tobytes())
+        with contextlib.suppress(WeightsError):
+            read_pth(path)
+        assert np.dtype(ml_dtypes.bfloat16).itemsize == 2
+        assert not hasattr(OrderedDict, "item")
+        write_zip(path, state, storages)
+        assert list(read_pth(path)) == list(wanted)
+
+
 def test_tensors_beyond_their_storage_are_refused(tmp_path, torch_names):
     storage = Storage("1", np.zeros(4, "<f4"), torch_names.FloatStorage)
-    for offset, shape, stride in ((1, (4,), (1,)), (0, (2,), (-1,)), (0, (3, 3), (2, 1))):
+    for offset, shape, stride in (
+        (1, (4,), (1,)),
+        (0, (2,), (-1,)),
+        (0, (3, 3), (2, 1)),
+        (0, (200_000, 200_000), (0, 0)),
+    ):
         path = tmp_path / "beyond.pth"
         write_zip(path, {"w": Tensor(storage, offset, shape, stride)}, [storage])
         with pytest.raises(WeightsError, match="tensor"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxanon.errors import WeightsError
+from jaxanon.io.json_files import read_json
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ def from_hub(table: Config, path: Path, pool: str = "avg") -> Stated:
             that differs from the architecture's own.
     """
     try:
-        stated = _read(table, json.loads(path.read_text(encoding="utf-8")), pool)
+        stated = _read(table, read_json(path), pool)
     except (
         OSError,
         ValueError,

@@ -89,10 +89,10 @@ def find_weights(entry: Entry, asked: str, weights: str | Path | None) -> Weight
     if repository is None and weights is not None:
         try:
             located = locate(Path(weights).expanduser())
-        except WeightsError as error:
+            sha256 = digest(located.weights)
+        except (WeightsError, OSError, RuntimeError, ValueError) as error:  # no home, long names
             raise WeightsError(f"{asked}: {error}") from error
         config = replace(config, origin=str(weights))
-        sha256 = digest(located.weights)
         return _configured(entry, asked, located.weights, sha256, config, located.config)
     if repository is None:
         file = entry.installed

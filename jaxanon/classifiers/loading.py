@@ -18,9 +18,10 @@ from jaxanon.classifiers.registry import Entry, find
 from jaxanon.classifiers.weights import hub
 from jaxanon.classifiers.weights.cache import CachedParameters
 from jaxanon.classifiers.weights.checkpoint import read_state_dict
-from jaxanon.classifiers.weights.naming import TIMM, agreement, translate
+from jaxanon.classifiers.weights.naming import TIMM, Translation, agreement, translate
 from jaxanon.classifiers.weights.port import MisfitError, expected, port
-from jaxanon.errors import UsageError, WeightsError
+from jaxanon.classifiers.weights.pth import StateDict
+from jaxanon.errors import UsageError, WeightsError, printable
 from jaxanon.runtime.arrays import is_many
 from jaxanon.runtime.devices import available
 
@@ -51,13 +52,15 @@ def load_classifier(name: str, weights: str | Path | None = None) -> Classifier:
     place = CachedParameters.for_weights(found.digest, entry.architecture, found.config.input_size)
     facts = place.facts()
     if facts is not None:
+        _say(found, facts.notes)
         config = found.with_head(facts.num_classes)
         empty = Classifier.from_model(found.name, config, _build(entry, found, facts.num_classes))
         params = place.load(empty.params, facts)
         if params is not None:
             return replace(empty, params=params)
-    classifier, outputs = _port(entry, found)
-    place.save(classifier.params, outputs)
+    classifier, outputs, notes = _port(entry, found)
+    _say(found, notes)
+    place.save(classifier.params, outputs, notes)
     return classifier
 
 
@@ -109,14 +112,19 @@ def _build(entry: Entry, found: WeightsFile, num_classes: int) -> nnx.Module:
         raise WeightsError(f"{found.what}: {error}") from error
 
 
-def _port(entry: Entry, found: WeightsFile) -> tuple[Classifier, int]:
-    """The classifier with its file's weights, and the number of outputs of its head.
+def _say(found: WeightsFile, notes: Sequence[str]) -> None:
+    for note in notes:
+        log.info("%s: %s", found.name, note)
 
-    Key names other than timm's are logged.
-    """
+
+def _port(entry: Entry, found: WeightsFile) -> tuple[Classifier, int, list[str]]:
+    """The classifier with its file's weights, the outputs of its head, and what is to be said."""
     state = read_state_dict(found.file)
     shapes = expected(_build(entry, found, found.config.num_classes))
     translation = translate(entry.family, entry.architecture, state, shapes)
+    if translation.rivals:
+        rivals = ", ".join(f"{rival}.*" for rival in translation.rivals)
+        raise WeightsError(f"{found.what}: several networks fit: {printable(rivals)}; save one")
     head = translation.stored.get(entry.family.head)
     outputs = state[head].shape[0] if head and state[head].ndim and state[head].size else 0
     config = found.with_head(outputs) if outputs else found.config
@@ -127,9 +135,27 @@ def _port(entry: Entry, found: WeightsFile) -> tuple[Classifier, int]:
         raise WeightsError(f"{error}{_nearest(entry, state)}") from error
     if head:
         _refuse_one_answer(found, state[head])
+    return (
+        Classifier.from_model(found.name, config, model),
+        outputs,
+        _notes(entry, found, state, translation),
+    )
+
+
+def _notes(
+    entry: Entry, found: WeightsFile, state: Mapping[str, np.ndarray], translation: Translation
+) -> list[str]:
+    """What is to be said of weights: which of the file they are, and whose names they have."""
+    notes = []
+    if isinstance(state, StateDict) and state.note:
+        notes.append(state.note)
+    if translation.inside:
+        inside = f"{translation.inside}."
+        others = sum(not key.startswith(inside) for key in state)
+        notes.append(f"the network is {printable(inside)}*; {others} other keys are unused")
     if translation.naming is not TIMM and found.file != entry.installed:
-        log.info("%s: the file has the key names of %s", found.name, translation.naming.project)
-    return Classifier.from_model(found.name, config, model), outputs
+        notes.append(f"the file has the key names of {translation.naming.project}")
+    return notes
 
 
 def _refuse_one_answer(found: WeightsFile, head: np.ndarray) -> None:

@@ -77,7 +77,7 @@ class Run:
 
     Raises:
         UsageError: when there is no source, a classifier stands twice, `slots` is below 1, or a
-            source does not have the target class.
+            source does not have the target class, or a judge has two classes.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Run:
         self.ensemble = Ensemble([*sources, *targets], mesh=options.mesh, meter=self.meter)
         self.sources = self.ensemble.first(len(sources))
         self.slots = wanted_slots(options.slots, self.ensemble.mesh)
+        _refuse_judges(options.cap, targets)
         target_classes = _target_classes(options.target_class, sources)
         self.roles = {
             **{classifier.name: "source" for classifier in sources},
@@ -219,6 +220,17 @@ class Run:
         regions = self.journal.options.get("regions", "whole") != "whole"
         capped = self.options.cap is not None
         return {"guarantee": guarantee(self.settings, classes, regions=regions, capped=capped)}
+
+
+def _refuse_judges(cap: Cap | None, targets: Sequence[Classifier]) -> None:
+    """Refuse targets as judges whose logits tell no images apart: two always correlate whole."""
+    if cap is not None and cap.judge == "targets":
+        for classifier in targets:
+            if classifier.config.num_classes < 3:
+                raise UsageError(
+                    f"--judge targets: {classifier.name} has two classes, too few to compare by; "
+                    "give other --targets, or --judge faces"
+                )
 
 
 def _target_classes(

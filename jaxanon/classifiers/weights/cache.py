@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -26,7 +26,7 @@ import numpy as np
 from jaxanon.runtime.devices import available
 from jaxanon.runtime.folders import user_cache
 
-VERSION = 1
+VERSION = 2
 """Version of the conversion from state dicts; to be raised with every change to it."""
 STALE = 24 * 3600
 """Age in seconds from which on an unfinished folder is removed."""
@@ -42,10 +42,12 @@ class Facts:
     Attributes:
         num_classes: number of outputs of the head.
         checksum: CRC-32 of the parameters, see `checksum`.
+        notes: what is to be said of the weights file whenever it is used.
     """
 
     num_classes: int
     checksum: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class CachedParameters:
         """What is kept beside the parameters, or None where no parameters are cached."""
         try:
             facts = json.loads((self.folder / "facts.json").read_text("utf-8"))
-            return Facts(int(facts["num_classes"]), int(facts["checksum"]))
+            notes = tuple(map(str, facts["notes"]))
+            return Facts(int(facts["num_classes"]), int(facts["checksum"]), notes)
         except (OSError, ValueError, TypeError, KeyError):
             return None
 
@@ -100,12 +103,13 @@ class CachedParameters:
             return None
         return params
 
-    def save(self, params: Any, num_classes: int) -> None:
+    def save(self, params: Any, num_classes: int, notes: Sequence[str] = ()) -> None:
         """Write parameters to the cache; where it cannot be written, log that and go on.
 
         Args:
             params: the parameters, a pytree.
             num_classes: number of outputs of the head.
+            notes: what is to be said of the weights file.
         """
         from orbax.checkpoint import v1 as ocp
 
@@ -118,7 +122,7 @@ class CachedParameters:
             try:
                 with context:
                     ocp.save(part / "params", params)
-                facts = json.dumps(asdict(Facts(num_classes, checksum(params))))
+                facts = json.dumps(asdict(Facts(num_classes, checksum(params), tuple(notes))))
                 (part / "facts.json").write_text(facts, encoding="utf-8")
                 if self.facts() is None:  # else another process was first
                     shutil.rmtree(self.folder, ignore_errors=True)

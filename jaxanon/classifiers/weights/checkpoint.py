@@ -14,13 +14,12 @@ import numpy as np
 from jaxanon.classifiers.weights.pth import read_pth
 from jaxanon.classifiers.weights.sharded import INDEX, Sharded, shards
 from jaxanon.errors import WeightsError
+from jaxanon.io.json_files import NOT_FETCHED, is_pointer
 from jaxanon.runtime.packages import package_folder
 
 SUFFIXES = (".safetensors", ".pth", ".pth.tar", ".pt", ".ckpt", ".bin", INDEX)
 WEIGHTS = ("model.safetensors", f"model{INDEX}", "pytorch_model.bin")
 """Names of the weights in hub layout, the preferred first; an index names files beside it."""
-LFS_POINTER = b"version https://git-lfs.github.com/"
-"""How the file begins that Git leaves in the place of a large one which it has not fetched."""
 CONFIG = "config.json"
 """Name of the configuration in hub layout."""
 
@@ -104,12 +103,8 @@ def read_state_dict(path: Path) -> Mapping[str, np.ndarray]:
     """
     if path.name.endswith(INDEX):
         return Sharded(path, read_state_dict)
-    with path.open("rb") as file:
-        if file.read(len(LFS_POINTER)) == LFS_POINTER:
-            raise WeightsError(
-                f"{path}: a Git LFS pointer, not the weights themselves; fetch them where the "
-                "repository was cloned: git lfs pull"
-            )
+    if is_pointer(path):
+        raise WeightsError(f"{path}: {NOT_FETCHED}")
     return _Safetensors(path) if path.suffix == ".safetensors" else read_pth(path)
 
 

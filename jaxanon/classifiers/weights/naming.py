@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from functools import cached_property
 
@@ -23,10 +24,14 @@ class Translation:
     Attributes:
         naming: the project whose names the state dict has.
         names: state dict's key -> timm's key; keys that hold no parameter are left out.
+        inside: what stands before the keys of the network, where other keys are left out.
+        rivals: what stands before the keys of several networks that all would fit; none else.
     """
 
     naming: Naming
     names: Mapping[str, str]
+    inside: str = ""
+    rivals: tuple[str, ...] = ()
 
     @cached_property
     def stored(self) -> dict[str, str]:
@@ -56,6 +61,9 @@ def translate(
 ) -> Translation:
     """Detect whose key names a state dict has: those by which most of the expected keys are there.
 
+    Where the network is but a part of what was trained, so that its keys begin alike and others
+    do not, those others are left out.
+
     Args:
         family: family of the architecture, with the namings to try.
         architecture: timm's name of the network.
@@ -63,6 +71,27 @@ def translate(
         expected: timm's keys, as the model expects them.
     """
     keys, expected = list(keys), set(expected)
+    whole = _translated(family, architecture, keys, expected)
+    parts: dict[str, list[str]] = defaultdict(list)
+    for key in keys:
+        parts[key.partition(".")[0]].append(key)
+    if whole.agreeing(expected) == len(expected) or len(parts) == 1:
+        return whole
+    found = {
+        first: replace(part, inside=first)
+        for first, its_keys in parts.items()
+        if (part := _translated(family, architecture, its_keys, expected)).agreeing(expected)
+        == len(expected)
+    }
+    if len(found) > 1:
+        return replace(whole, rivals=tuple(found))
+    return next(iter(found.values()), whole)
+
+
+def _translated(
+    family: Family, architecture: str, keys: Sequence[str], expected: set[str]
+) -> Translation:
+    """The translation by which most of the expected keys are among these."""
     out = (f"*{COUNTER}", *family.left_out)
     bare = _without_wrappers(keys, {key.partition(".")[0] for key in expected})
     kept = {k: name for k, name in bare.items() if not any(fnmatch(name, o) for o in out)}

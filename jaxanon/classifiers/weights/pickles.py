@@ -1,16 +1,19 @@
 """A restricted unpickler for PyTorch's files: tensors only, no torch, no foreign code.
 
 A pickle may call any function that it names. This one resolves only the few names that a state
-dict needs. What lies beside it in a training checkpoint (options, states of optimizers) is passed
-over: its names, too, stand on a list, and each becomes an object that takes whatever it is given
-and does nothing with it. Every other name is refused.
+dict needs, to objects of its own. What lies beside it in a training checkpoint (options, states of
+optimizers) is passed over: its names, too, stand on a list, and each becomes an object that takes
+whatever it is given and does nothing with it. Every other name is refused.
 """
 
 from __future__ import annotations
 
+import math
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import IO, Any
 
 import ml_dtypes
@@ -62,7 +65,7 @@ class Tensor:
         if 0 in self.shape:
             return np.zeros(self.shape, data.dtype)
         last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.stride, strict=True))
-        if last >= data.size:
+        if last >= data.size or math.prod(self.shape) > data.size:
             raise ValueError("a tensor reaches beyond its storage")
         step = data.dtype.itemsize
         window = np.lib.stride_tricks.as_strided(
@@ -71,8 +74,15 @@ class Tensor:
         return np.asarray(window, order="C")
 
 
-# Objects without attributes instead of functions, whose attributes a pickle could set.
-class _RebuildTensor:
+class _Opaque:
+    """What a pickle gets for a name: made anew each time, and nothing that it sets is kept."""
+
+    __slots__ = ()
+
+    def __setstate__(self, *_: Any) -> None: ...
+
+
+class _RebuildTensor(_Opaque):
     __slots__ = ()
 
     def __call__(
@@ -88,11 +98,24 @@ class _RebuildTensor:
         return Tensor(storage, int(offset), tuple(map(int, shape)), tuple(map(int, stride)))
 
 
-class _RebuildParameter:
+class _RebuildParameter(_Opaque):
     __slots__ = ()
 
     def __call__(self, tensor: Tensor, *_: Any) -> Tensor:
         return tensor
+
+
+class _StorageKind(_Opaque):
+    """A class of storages: its name stands for a type of numbers."""
+
+    __slots__ = ("_dtype",)
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._dtype = dtype
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._dtype
 
 
 class PassedOver:
@@ -119,13 +142,13 @@ class PassedOver:
     def add(self, *_: Any) -> None: ...
 
 
-_TAKEN: dict[str, Any] = {
-    "collections.OrderedDict": OrderedDict,
-    "torch._utils._rebuild_tensor_v2": _RebuildTensor(),
-    "torch._utils._rebuild_parameter": _RebuildParameter(),
-    **{f"torch.{name}": dtype for name, dtype in _STORAGES.items()},
+_TAKEN: dict[str, Callable[[], Any]] = {
+    "collections.OrderedDict": lambda: OrderedDict,
+    "torch._utils._rebuild_tensor_v2": _RebuildTensor,
+    "torch._utils._rebuild_parameter": _RebuildParameter,
+    **{f"torch.{name}": partial(_StorageKind, dtype) for name, dtype in _STORAGES.items()},
 }
-"""Names that a state dict needs."""
+"""Names that a state dict needs -> what makes the object that stands for each."""
 _PASSED_OVER = frozenset(
     {"argparse.Namespace", "yacs.config.CfgNode", "_codecs.encode"}
     | {
@@ -167,7 +190,7 @@ class RestrictedUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         wanted = f"{module}.{name}"
         if wanted in _TAKEN:
-            return _TAKEN[wanted]
+            return _TAKEN[wanted]()
         if wanted in _PASSED_OVER or wanted.startswith(_PASSED_OVER_BELOW):
             return type(name, (PassedOver,), {"__slots__": (), "__module__": module})
         if wanted == "torch._utils._rebuild_qtensor":
@@ -179,9 +202,9 @@ class RestrictedUnpickler(pickle.Unpickler):
         )
 
     def persistent_load(self, pid: Any) -> Storage:
-        kind, dtype, key, _device, length, *view = pid
-        if kind != "storage" or not isinstance(dtype, np.dtype) or any(view):
-            raise pickle.UnpicklingError(f"unsupported storage reference {pid!r}")
-        storage = Storage(str(key), dtype, int(length))
+        kind, numbers, key, _device, length, *view = pid
+        if kind != "storage" or not isinstance(numbers, _StorageKind) or any(view):
+            raise pickle.UnpicklingError("an unsupported reference to a storage")
+        storage = Storage(str(key), numbers.dtype, int(length))
         self.storages[storage.key] = storage
         return storage

@@ -23,10 +23,20 @@ from jaxanon.errors import WeightsError
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 
-State = dict[str, Tensor]
+Unwrapped = tuple[dict[str, Tensor], str | None]
 
 
-def read_pth(path: Path) -> dict[str, np.ndarray]:
+class StateDict(dict[str, np.ndarray]):
+    """The arrays of a PyTorch file by their keys.
+
+    Attributes:
+        note: which of several state dicts they are, where the file has several.
+    """
+
+    note: str | None = None
+
+
+def read_pth(path: Path) -> StateDict:
     """Read the state dict of a PyTorch file, at its top or below wrappers.
 
     Raises:
@@ -37,8 +47,10 @@ def read_pth(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             zipped = file.read(4) == b"PK\x03\x04"
             file.seek(0)
-            tensors, storages = (_read_zip if zipped else _read_sequence)(file, str(path))
-        return {key: tensor.read(storages) for key, tensor in tensors.items()}
+            (tensors, note), storages = (_read_zip if zipped else _read_sequence)(file)
+        state = StateDict((key, tensor.read(storages)) for key, tensor in tensors.items())
+        state.note = note
+        return state
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
     except Exception as error:  # a damaged pickle fails in any way there is
@@ -46,11 +58,11 @@ def read_pth(path: Path) -> dict[str, np.ndarray]:
         raise WeightsError(f"{path}: not a readable PyTorch state dict: {why}") from error
 
 
-def _storages(tensors: State) -> Iterable[Storage]:
+def _storages(tensors: dict[str, Tensor]) -> Iterable[Storage]:
     return {tensor.storage.key: tensor.storage for tensor in tensors.values()}.values()
 
 
-def _read_zip(file: IO[bytes], name: str) -> tuple[State, dict[str, np.ndarray]]:
+def _read_zip(file: IO[bytes]) -> tuple[Unwrapped, dict[str, np.ndarray]]:
     with zipfile.ZipFile(file) as archive:
         names = archive.namelist()
         pickles = [name for name in names if name.endswith("/data.pkl")]
@@ -65,17 +77,17 @@ def _read_zip(file: IO[bytes], name: str) -> tuple[State, dict[str, np.ndarray]]
             raise ValueError("the archive is compressed, which PyTorch never writes")
         if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("the archive is big-endian")
-        tensors = unwrapped(RestrictedUnpickler(io.BytesIO(archive.read(pickles[0]))).load(), name)
+        found = unwrapped(RestrictedUnpickler(io.BytesIO(archive.read(pickles[0]))).load())
         storages = {
             storage.key: np.frombuffer(
                 archive.read(f"{root}data/{storage.key}"), storage.dtype, storage.length
             )
-            for storage in _storages(tensors)
+            for storage in _storages(found[0])
         }
-    return tensors, storages
+    return found, storages
 
 
-def _read_sequence(file: IO[bytes], name: str) -> tuple[State, dict[str, np.ndarray]]:
+def _read_sequence(file: IO[bytes]) -> tuple[Unwrapped, dict[str, np.ndarray]]:
     if RestrictedUnpickler(file).load() != MAGIC:
         raise ValueError("the magic number of PyTorch's format is missing")
     if RestrictedUnpickler(file).load() != PROTOCOL:
@@ -83,8 +95,8 @@ def _read_sequence(file: IO[bytes], name: str) -> tuple[State, dict[str, np.ndar
     if not RestrictedUnpickler(file).load().get("little_endian"):
         raise ValueError("the file is big-endian")
     unpickler = RestrictedUnpickler(file)
-    tensors = unwrapped(unpickler.load(), name)
-    needed = {storage.key for storage in _storages(tensors)}
+    found = unwrapped(unpickler.load())
+    needed = {storage.key for storage in _storages(found[0])}
     storages = {}
     for key in RestrictedUnpickler(file).load():
         (length,) = struct.unpack("<q", file.read(8))
@@ -94,4 +106,4 @@ def _read_sequence(file: IO[bytes], name: str) -> tuple[State, dict[str, np.ndar
             storages[key] = np.frombuffer(data, dtype, length)
         else:
             file.seek(length * dtype.itemsize, io.SEEK_CUR)
-    return tensors, storages
+    return found, storages

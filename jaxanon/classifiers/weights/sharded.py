@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from jaxanon.errors import WeightsError, printable
+from jaxanon.io.json_files import read_json
 
 INDEX = ".safetensors.index.json"
 """How the name of an index ends."""
@@ -23,10 +23,10 @@ def weight_map(index: Path) -> dict[str, Path]:
         WeightsError: when the index is unreadable, or names what is no file beside it.
     """
     try:
-        found = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        found = read_json(index)["weight_map"]
         files = {str(key): str(name) for key, name in found.items()}
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise WeightsError(f"{index}: not a usable index of weights: {error!r}") from error
+        raise WeightsError(f"{index}: not a usable index of weights: {error}") from error
     if not files:
         raise WeightsError(f"{index}: it names no weights")
     for name in files.values():

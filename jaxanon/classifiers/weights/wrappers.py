@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jaxanon.classifiers.weights.pickles import PassedOver, Tensor
 from jaxanon.errors import printable
-
-log = logging.getLogger(__name__)
 
 AVERAGES = ("state_dict_ema", "model_ema")
 """Keys of the moving average of the weights, by which a network is to be judged."""
@@ -21,15 +18,17 @@ NESTED = 2
 """How deep a state dict may lie, in wrappers."""
 
 
-def unwrapped(contents: Any, name: str) -> dict[str, Tensor]:
+def unwrapped(contents: Any) -> tuple[dict[str, Tensor], str | None]:
     """The state dict in the contents of a file: at its top, or below one or two wrappers.
 
-    The moving average of the weights goes before the weights, as in timm. What is taken is logged
-    where the file offers a choice.
+    The moving average of the weights goes before the weights, as in timm.
 
     Args:
         contents: what was unpickled.
-        name: name of the file, for the log.
+
+    Returns:
+        The state dict, and what is to be said of it: where the file offers a choice, or it is a
+        moving average.
 
     Raises:
         ValueError: when there is no state dict, or it holds anything but tensors.
@@ -41,10 +40,11 @@ def unwrapped(contents: Any, name: str) -> dict[str, Tensor]:
         raise ValueError("it holds no state dict")
     found = dict(_state_dicts(contents, NESTED))
     taken = next(iter(found), "")
+    note = None
     if len(found) > 1 or taken.rpartition(".")[2] in AVERAGES:
         others = [where for where in found if where != taken]
         beside = f"; the file also has {', '.join(others)}" if others else ""
-        log.info("%s: the weights are those of %s%s", name, taken, beside)
+        note = f"the weights are those of {taken}{beside}"
     tensors = found.get(taken, contents)
     odd = [str(key) for key, value in tensors.items() if not isinstance(value, Tensor)]
     if odd:
@@ -53,7 +53,7 @@ def unwrapped(contents: Any, name: str) -> dict[str, Tensor]:
             f"and under {', '.join(WRAPPERS)}"
         )
     count = AVERAGED_COUNT if taken.rpartition(".")[2] in AVERAGES else None
-    return {str(key): tensor for key, tensor in tensors.items() if key != count}
+    return {str(key): tensor for key, tensor in tensors.items() if key != count}, note
 
 
 def _state_dicts(contents: Mapping[Any, Any], depth: int) -> Iterator[tuple[str, dict[Any, Any]]]:
