@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from runs import item, quiet_run
-from samples import picture
+from samples import picture, tiny
 
 from jaxanon import cli
 from jaxanon.adaptation.guarantee import guarantee
@@ -150,6 +150,13 @@ def test_a_decision_once_kept_is_not_lost_by_going_on(tmp_path, tinies, monkeypa
             assert image["decisions"]["tiny_a"]["adapted"] == Ensemble(tinies[:1]).decide(
                 [read_image(tmp_path / f"{i}.png")]
             )
+
+
+def test_a_judge_needs_more_than_two_classes(tmp_path, tinies):
+    """Two logits of an image and two of another always correlate by 1 or -1."""
+    cap = Cap(0.9, "targets", 1, 1)
+    with pytest.raises(UsageError, match="binary has two classes, too few to compare by"):
+        quiet_run(tmp_path, [], tinies[:1], [tiny("binary", 5, num_classes=2)], Settings(), cap=cap)
 
 
 def test_jpegs_are_judged_as_they_are_saved(tmp_path, tinies):
