@@ -70,7 +70,7 @@ class RegionOptions:
     """What is private in the images of a run.
 
     Attributes:
-        where: `whole`, `faces`, a JSON file of boxes, or a folder of masks.
+        where: `whole`, `faces`, or a file or folder of annotations, or a folder of masks.
         threshold: score from which something is a face; None for the detector's own.
         grow: share of its longer side by which a box grows on each side; None for the default.
         also: a file of boxes that are private besides the faces.

@@ -211,10 +211,14 @@ def _voc(folder: Path, boxes: Boxes, shape: tuple[int, ...], generator: Random) 
 
 def _yolo(folder: Path, boxes: Boxes, shape: tuple[int, ...], generator: Random) -> Path:
     height, width = shape[:2]
-    rows = [
-        f"0 {(a + c) / 2 / width} {(b + d) / 2 / height} {(c - a) / width} {(d - b) / height}"
-        for a, b, c, d in boxes
-    ]
+    points = int(generator.choice([0, 1, 3, 5]))  # after each box, within it
+    rows = []
+    for a, b, c, d in boxes:
+        numbers = [(a + c) / 2 / width, (b + d) / 2 / height, (c - a) / width, (d - b) / height]
+        for _ in range(points):
+            x, y = generator.uniform((a, b), (c, d))
+            numbers += [x / width, y / height]
+        rows.append(f"0 {' '.join(map(str, numbers))}")
     path = folder / "a.txt"
     path.write_text("\n".join(rows))
     return path
@@ -225,6 +229,8 @@ def _labelme(folder: Path, boxes: Boxes, shape: tuple[int, ...], generator: Rand
     for a, b, c, d in boxes:
         polygon = generator.random() < 0.5
         corners = [[a, b], [c, b], [c, d], [a, d]] if polygon else [[c, b], [a, d]]
+        if polygon and generator.random() < 0.3:  # twice round, or there and back
+            corners += corners if generator.random() < 0.5 else [corners[0], *corners[::-1]]
         shapes.append({"shape_type": "polygon" if polygon else "rectangle", "points": corners})
     path = folder / "a.json"
     path.write_text(json.dumps({"imagePath": "a.jpg", "shapes": shapes}))
