@@ -58,10 +58,10 @@ def test_a_binary_classifier_is_led_to_either_decision(pictures, loss):
     np.testing.assert_array_equal(ensemble.decide(result.images), wished)
 
 
-@pytest.mark.parametrize("name", ["fast", "transfer"])
-def test_grey_images_come_out_grey_and_others_as_without(sources, pictures, wishes, name):
+@pytest.mark.parametrize("smoothing", [0, 1.5])
+def test_grey_images_come_out_grey_and_others_as_without(sources, pictures, wishes, smoothing):
     mixed = [as_grey(image) if i % 2 else image for i, image in enumerate(pictures)]
-    settings = preset(name, eps=30, steps=40)
+    settings = preset("fast", eps=30, steps=40, smoothing=smoothing)
     plain = jaxanon.adapt(mixed, wishes, sources, settings)
     kept = jaxanon.adapt(mixed, wishes, sources, replace(settings, keep_grey=True))
     for i, (image, before) in enumerate(zip(kept.images, plain.images, strict=True)):

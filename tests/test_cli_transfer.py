@@ -93,7 +93,7 @@ def test_attack_and_its_evaluation_under_changes(zoo, photos_dir, tmp_path, caps
     text = "--target-class: tiny_a.test: there is no class 99; its classes are 0 to 9"
     assert text in capsys.readouterr().err
     assert jaxanon("attack", *words, "--target-class", 3, "--loss", "soft", "--overwrite") == 2
-    assert "loss is soft; it must be another for an attack" in capsys.readouterr().err
+    assert "loss is 'soft'; it must be another for an attack" in capsys.readouterr().err
     least = ["--steps", 1, "--eps", 1, "--target-class", 9]
     assert jaxanon("attack", *words, "--overwrite", *least) == 0
     shown = capsys.readouterr().out

@@ -12,7 +12,7 @@ from safetensors.numpy import save
 from torch_files import Storage, dump, tensor_of, torch_names, write_legacy, write_zip
 
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.config import from_hub
+from jaxanon.classifiers.config_file import from_hub
 from jaxanon.classifiers.weights.checkpoint import SUFFIXES, digest, read_state_dict
 from jaxanon.classifiers.weights.sharded import weight_map
 from jaxanon.classifiers.weights.wrappers import WRAPPERS

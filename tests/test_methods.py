@@ -436,9 +436,9 @@ def test_attacks_refuse_what_makes_no_sense(sources, small):
         ),
         (
             {"target_class": 4, "settings": Settings(loss="soft")},
-            "loss is soft; it must be another for an attack",
+            "loss is 'soft'; it must be another for an attack",
         ),
-        ({"settings": Settings(loss="soft")}, "loss is soft"),
+        ({"settings": Settings(loss="soft")}, "loss is 'soft'"),
     ):
         with pytest.raises(UsageError, match=text):
             jaxanon.attack(small, sources, **options)
@@ -460,7 +460,7 @@ def test_the_goal_is_that_of_the_function(sources, small):
         ({"patience": float("inf")}, "patience is inf; it must be a whole number"),
         ({"num_copies": 2}, "num_copies is 2; it must be 1 without transforms or mixup"),
         ({"final_fraction": 30}, "final_fraction is 30; it must be 0 to 1"),
-        ({"loss": "soft", "goal": "avoid"}, "loss is soft; it must be another for an attack"),
+        ({"loss": "soft", "goal": "avoid"}, "loss is 'soft'; it must be another for an attack"),
     ],
     ids=str,
 )

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.config import Config, from_hub
+from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.config_file import from_hub
 from jaxanon.classifiers.registry import Entry
 from jaxanon.classifiers.weights import hub
 from jaxanon.classifiers.weights.checkpoint import digest, locate
