@@ -10,7 +10,6 @@ from pathlib import Path, PurePath
 
 from jaxanon.cli.common import check_sheet, check_side_files
 from jaxanon.cli.outputs import OutputOptions
-from jaxanon.display.tables import counted
 from jaxanon.errors import UsageError
 from jaxanon.io.files import discard, output_names
 from jaxanon.io.inputs import InputImage
@@ -66,7 +65,7 @@ class OutputPlan:
             there += [path for path in (journal, *extra) if path.exists()]
         if there:
             raise UsageError(
-                f"{counted(len(there), 'output')} already there, {there[0]} the first; "
+                f"{len(there)} outputs exist already, {there[0]} the first; "
                 "give --resume to go on with that run, or --overwrite to begin anew"
             )
         originals = {Path(item.input.name).resolve() for item in items}
