@@ -71,9 +71,18 @@ def decisions(files, tmp_path_factory):
     return str(np.asarray(logits).argmax(1).tolist())
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Where all these processes keep what they compile: it is the same network each time."""
+    return {
+        "JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("compiled")),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+
 @pytest.fixture
-def start(hub, tmp_path):
-    """Starts python with code and words, with caches of this test's own."""
+def start(hub, compiled, tmp_path):
+    """Starts python with code and words, with caches of files of this test's own."""
 
     def start(*words, offline=False, **more):
         env = {
@@ -83,6 +92,7 @@ def start(hub, tmp_path):
             "HF_HUB_OFFLINE": "1" if offline else "0",
             "HF_HUB_DOWNLOAD_TIMEOUT": "5",
             "JAXANON_CACHE": str(tmp_path / "cache"),
+            **compiled,
             **more,
         }
         command = [sys.executable, *words]
@@ -225,7 +235,10 @@ def test_what_cannot_be_fetched_is_said_with_the_way_out(run, hub):
     assert "pull resnet18.no_such' fetches it" in err
     assert f"{TAGGED}: ready" in out, "the others go on"
     nowhere = "http://127.0.0.1:9"
-    code, _, err = run("-m", "jaxanon", "models", "pull", "resnet34", "vgg11", HF_ENDPOINT=nowhere)
+    impatient = "import time, jaxanon.cli; time.sleep = int; raise SystemExit(jaxanon.cli.main())"
+    code, _, err = run(
+        *("-c", impatient, "models", "pull", "resnet34", "vgg11"), HF_ENDPOINT=nowhere
+    )
     assert code == 1
     assert f"{nowhere}/timm/resnet34.a1_in1k cannot be fetched (ConnectError" in err
     assert f": timm/{TAGGED}\n" in err, "what is cached"

@@ -66,13 +66,12 @@ def test_an_attack_on_lite0_in_the_eyes_of_lite1_and_lite2(photos, tmp_path, cap
     table = json.loads(result.read_text())["class_aware"]
 
     counts = {name: {"unfooled": 0, "different": 0, "same": 0} for name in LITE}
-    everyone = [load_classifier(name) for name in LITE]
+    ensemble = Ensemble([load_classifier(name) for name in LITE])
+    paths = sorted(folder.iterdir())
+    originals = ensemble.decide([read_image(path) for path in paths])
+    attacked = ensemble.decide([read_image(out / f"{path.stem}.png") for path in paths])
     fooled = 0
-    for path in sorted(folder.iterdir()):
-        before = [Ensemble([c]).decide([read_image(path)])[0, 0] for c in everyone]
-        after = [
-            Ensemble([c]).decide([read_image(out / f"{path.stem}.png")])[0, 0] for c in everyone
-        ]
+    for before, after in zip(originals.T, attacked.T, strict=True):
         if after[0] == before[0]:
             continue
         fooled += 1
