@@ -65,9 +65,7 @@ class Ensemble:
         self.meter = meter or Meter()
         self.classifiers: tuple[Classifier, ...] = tuple(given)
         self.networks = tuple(classifier.network for classifier in given)
-        self.params = tuple(
-            jax.device_put(classifier.params, devices.shared(self.mesh)) for classifier in given
-        )
+        self.params = tuple(devices.on_all(classifier.params, self.mesh) for classifier in given)
         each = devices.at_once(self.mesh) if batch is None else as_count(batch, "batch")
         self.batch = each * self.mesh.size
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ AT_ONCE_ELSEWHERE = 32
 """Images per device and call, for kinds of devices that `AT_ONCE` does not list."""
 CGROUP = Path("/sys/fs/cgroup")
 """Where Linux shows the limits of a container."""
+_traced_for: ContextVar[str | None] = ContextVar("traced_for", default=None)
 
 
 def available() -> list[jax.Device]:
@@ -75,6 +77,27 @@ def split(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
+def on_all(tree: Any, mesh: Mesh) -> Any:
+    """Arrays as every device of a mesh holds them whole; of abstract ones, shapes in that layout.
+
+    With abstract arrays a program can be compiled for devices that are not there.
+    """
+    layout = shared(mesh)
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(tree)):
+        return jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=layout), tree
+        )
+    return jax.device_put(tree, layout)
+
+
+def target() -> str:
+    """Kind of device that the program being traced is for: "cpu", "gpu" or "tpu".
+
+    Inside `on_each` that of the mesh, which may be another than this process computes on.
+    """
+    return _traced_for.get() or jax.default_backend()
+
+
 def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
     """`function(params, *arrays)`, run by each device of a mesh on its share of the arrays.
 
@@ -88,7 +111,11 @@ def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
         mapped = jax.shard_map(
             function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False
         )
-        return mapped(params, *arrays)
+        token = _traced_for.set(mesh.devices.flat[0].platform)
+        try:
+            return mapped(params, *arrays)
+        finally:
+            _traced_for.reset(token)
 
     return divided
 

@@ -22,6 +22,7 @@ from jaxanon.classifiers.ops.windows import (
     shape_of,
     shifts,
 )
+from jaxanon.runtime.devices import target
 
 
 def conv(x: Array, kernel: Array, stride: int, padding: Padding) -> Array:
@@ -57,7 +58,12 @@ def _apart(x: Array, kernel: Array, side: Side) -> Array:
 
 def pointwise(x: Array, kernel: Array, stride: int = 1) -> Array:
     """1x1 convolution as a matrix product: `x` (n, h, w, c), `kernel` (c, d) -> (n, h', w', d)."""
-    return x[:, ::stride, ::stride] @ kernel
+    x = x[:, ::stride, ::stride]
+    if stride > 1 and target() == "gpu":
+        # As one fusion of slice and product, XLA's Triton tiling aborts the process
+        # (openxla/xla#47381); the product reads a copy of what is sliced either way.
+        x = lax.optimization_barrier(x)
+    return x @ kernel
 
 
 def max_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
+from jaxanon.runtime.devices import target
 
 LIBRARY = "library"
 """Name of the form that XLA itself offers."""
@@ -87,6 +87,12 @@ ResNets it changes nothing, and they compile twice as long.
 
 
 def form(operation: str, shape: Shape, backend: str | None = None) -> str:
-    """The form that an operation takes at a shape; `library` where no rule fits."""
-    rules = TABLE.get(backend or jax.default_backend(), {}).get(operation, ())
+    """The form that an operation takes at a shape; `library` where no rule fits.
+
+    Args:
+        operation: name of the operation.
+        shape: what the choice may depend on.
+        backend: kind of device; by default that which the program being traced is for.
+    """
+    rules = TABLE.get(backend or target(), {}).get(operation, ())
     return next((rule.form for rule in rules if rule.fits(shape)), LIBRARY)

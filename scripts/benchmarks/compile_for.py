@@ -1,0 +1,232 @@
+"""Compile the loop's programs for accelerators that are not there; say what came out.
+
+    python scripts/benchmarks/compile_for.py --target h100 --classifiers mobilenetv2_100,study
+        [--target h100,v5e,v6e] [--classifiers all] [--slots 32] [--precision bfloat16]
+        [--devices 1] [--programs advance,forward,put,take] [--jobs 2] [--json FILE]
+
+One row per program: seconds to compile, memory, launches, bytes, layout changes, products by
+precision, collectives, and for TPUs the cycles that the compiler expects. Names joined by `+` adapt
+together; `study` is the seven sources of the study, `all` every classifier alone. Each program is
+compiled in a process of its own, since a compiler that fails may take its process along: such a row
+says `aborted`. Needs the extra `aot`; no weights and no accelerator.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+STUDY = "mobilenetv2_100+mobilenetv2_140+resnet101+resnet152+vgg16+vgg19+xception65"
+PROGRAMS = ("advance", "forward", "put", "take")
+TARGETS = {"h100": "h100.txtpb", "v5e": "v5e:2x2", "v6e": "v6e:2x2", "cpu": ""}
+"""Target -> the file that describes it (CUDA), or libtpu's name of the topology."""
+CLOCK = {"v5e": 1.5e9, "v6e": 1.75e9}
+"""Cycles per second of a TPU core."""
+QUIET = {
+    "JAX_PLATFORMS": "cpu",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
+"""Environment in which nothing looks for devices, or for the cloud that would have them."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One program to compile.
+
+    Attributes:
+        target: key of `TARGETS`.
+        classifiers: names of the sources joined by `+`; of `forward`, each is compiled alone.
+        program: one of `PROGRAMS`.
+        devices: number of devices.
+        slots: images per device.
+        precision: type of the loop's gradients.
+    """
+
+    target: str
+    classifiers: str
+    program: str
+    devices: int
+    slots: int
+    precision: str
+
+
+def compiled(case: Case) -> dict[str, Any]:
+    """Compile a program in this process; its row of the result."""
+    from compiled_text import collectives, kernels, layout_changes, products
+
+    from jaxanon.runtime import devices
+
+    lowered = lower(case)
+    start = time.perf_counter()
+    program = lowered.compile()
+    seconds = time.perf_counter() - start
+    memory, cost, text = program.memory_analysis(), program.cost_analysis() or {}, program.as_text()
+    found = kernels(text)
+    layouts, moved = layout_changes(found)
+    row: dict[str, Any] = {
+        "seconds": round(seconds, 1),
+        "memory_mb": round(devices.program_memory(program) / 1e6, 1),
+        "arguments_mb": round(memory.argument_size_in_bytes / 1e6, 1),
+        "donated_mb": round(memory.alias_size_in_bytes / 1e6, 1),
+        "gflop": round(cost.get("flops", 0) / 1e9, 2),
+        "launches": found.launches.total(),
+        "gbytes": round(found.bytes.total() / 1e9, 3),
+        "launches_by": dict(found.launches.most_common()),
+        "gbytes_by": {kind: round(n / 1e9, 3) for kind, n in found.bytes.most_common()},
+        "layout_changes": layouts,
+        "layout_gbytes": round(moved / 1e9, 3),
+        "products": products(lowered.as_text()),
+        "collectives": collectives(found),
+        "callbacks": text.count("callback"),
+    }
+    if case.target in CLOCK:
+        row["estimate_ms"] = round(found.cycles / CLOCK[case.target] * 1e3, 2)
+    return row
+
+
+def lower(case: Case) -> Any:
+    """A program traced for its target, not compiled yet."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from jaxanon.adaptation import chunk
+    from jaxanon.adaptation.problem import LAYOUT
+    from jaxanon.adaptation.settings import preset
+    from jaxanon.classifiers import registry
+    from jaxanon.classifiers.classifier import Classifier, forward
+    from jaxanon.classifiers.ensemble import Ensemble
+    from jaxanon.runtime import devices
+
+    def one(name: str) -> Classifier:
+        entry = registry.find(name)
+        model = entry.build(entry.config.num_classes)
+        return Classifier.from_model(name, entry.config, model)
+
+    def cast(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(leaf.shape, case.precision, sharding=leaf.sharding)
+
+    mesh = mesh_of(case.target, case.devices)
+    sources = Ensemble([one(name) for name in case.classifiers.split("+")], mesh=mesh)
+    settings = preset("fast", precision=case.precision).compiled()
+    if case.program == "forward":
+        size = sources.classifiers[0].config.input_size
+        shape = (case.slots * mesh.size, size, size, 3)
+        pixels = jax.ShapeDtypeStruct(shape, jnp.uint8, sharding=devices.split(mesh))
+        return forward.lower(sources.networks[0], mesh, sources.params[0], pixels)
+    buffers = chunk.shapes(sources, settings, case.slots)
+    everywhere = devices.shared(mesh)
+    index = jax.ShapeDtypeStruct((), np.int32, sharding=everywhere)
+    if case.program == "put":
+        problem = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype, sharding=everywhere),
+            buffers[0],
+        )
+        start = jax.ShapeDtypeStruct(LAYOUT, np.int16, sharding=everywhere)
+        return chunk.put.lower(settings, case.slots, mesh, buffers, (problem, start, index))
+    if case.program == "take":
+        return chunk.take.lower(mesh, buffers[1], index)
+    params = jax.tree.map(cast, sources.params)
+    return chunk.advance.lower(sources.networks, settings, 1, mesh, params, *buffers)
+
+
+def mesh_of(target: str, count: int) -> Any:
+    """A mesh of devices that need not be there."""
+    import jax
+    import numpy as np
+    from jax.experimental import topologies
+    from jax.sharding import AxisType, Mesh
+
+    from jaxanon.runtime import devices
+
+    if target == "cpu":
+        jax.config.update("jax_num_cpu_devices", count)
+        return devices.mesh(count)
+    if target == "h100":
+        text = (HERE / "targets" / TARGETS[target]).read_text()
+        found = topologies.get_topology_desc(
+            platform="cuda", topology=f"1x1x{count}", target_config=text
+        )
+    else:
+        found = topologies.get_topology_desc(platform="tpu", topology_name=TARGETS[target])
+    chosen = np.array(found.devices[:count])
+    return Mesh(chosen, (devices.AXIS,), axis_types=(AxisType.Auto,))
+
+
+def apart(case: Case) -> dict[str, Any]:
+    """Compile a program in a process of its own; its row says `aborted` where that dies."""
+    command = [sys.executable, __file__, "--one", json.dumps(asdict(case))]
+    done = subprocess.run(command, env=QUIET | os.environ, capture_output=True, text=True)
+    row: dict[str, Any] = asdict(case)
+    if done.returncode == 0:
+        row |= json.loads(done.stdout.splitlines()[-1])
+    else:
+        lines = [line for line in done.stderr.splitlines() if line.strip()]
+        why = next((line for line in lines if "Check failed" in line), (lines or ["?"])[-1])
+        row |= {"aborted" if done.returncode < 0 else "error": why[-300:]}
+    said = [f"{row[k]} {k}" for k in ("seconds", "memory_mb", "launches", "gbytes") if k in row]
+    said += [f"{k}: {row[k]}" for k in ("estimate_ms", "aborted", "error") if k in row]
+    head = f"{case.target} x{case.devices} {case.program} {case.classifiers} {case.slots}"
+    print(f"{head} {case.precision}: {', '.join(said)}", flush=True)
+    return row
+
+
+def cases(args: argparse.Namespace) -> Iterator[Case]:
+    """The programs that the command line asks for; `forward` of a set is that of each alone."""
+    from jaxanon.classifiers import registry
+
+    groups = list(registry.ENTRIES) if args.classifiers == "all" else args.classifiers.split(",")
+    for target, group, count, program in product(
+        args.target.split(","), groups, args.devices, args.programs.split(",")
+    ):
+        names = STUDY if group == "study" else group
+        if program == "forward" and "+" in names:
+            continue  # each classifier of the set has its own
+        precision = "float32" if program == "forward" else args.precision
+        yield Case(target, names, program, count, args.slots, precision)
+
+
+def main() -> None:
+    """Compile what is asked for, a few programs at a time."""
+    ask = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    ask.add_argument("--target", default="h100", help="some of " + ", ".join(TARGETS))
+    ask.add_argument("--classifiers", default="mobilenetv2_100")
+    ask.add_argument("--programs", default=",".join(PROGRAMS))
+    ask.add_argument("--devices", type=lambda text: [int(n) for n in text.split(",")], default=[1])
+    ask.add_argument("--slots", type=int, default=32)
+    ask.add_argument("--precision", default="bfloat16")
+    ask.add_argument("--jobs", type=int, default=2, help="programs at a time")
+    ask.add_argument("--json", type=Path, help="where to write the rows")
+    ask.add_argument("--one", help=argparse.SUPPRESS)
+    args = ask.parse_args()
+    if args.one:
+        os.environ.update(QUIET | os.environ)
+        print(json.dumps(compiled(Case(**json.loads(args.one)))))
+        return
+    from jaxanon.io.files import write_json
+
+    with ThreadPoolExecutor(args.jobs) as threads:
+        rows = list(threads.map(apart, cases(args)))
+    if args.json:
+        write_json(args.json, {"rows": rows})
+    if any("aborted" in row or "error" in row for row in rows):
+        raise SystemExit(1)
+
+
+if __name__ == "__main__":
+    main()
