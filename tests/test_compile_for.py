@@ -10,7 +10,7 @@ from compiled_text import collectives, kernels, layout_changes, size_of
 from jaxanon.classifiers.families import FAMILIES
 
 SMALL = "mobilenetv3_small_050"
-TRIGGERS = ["resnet152", "xception65"]
+TRIGGERS = ["resnet18", "resnet152", "xception65"]
 
 COMPILED = """HloModule jit_f, entry_computation_layout={(f32[2,3]{1,0})->f32[2,3]{1,0}}
 

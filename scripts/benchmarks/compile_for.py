@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -164,7 +165,7 @@ def mesh_of(target: str, count: int) -> Any:
         )
     else:
         found = topologies.get_topology_desc(platform="tpu", topology_name=TARGETS[target])
-    chosen = np.array(found.devices[:count])
+    chosen: np.ndarray = np.array(found.devices[:count])
     return Mesh(chosen, (devices.AXIS,), axis_types=(AxisType.Auto,))
 
 
@@ -177,7 +178,8 @@ def apart(case: Case) -> dict[str, Any]:
         row |= json.loads(done.stdout.splitlines()[-1])
     else:
         lines = [line for line in done.stderr.splitlines() if line.strip()]
-        why = next((line for line in lines if "Check failed" in line), (lines or ["?"])[-1])
+        telling = re.compile(r"Check failed|^[\w.]*(Error|Exception)\b")
+        why = next(filter(telling.search, lines), (lines or ["it said nothing"])[-1])
         row |= {"aborted" if done.returncode < 0 else "error": why[-300:]}
     said = [f"{row[k]} {k}" for k in ("seconds", "memory_mb", "launches", "gbytes") if k in row]
     said += [f"{k}: {row[k]}" for k in ("estimate_ms", "aborted", "error") if k in row]
