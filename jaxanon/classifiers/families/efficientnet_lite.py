@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from jax.nn import relu6
-
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Naming, Weights
+from jaxanon.classifiers.layers.activations import relu6
 from jaxanon.classifiers.layers.inverted_residual import (
     Group,
     InvertedResiduals,

@@ -9,9 +9,9 @@ from __future__ import annotations
 import jax.numpy as jnp
 from flax import nnx
 from jax import Array
-from jax.nn import relu
 
 from jaxanon.classifiers.family import INCEPTION_MEAN, INCEPTION_STD, Family, Weights
+from jaxanon.classifiers.layers.activations import relu
 from jaxanon.classifiers.layers.basic import Conv, Linear, Pointwise
 from jaxanon.classifiers.layers.norms import BatchNorm
 from jaxanon.classifiers.ops.conv_pool import average_pool, max_pool

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from flax import nnx
 from jax import Array
-from jax.nn import relu
 
 from jaxanon.classifiers.family import Family, Weights
+from jaxanon.classifiers.layers.activations import relu
 from jaxanon.classifiers.layers.basic import Conv, Linear, Pointwise
 from jaxanon.classifiers.layers.norms import BatchNorm
 from jaxanon.classifiers.ops.conv_pool import halve, max_pool
@@ -127,9 +127,11 @@ class ResNet(nnx.Module):
         self.fc = Linear(in_channels, num_classes)
 
     def __call__(self, x: Array) -> Array:
-        for conv in self.conv1.values() if isinstance(self.conv1, nnx.Dict) else (self.conv1,):
-            x = relu(conv(x))
-        x = max_pool(x, 3, 2, padding=1)
+        first, *deep = self.conv1.values() if isinstance(self.conv1, nnx.Dict) else (self.conv1,)
+        x = first(x)
+        for conv in deep:
+            x = conv(relu(x))
+        x = relu(max_pool(x, 3, 2, padding=1))  # in either order the same; so it is less work
         for i in range(len(WIDTHS)):
             for block in getattr(self, f"layer{i + 1}"):
                 x = block(x)

@@ -1,8 +1,9 @@
-"""Which form an operation takes, by backend and shape: a table from measurements.
+"""Which form an operation takes, by backend and shape.
 
-`python scripts/benchmarks/compare_lowerings.py` times every form at the shapes of the classifiers
-and writes `docs/benchmarks/lowerings-BACKEND.json`; a test holds this table to those figures. A
-backend that has not been measured takes the library's forms.
+On CPUs from measurements: `python scripts/benchmarks/compare_lowerings.py` times every form at the
+shapes of the classifiers and writes `docs/benchmarks/lowerings-BACKEND.json`; a test holds this
+table to those figures. On GPUs from the bytes that compiled programs move, by
+`scripts/benchmarks/compile_for.py` (`docs/performance.md`). TPUs take the library's forms.
 """
 
 from __future__ import annotations
@@ -77,7 +78,11 @@ TABLE: dict[str, dict[str, tuple[Rule, ...]]] = {
             Rule("columns", side=(1, 3)),
             Rule("blocks", side=(5, 99), stride=(2, 9)),
         ),
-    }
+    },
+    "gpu": {
+        "depthwise": (Rule("shifted"),),
+        "max_pool": (Rule("shifted"),),
+    },
 }
 """Backend -> operation -> rules, of which the first that fits a shape holds.
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from jaxanon.classifiers.ops.lowerings import Shape
+from jaxanon.runtime.devices import target
 
 Side = tuple[int, int]
 """Height and width, or the two ends of an axis, in pixels."""
@@ -55,13 +56,18 @@ def shape_of(x: Array, side: int, stride: int, outputs: int) -> Shape:
 
 
 def barrier(x: Array) -> Array:
-    """`x` itself, so marked that XLA computes it once instead of once per use."""
+    """`x` itself, so marked that XLA computes it once instead of once per use.
+
+    Not on GPUs, where memory is slow and arithmetic is not: there each use computes it anew.
+    """
+    if target() == "gpu":
+        return x
     same: Array = lax.optimization_barrier(x)
     return same
 
 
 def pad(x: Array, around: Pads, value: float = 0.0) -> Array:
-    """`x` (n, h, w, c) with a border of `value`, computed once."""
+    """`x` (n, h, w, c) with a border of `value`, behind a `barrier`."""
     return barrier(jnp.pad(x, ((0, 0), *around, (0, 0)), constant_values=value))
 
 
