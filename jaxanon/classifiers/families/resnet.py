@@ -73,16 +73,18 @@ class ResNetBlock(nnx.Module):
         out_channels = width * 4 if bottleneck else width
         first, second, third = (BatchNorm(f"bn{i}", EPS) for i in (1, 2, 3))
         if bottleneck:
-            self.conv1: Conv | Pointwise = Pointwise(in_channels, width, norm=first)
+            self.conv1: Conv | Pointwise = Pointwise(in_channels, width, norm=first, fused=True)
             self.conv2 = Conv(width, width, 3, stride=stride, padding=1, norm=second)
         else:
             self.conv1 = Conv(in_channels, width, 3, stride=stride, padding=1, norm=first)
             self.conv2 = Conv(width, width, 3, padding=1, norm=second)
-        self.conv3 = Pointwise(width, out_channels, norm=third) if bottleneck else None
+        self.conv3 = Pointwise(width, out_channels, norm=third, fused=True) if bottleneck else None
         at, norm = ("1", "2") if deep else ("0", "1")
         step = 1 if deep else stride
         shortcut = {
-            at: Pointwise(in_channels, out_channels, stride=step, norm=BatchNorm(norm, EPS))
+            at: Pointwise(
+                in_channels, out_channels, stride=step, norm=BatchNorm(norm, EPS), fused=True
+            )
         }
         changes = stride > 1 or in_channels != out_channels
         self.downsample = nnx.Dict(shortcut) if changes else None

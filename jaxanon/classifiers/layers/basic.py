@@ -118,15 +118,17 @@ class Pointwise(Layer):
         stride: int = 1,
         norm: BatchNorm | None = None,
         bias: bool | None = None,
+        fused: bool = False,
     ) -> None:
         self.stride = stride
+        self.fused = fused
         super().__init__((out_channels, in_channels, 1, 1), (in_channels, out_channels), norm, bias)
 
     def from_torch(self, weight: np.ndarray) -> np.ndarray:
         return weight[:, :, 0, 0].T
 
     def linear(self, x: Array) -> Array:
-        return ops.pointwise(x, self.kernel[...], self.stride)
+        return ops.pointwise(x, self.kernel[...], self.stride, fused=self.fused)
 
 
 class Depthwise(Layer):

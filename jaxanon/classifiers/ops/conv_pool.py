@@ -56,8 +56,18 @@ def _apart(x: Array, kernel: Array, side: Side) -> Array:
     return patches.reshape(n, rows, columns, -1) @ kernel.reshape(-1, kernel.shape[3])
 
 
-def pointwise(x: Array, kernel: Array, stride: int = 1) -> Array:
-    """1x1 convolution as a matrix product: `x` (n, h, w, c), `kernel` (c, d) -> (n, h', w', d)."""
+def pointwise(x: Array, kernel: Array, stride: int = 1, *, fused: bool = False) -> Array:
+    """1x1 convolution as a matrix product: `x` (n, h, w, c), `kernel` (c, d) -> (n, h', w', d).
+
+    Args:
+        x: input.
+        kernel: weights.
+        stride: step, in pixels.
+        fused: whether a sum and a rectifier follow. On GPUs it is then a convolution, since cuDNN
+            computes those in the same kernel.
+    """
+    if fused and target() == "gpu":
+        return convolve(x, kernel[None, None], stride, ((0, 0), (0, 0)))
     x = x[:, ::stride, ::stride]
     if stride > 1 and target() == "gpu":
         # As one fusion of slice and product, XLA's Triton tiling aborts the process
