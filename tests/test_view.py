@@ -1,10 +1,20 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from jaxanon.adaptation.canvas import Canvas
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.preprocessing import FILTERS, crop_start, look, resampling_matrix, resized
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.preprocessing import (
+    FILTERS,
+    crop_start,
+    distinct_views,
+    look,
+    resampling_matrix,
+    resized,
+)
 
 LITE = [f"tf_efficientnet_lite{i}" for i in range(5)]
 CONFIG = registry.find("tf_efficientnet_lite0").config
@@ -97,3 +107,18 @@ def test_cells_tile_the_square():
         cell = np.arange(side) * canvas.cells // side
         np.testing.assert_array_equal(np.unique(cell), np.arange(canvas.cells))
         np.testing.assert_array_equal(np.flatnonzero(np.diff(cell, prepend=-1)), canvas.starts)
+
+
+def test_classifiers_that_resize_and_crop_alike_share_a_view(tinies, rng):
+    """Mean and standard deviation are no part of it; size, crop and filter are."""
+    image = rng.integers(0, 256, (50, 60, 3), np.uint8)
+    first, number = distinct_views([classifier.config for classifier in tinies])
+    assert (first, number) == ([0, 1], [0, 1, 0])
+    views = Ensemble(tinies).look(image)
+    assert views[0] is views[2]
+    for view, classifier in zip(views, tinies, strict=True):
+        np.testing.assert_array_equal(view, look(image, classifier.config))
+    config = tinies[0].config
+    others = [replace(config, crop_pct=0.5), replace(config, interpolation="bilinear")]
+    others.append(replace(config, mean=(0.1, 0.2, 0.3), origin="elsewhere"))
+    assert distinct_views([config, *others])[1] == [0, 1, 2, 0]

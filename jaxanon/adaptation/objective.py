@@ -17,6 +17,7 @@ from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Network, unit
 from jaxanon.classifiers.layers.mixup import mixing
+from jaxanon.classifiers.preprocessing import distinct_views
 
 NEIGHBOURHOOD = 1.5
 """Reach of variance tuning, as a multiple of the bound: what Wang and He found best (beta)."""
@@ -40,12 +41,17 @@ class Slope(NamedTuple):
 
 
 def transformed_views(
-    sources: int, settings: Settings, delta: Array, problem: Problem, still: Array, key: Array
+    networks: tuple[Network, ...],
+    settings: Settings,
+    delta: Array,
+    problem: Problem,
+    still: Array,
+    key: Array,
 ) -> tuple[Array, ...]:
     """What each of the sources sees of one perturbed image, after random transforms.
 
     Args:
-        sources: number of sources.
+        networks: the sources' networks.
         settings: options of the loop: random transforms and precision.
         delta: `(canvas, 3, canvas)` perturbation.
         problem: the image.
@@ -55,12 +61,15 @@ def transformed_views(
     Returns:
         Per source `(size, size, 3)` of pixels, in the precision of the settings.
     """
-    views = []
-    for i in range(sources):
+    seen = []
+    for rows, columns, pixels in zip(problem.rows, problem.columns, problem.views, strict=True):
         with jax.default_matmul_precision("float32"):
-            part = jnp.einsum("jck,lk->jcl", delta, problem.columns[i])
-            change = jnp.einsum("ij,jcl->icl", problem.rows[i], part)
-        view = unit(jnp.asarray(problem.views[i])) + change.swapaxes(1, 2)
+            part = jnp.einsum("jck,lk->jcl", delta, columns)
+            change = jnp.einsum("ij,jcl->icl", rows, part)
+        seen.append(unit(jnp.asarray(pixels)) + change.swapaxes(1, 2))
+    views = []
+    _, number = distinct_views([network.config for network in networks])
+    for i, view in enumerate(seen[n] for n in number):
         if settings.transforms:
             changed = transforms.changed(settings.transforms, view, jax.random.fold_in(key, i))
             view = jnp.where(still, view, changed)
@@ -134,7 +143,7 @@ def gradients(
     mixup_chances = jnp.where(still, 0, settings.mixup) if settings.mixup else None
 
     def total(deltas: Array) -> tuple[Array, Array]:
-        look = partial(transformed_views, len(networks), settings)
+        look = partial(transformed_views, networks, settings)
         views = jax.vmap(look)(deltas, problems, still, keys)
         for_mixing = jax.vmap(jax.random.fold_in, (0, None))  # views take 0 to len(networks)
         logits = tuple(

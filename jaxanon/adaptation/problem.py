@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 from jaxanon.adaptation.canvas import CANVAS, Canvas
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.preprocessing import distinct_views
 from jaxanon.runtime.arrays import is_grey
 from jaxanon.runtime.seeds import content_seed
 
@@ -28,15 +29,18 @@ K = TypeVar("K", bound=Hashable)
 class Problem(NamedTuple):
     """What the loop knows of one image, for `M` sources. Shapes depend on the sources alone.
 
+    Sources that resize and crop alike share one of the `V` distinct views
+    (`jaxanon.classifiers.preprocessing.distinct_views`).
+
     Pixels and bounds are bytes, since this is what travels to the device for each image. On the
     device the canvas is laid out as rows, channels, columns: so both of its products with the
     matrices are plain ones.
 
     Attributes:
-        views: what each source sees of the image without perturbation; M arrays
+        views: what the sources see of the image without perturbation; V arrays
             `(size, size, 3)` uint8.
-        rows, columns: how each source's view depends on the perturbation, M matrices
-            `(size, canvas)` float32 each; see `jaxanon.adaptation.canvas`.
+        rows, columns: how each view depends on the perturbation, V matrices `(size, canvas)`
+            float32 each; see `jaxanon.adaptation.canvas`.
         below, above: how far each cell can be darkened and brightened, in levels (1/255);
             `(canvas, 3, canvas)` uint8 each.
         decisions: the decision that each source is to keep, avoid or reach; `(M,)` int32.
@@ -127,18 +131,21 @@ def prepare(
         views: what the sources see of `pixels`, if that is known already.
     """
     canvas = Canvas(pixels.shape[0], pixels.shape[1])
-    matrices = [canvas.matrices(classifier.config) for classifier in sources.classifiers]
+    configs = [classifier.config for classifier in sources.classifiers]
+    first, _ = distinct_views(configs)
+    matrices = [canvas.matrices(configs[i]) for i in first]
+    views = sources.look(pixels) if views is None else views
     below, above = canvas.bounds(pixels, mask, settings.eps)
     steps = settings.steps_to_verification(settings.steps)
     final_steps, unconditional_steps = final_steps_of(settings, steps)
     problem = Problem(
-        views=sources.look(pixels) if views is None else views,
+        views=tuple(views[i] for i in first),
         rows=tuple(rows for rows, _ in matrices),
         columns=tuple(columns for _, columns in matrices),
         below=below.swapaxes(1, 2),
         above=above.swapaxes(1, 2),
         decisions=np.asarray(decisions, np.int32),
-        soft_labels=(np.zeros(0, np.float32),) * len(matrices),
+        soft_labels=(np.zeros(0, np.float32),) * len(configs),
         confidence=np.float32(settings.confidence),
         patience=np.int32(min(settings.patience, 2**31 - 1)),
         steps=np.int32(steps),
@@ -158,7 +165,8 @@ def final_steps_of(settings: Settings, steps: int) -> tuple[np.int32, np.int32]:
 
 def blank(sources: Ensemble, settings: Settings) -> Problem:
     """A problem of zeros, for a slot that holds no image."""
-    sizes = [classifier.config.input_size for classifier in sources.classifiers]
+    configs = [classifier.config for classifier in sources.classifiers]
+    sizes = [configs[i].input_size for i in distinct_views(configs)[0]]
     matrices = tuple(np.zeros((size, CANVAS), np.float32) for size in sizes)
     no_room = np.zeros(LAYOUT, np.uint8)
     return Problem(
@@ -167,10 +175,10 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         columns=matrices,
         below=no_room,
         above=no_room,
-        decisions=np.zeros(len(sizes), np.int32),
+        decisions=np.zeros(len(configs), np.int32),
         soft_labels=tuple(
-            np.zeros(classifier.config.num_classes if settings.needs_soft_labels else 0, np.float32)
-            for classifier in sources.classifiers
+            np.zeros(config.num_classes if settings.needs_soft_labels else 0, np.float32)
+            for config in configs
         ),
         confidence=np.float32(0),
         patience=np.int32(1),

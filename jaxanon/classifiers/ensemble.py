@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxanon.classifiers.classifier import Classifier, forward
-from jaxanon.classifiers.preprocessing import look
+from jaxanon.classifiers.preprocessing import distinct_views, look
 from jaxanon.errors import UsageError, WeightsError
 from jaxanon.runtime import devices
 from jaxanon.runtime.arrays import as_count, as_image, as_images, is_many
@@ -93,7 +93,10 @@ class Ensemble:
             UsageError: when it is no such image.
         """
         image = as_image(image, "image")
-        return tuple(look(image, classifier.config) for classifier in self.classifiers)
+        configs = [classifier.config for classifier in self.classifiers]
+        first, number = distinct_views(configs)
+        views = [look(image, configs[i]) for i in first]
+        return tuple(views[n] for n in number)
 
     def logits(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Logits of images, one array `(images, classes)` float32 per classifier.

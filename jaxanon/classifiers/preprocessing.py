@@ -7,6 +7,8 @@ the result, by Pillow's filter definitions.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image
 
@@ -39,6 +41,18 @@ def look(image: np.ndarray, config: Config) -> np.ndarray:
     size = config.input_size
     top, left = crop_start(height, size), crop_start(width, size)
     return np.asarray(small)[top : top + size, left : left + size]
+
+
+def distinct_views(configs: Sequence[Config]) -> tuple[list[int], list[int]]:
+    """Which classifiers see the same of every image, since they resize and crop alike.
+
+    Returns:
+        For each distinct view the first classifier that has it, and for each classifier the number
+        of its view.
+    """
+    alike = [(config.input_size, config.resize, config.interpolation) for config in configs]
+    first = [i for i, one in enumerate(alike) if one not in alike[:i]]
+    return first, [first.index(alike.index(one)) for one in alike]
 
 
 def _weight(name: str, x: np.ndarray) -> tuple[np.ndarray, float]:
