@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 from samples import picture
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io import files, images
+from jaxanon.io import files, images, png
 from jaxanon.io.files import output_names
 from jaxanon.io.images import decode, encode, read_image, write_image
 from jaxanon.io.kinds.folders import Folders
@@ -304,3 +304,13 @@ def test_writing_is_whole_or_not_at_all(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(ImageError, match="cannot be written"):
         files.write(tmp_path / "file" / "a.png", b"x")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 7, 3), (9, 1, 3), (30, 41, 3), (1, 1), (30, 41)])
+def test_pngs_are_written_without_loss(rng, shape):
+    for pixels in (rng.integers(0, 256, shape, np.uint8), np.zeros(shape, np.uint8)):
+        with Image.open(io.BytesIO(png.encode(pixels))) as file:
+            file.verify()
+        with Image.open(io.BytesIO(png.encode(pixels))) as file:
+            assert (file.format, file.mode) == ("PNG", "RGB" if len(shape) == 3 else "L")
+            np.testing.assert_array_equal(np.asarray(file), pixels)

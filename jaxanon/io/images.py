@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.io import png
 from jaxanon.io.colour import to_rgb
 from jaxanon.io.files import write
 from jaxanon.io.reading import reading_of
@@ -41,7 +42,6 @@ MAX_PIXELS = 89_478_485
 FORM_OF_SUFFIX = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
 """Suffix of a file -> the format that it is written in."""
 _SAVE: dict[str, dict[str, object]] = {
-    "png": {"compress_level": 4},
     "jpeg": {"quality": 95, "subsampling": "4:4:4", "optimize": True},
     "webp": {"lossless": True, "quality": 50, "method": 2},
 }
@@ -252,7 +252,7 @@ def load_upright(image: Image.Image, *, first_frame: bool = False) -> Image.Imag
 def encode(pixels: np.ndarray, form: str, *, one_channel: bool = False) -> bytes:
     """The bytes of an image file without metadata.
 
-    PNG and WebP are lossless, JPEG has quality 95 and no chroma subsampling.
+    PNG (`jaxanon.io.png`) and WebP are lossless, JPEG has quality 95 and no chroma subsampling.
 
     Args:
         pixels: `(H, W, 3)` uint8.
@@ -264,7 +264,10 @@ def encode(pixels: np.ndarray, form: str, *, one_channel: bool = False) -> bytes
     """
     buffer = io.BytesIO()
     try:
-        Image.fromarray(pixels[..., 0] if one_channel else pixels).save(buffer, form, **_SAVE[form])
+        shown = pixels[..., 0] if one_channel else pixels
+        if form == "png":
+            return png.encode(shown)
+        Image.fromarray(shown).save(buffer, form, **_SAVE[form])
     except Exception as error:  # such as a side that the format cannot hold
         height, width = pixels.shape[:2]
         raise ImageError(f"{width}x{height} pixels cannot be written as {form}: {error}") from error

@@ -1,11 +1,11 @@
-"""Whether saved files are bit for bit those on record: for changes that must not change results.
+"""Whether saved pixels are bit for bit those on record: for changes that must not change results.
 
 `python scripts/tools/output_digests.py WORK` runs the command line on the demo's photos (blur and
 pixelate with `fast`, blur with `transfer` and one source, isr, boxes, pairs, an attack) and
-compares the SHA-256 of the saved files with `output_digests.json` beside this script; exit status 1
-where one differs. `--record` writes that file instead. Rounding depends on the processor and on the
-versions of jax and of Pillow, which the file names: on another machine, record first, on the commit
-to compare with.
+compares the SHA-256 of each saved image's pixels with `output_digests.json` beside this script;
+exit status 1 where one differs. `--record` writes that file instead. Rounding depends on the
+processor and on the versions of jax and of Pillow, which the file names: on another machine, record
+first, on the commit to compare with.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+
+from jaxanon.io.images import read_image
 
 RECORD = Path(__file__).with_suffix(".json")
 ONE = ["--sources", "tf_efficientnet_lite0"]
@@ -78,8 +80,14 @@ def boxes(photos: Path, file: Path) -> None:
     file.write_text(json.dumps(entries))
 
 
+def digest(path: Path) -> str:
+    """SHA-256 of an image's pixels and shape; not of its file, which depends on its compression."""
+    pixels = read_image(path)
+    return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
 def digests(work: Path) -> dict[str, dict[str, str]]:
-    """Run everything; per run, path of each saved file -> SHA-256."""
+    """Run everything; per run, path of each saved file -> SHA-256 of its pixels."""
     from importlib.util import find_spec
 
     spec = find_spec("foolbox")
@@ -116,10 +124,7 @@ def digests(work: Path) -> dict[str, dict[str, str]]:
             raise SystemExit(f"{name}: exit status {status}")
         saved = sorted(path for path in out.rglob("*") if path.suffix in (".png", ".jpg", ".webp"))
         saved += sorted((work / f"{name}-views").rglob("*.png"))
-        found[name] = {
-            str(path.relative_to(work)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in saved
-        }
+        found[name] = {str(path.relative_to(work)): digest(path) for path in saved}
         print(f"{name}: {len(saved)} files", flush=True)
     return found
 
@@ -147,7 +152,7 @@ def main() -> int:
     for path in sorted(differing):
         print(f"differs: {path}")
     total = sum(map(len, found.values()))
-    print(f"{total - len(differing)} of {total} files are bit for bit those on record")
+    print(f"{total - len(differing)} of {total} images are bit for bit those on record")
     return int(bool(differing))
 
 
