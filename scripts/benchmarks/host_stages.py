@@ -1,0 +1,143 @@
+"""Milliseconds of the host's work for each image, one thread, stage by stage.
+
+    python scripts/benchmarks/host_stages.py [--photos FOLDER] [--json FILE]
+
+What `jaxanon anonymize --method blur` does besides the device's work, in its order, with the
+study's seven sources and with one; medians over photos scaled to two sizes. Without FOLDER the
+photos are the demo's. Needs no weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy: in a run, each thread has one image
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import jax
+import numpy as np
+from compile_for import STUDY
+from jax.sharding import Mesh
+from PIL import Image
+
+from jaxanon.adaptation.problem import prepare
+from jaxanon.adaptation.settings import preset
+from jaxanon.anonymizers import make
+from jaxanon.classifiers import registry
+from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.display.tables import table
+from jaxanon.io.files import write_json, write_part
+from jaxanon.io.images import encode, read_image
+from jaxanon.io.packaged import demo_photos
+from jaxanon.pipeline.hiding import Hiding
+from jaxanon.regions.region import Region
+from jaxanon.runtime.devices import AXIS
+
+SIZES = ((500, 375), (1024, 683))
+T = TypeVar("T")
+
+
+class Watch:
+    """Times of named stages, over images."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, list[float]] = {}
+
+    def __call__(self, stage: str, call: Callable[[], T]) -> T:
+        """Call, and note how long it took."""
+        start = time.perf_counter()
+        result = call()
+        self.seconds.setdefault(stage, []).append(time.perf_counter() - start)
+        return result
+
+    def medians(self) -> dict[str, float]:
+        """Stage -> milliseconds."""
+        return {name: 1e3 * statistics.median(all_) for name, all_ in self.seconds.items()}
+
+
+def sources(names: list[str]) -> Ensemble:
+    """Classifiers without weights: the host asks for their preprocessing alone."""
+    made = []
+    for name in names:
+        entry = registry.find(name)
+        model = entry.build(entry.config.num_classes)
+        made.append(Classifier.from_model(name, entry.config, model))
+    return Ensemble(made, mesh=Mesh(np.array(jax.devices()[:1]), (AXIS,)))
+
+
+def one_image(watch: Watch, path: Path, ensemble: Ensemble) -> None:
+    """The host's way of an image, from its file to the views of the saved one."""
+    settings, folder = preset("fast"), path.parent
+    original = watch("decode", lambda: read_image(path))
+    blur = make("blur", strength=6.0)
+    anonymized = watch("blur 6", lambda: blur(original, Region()).pixels)
+    hiding = watch(
+        "check that it is hidden",
+        lambda: Hiding.checked(original, anonymized, Region(), may_be_empty=False),
+    )
+    watch("views of the original", lambda: ensemble.look(original))
+    views = watch("views of the anonymized", lambda: ensemble.look(anonymized))
+    decisions = np.zeros(len(ensemble.classifiers), int)
+    job = watch(
+        "prepare", lambda: prepare(path, anonymized, decisions, ensemble, settings, views=views)
+    )
+    rng = np.random.default_rng(0)
+    levels = rng.choice([-8, -4, 0, 4, 8], np.shape(job.problem.below)).astype(np.int16)
+    levels = np.clip(levels, -np.int16(1) * job.problem.below, job.problem.above).swapaxes(1, 2)
+    adapted = watch("add the perturbation", lambda: job.canvas.add(anonymized, levels))
+    data = watch("encode PNG", lambda: encode(adapted, "png"))
+    part = watch("write", lambda: write_part(folder / "saved.png", data))
+    saved = watch("read back", lambda: read_image(part))
+    watch("check that it is still hidden", lambda: hiding.objection(saved))
+    watch("views of the saved", lambda: ensemble.look(saved))
+    part.unlink()
+
+
+def measured(photos: list[Path], size: tuple[int, int], ensemble: Ensemble) -> dict[str, float]:
+    """Stage -> milliseconds, for photos scaled to `size`, width and height in pixels."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for photo in photos:
+            with Image.open(photo) as image:
+                scaled = image.convert("RGB").resize(size, Image.Resampling.BICUBIC)
+            paths.append(Path(folder) / f"{photo.stem}.jpg")
+            scaled.save(paths[-1], quality=90)
+        for path in paths:  # fills the caches
+            one_image(Watch(), path, ensemble)
+        watch = Watch()
+        for path in 3 * paths:
+            one_image(watch, path, ensemble)
+    stages = watch.medians()
+    return stages | {"whole way": sum(stages.values())}
+
+
+def main() -> None:
+    """Print the table, and write it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--photos", type=Path, help="folder of JPEG files")
+    parser.add_argument("--json", type=Path, help="where to write the figures")
+    args = parser.parse_args()
+    given = sorted(args.photos.glob("*.jpg")) if args.photos else [p for p, _ in demo_photos()]
+    study = sources(STUDY.split("+"))
+    columns = {
+        f"{name}, {size[0]}x{size[1]}": measured(given[:16], size, ensemble)
+        for name, ensemble in (("one source", study.first(1)), ("seven", study))
+        for size in SIZES
+    }
+    stages = list(next(iter(columns.values())))
+    rows = [[stage, *(f"{column[stage]:.1f}" for column in columns.values())] for stage in stages]
+    print(table(["ms per image", *columns], rows))
+    if args.json:
+        write_json(args.json, {"photos": len(given[:16]), "milliseconds": columns})
+
+
+if __name__ == "__main__":
+    main()
