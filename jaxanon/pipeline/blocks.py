@@ -101,8 +101,10 @@ def textured(original: np.ndarray, start: tuple[int, int]) -> np.ndarray:
     grey = cut(original[..., 1].astype(np.int16), start)
     across = grey[..., :-2] - 2 * grey[..., 1:-1] + grey[..., 2:]
     down = grey[:, :-2] - 2 * grey[:, 1:-1] + grey[:, 2:]
-    places = [(np.abs(bend) >= ROUGH).sum((1, 3)) for bend in (across, down)]
-    return np.asarray(sum(places) >= ROUGH_PLACES)
+    rough = [np.abs(bend) >= ROUGH for bend in (across, down)]
+    # Along the rows first and in bytes, which hold 96: many times as fast as over both at once.
+    places = [places.sum(1, dtype=np.uint8).sum(2, dtype=np.uint8) for places in rough]
+    return np.asarray(places[0] + places[1] >= ROUGH_PLACES)
 
 
 def _numbers(image: np.ndarray, start: tuple[int, int]) -> np.ndarray:

@@ -51,7 +51,8 @@ class Hiding:
                 nothing private; or when private parts look as they did.
         """
         private = 1.0 if region.mask is None else float(region.mask.mean())
-        changed = float((original != anonymized).any(2).mean())
+        red, green, blue = np.moveaxis(original != anonymized, 2, 0)
+        changed = float((red | green | blue).mean())
         note = None
         if changed < LEAST_HIDDEN and not region.nothing:
             note = (
