@@ -159,8 +159,9 @@ class Run:
         self.meter.start()
         try:
             check = partial(self.verification.check, threads=threads)
-            for adapted in stream(self._jobs(todo, threads), slots, check):
-                self._finish(self.verification.finish(adapted.job.key))
+            with workers.one_core_each():
+                for adapted in stream(self._jobs(todo, threads), slots, check):
+                    self._finish(self.verification.finish(adapted.job.key))
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
             for item in todo:

@@ -6,7 +6,10 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
 
 PIXELS_AT_ONCE = 64_000_000
 """Full-resolution pixels, of all images together, that a command holds in the host's memory."""
@@ -21,6 +24,16 @@ def pool() -> ThreadPoolExecutor:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return ThreadPoolExecutor(max_workers=min(cores or 1, 16), thread_name_prefix="jaxanon-host")
+
+
+@contextmanager
+def one_core_each() -> Iterator[None]:
+    """Products of matrices take one core while the threads of a pool take one each.
+
+    Otherwise numpy's BLAS would give each product all cores, one product after the other.
+    """
+    with threadpool_limits(1, "blas"):
+        yield
 
 
 def ahead(
