@@ -26,7 +26,7 @@ def test_flags_of_the_loop_show_what_their_settings_may_be(command, capsys):
     (commands,) = (a.choices for a in top._actions if a.dest == "command")
     flags = {action.dest: action for action in commands[command]._actions}
     assert list(flags["loss"].choices) == list(LOSSES)
-    assert list(flags["precision"].choices) == ["float32", "bfloat16"]
+    assert list(flags["precision"].choices) == ["auto", "float32", "bfloat16"]
     assert list(flags["preset"].choices) == ["fast", "transfer"]
     with pytest.raises(SystemExit):
         jaxanon(command, "--help")

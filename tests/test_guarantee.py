@@ -27,6 +27,7 @@ ALLOWED = {
     "jaxanon.runtime.arrays",
     "jaxanon.runtime.devices",
     "jaxanon.runtime.meter",
+    "jaxanon.runtime.precision",
     "jaxanon.runtime.seeds",
     "jaxanon.errors",
     "jaxanon.classifiers",

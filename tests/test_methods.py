@@ -52,7 +52,7 @@ def stacked(sources, small, wishes, settings):
 def here(sources, small, wishes, settings, steps=0, still=False):
     problems, deltas = stacked(sources, small, wishes, settings)
     return slopes(
-        sources.networks, settings, sources.params, deltas, problems,
+        sources.networks, settings.on("cpu"), sources.params, deltas, problems,
         jnp.full(len(small), steps), jnp.full(len(small), still),
     )  # fmt: skip
 
@@ -96,7 +96,7 @@ def test_several_gradients_a_step_are_missed_when_left_out(sources, small, wishe
 
 
 def test_copies_average_over_views(sources, small, wishes):
-    settings = Settings(transforms="resize:0.5", num_copies=3, confidence=np.inf)
+    settings = Settings(transforms="resize:0.5", num_copies=3, confidence=np.inf).on("cpu")
     problems, deltas = stacked(sources, small, wishes, settings)
     still = jnp.zeros(len(small), bool)
     parts = []

@@ -8,6 +8,8 @@ import numpy as np
 import scipy.fft
 from jax import Array
 
+from jaxanon.runtime.precision import GRADIENTS
+
 SIDE = 8
 """Side of the blocks that JPEG transforms, in pixels."""
 COSINES = scipy.fft.dct(np.eye(SIDE), axis=0, norm="ortho").astype(np.float32)
@@ -56,7 +58,7 @@ def jpeg(view: Array, key: Array, quality: float) -> Array:
     ycc = 255 * padded @ TO_YCC.T - np.array([128.0, 0, 0])[None, None]
     count = padded.shape[0] // SIDE
     blocks = ycc.reshape(count, SIDE, count, SIDE, 3)
-    with jax.default_matmul_precision("float32"):
+    with jax.default_matmul_precision(GRADIENTS):
         waves = jnp.einsum("ui,vj,aibjc->abcuv", COSINES, COSINES, blocks)
         scaled = waves / steps[None, None]
         rounded = scaled + jax.lax.stop_gradient(jnp.round(scaled) - scaled)

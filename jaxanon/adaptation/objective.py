@@ -18,6 +18,7 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Network, unit
 from jaxanon.classifiers.layers.mixup import mixing
 from jaxanon.classifiers.preprocessing import distinct_views
+from jaxanon.runtime.precision import GRADIENTS
 
 NEIGHBOURHOOD = 1.5
 """Reach of variance tuning, as a multiple of the bound: what Wang and He found best (beta)."""
@@ -63,7 +64,7 @@ def transformed_views(
     """
     seen = []
     for rows, columns, pixels in zip(problem.rows, problem.columns, problem.views, strict=True):
-        with jax.default_matmul_precision("float32"):
+        with jax.default_matmul_precision(GRADIENTS):
             part = jnp.einsum("jck,lk->jcl", delta, columns)
             change = jnp.einsum("ij,jcl->icl", rows, part)
         seen.append(unit(jnp.asarray(pixels)) + change.swapaxes(1, 2))
@@ -153,7 +154,7 @@ def gradients(
         losses, margins = jax.vmap(partial(score, settings))(logits, problems, still, keys)
         return losses.sum(), margins
 
-    with jax.default_matmul_precision("float32"):  # what goes back, too
+    with jax.default_matmul_precision(GRADIENTS):  # what goes back, too
         gradient, margins = jax.grad(total, has_aux=True)(deltas)
     return gradient, margins
 
@@ -172,11 +173,12 @@ def _logits(
             mixing.
     """
     if chances is None:
-        return network.apply(params, views).astype(jnp.float32)
+        return network.apply(params, views, GRADIENTS).astype(jnp.float32)
     pictures = unit(jnp.asarray(dead_leaves_images(views.shape[1]))).astype(views.dtype)
     images_and_pictures = jnp.concatenate([views, pictures])
     with mixing(chances, keys, len(pictures)):
-        return network.apply(params, images_and_pictures).astype(jnp.float32)[: len(views)]
+        logits = network.apply(params, images_and_pictures, GRADIENTS)
+        return logits.astype(jnp.float32)[: len(views)]
 
 
 def slopes(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jax.typing import ArrayLike
 
 Goal = Literal["keep", "avoid", "reach"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16"]
 Success = Literal["kept", "fooled", "reached"]
 STATUS: dict[Goal, Success] = {"keep": "kept", "avoid": "fooled", "reach": "reached"}
 """What an image is called whose sources all do what the goal asks for."""
@@ -55,9 +55,10 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         flag=True,
     )
     precision: Precision = option(
-        "float32",
-        help="number format of the classifiers while gradients are computed; the decisions that "
-        "count, on originals and saved files, are always made in float32",
+        "auto",
+        help="number format of the classifiers while gradients are computed; auto is bfloat16 on "
+        "GPUs and TPUs and float32 on CPUs; the decisions that count, on originals and saved "
+        "files, are always made in float32",
         data=False,
         choices=lambda: get_args(Precision),
         flag=True,
@@ -96,6 +97,15 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
 
         same = np.equal(decisions, wanted)
         return ~same if self.goal == "avoid" else same
+
+    def on(self, platform: str) -> Settings:
+        """These settings on a kind of device, "cpu", "gpu" or "tpu": its number format, if `auto`.
+
+        On accelerators bfloat16 halves the bytes of a step; CPUs are slower in it.
+        """
+        if self.precision != "auto":
+            return self
+        return replace(self, precision="float32" if platform == "cpu" else "bfloat16")
 
     def compiled(self) -> Settings:
         """These settings, with what the compiled program takes as data at its default.

@@ -83,13 +83,13 @@ class Slots(Generic[K]):
         if length is None:
             length = 4 if platform != "cpu" and settings.spends_all else 1
         self.lag = int(platform != "cpu") if lag is None else lag
-        self.sources, self.settings, self.length = sources, settings, length
-        self._compiled = settings.compiled()
+        self.sources, self.settings, self.length = sources, settings.on(platform), length
+        self._compiled = self.settings.compiled()
         self._problems: Problem
         self._states: State
         self._params = jax.tree.map(
             lambda leaf: (
-                leaf.astype(settings.precision)
+                leaf.astype(self.settings.precision)
                 if jnp.issubdtype(leaf.dtype, jnp.floating)
                 else leaf
             ),

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxanon.adaptation.objective import Slope
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
+from jaxanon.runtime.precision import GRADIENTS
 
 
 class State(NamedTuple):
@@ -56,7 +57,7 @@ def smooth(gradient: Array, deviation: float) -> Array:
     kernel = np.exp(-(distance**2) / (2 * deviation**2))
     kernel /= kernel[size // 2].sum()
     matrix = jnp.asarray(kernel, jnp.float32)
-    with jax.default_matmul_precision("float32"):
+    with jax.default_matmul_precision(GRADIENTS):
         return jnp.einsum("ij,jck,kl->icl", matrix, gradient, matrix)
 
 

@@ -17,6 +17,7 @@ from jax.sharding import Mesh
 from jaxanon.classifiers.config import Config
 from jaxanon.errors import UsageError
 from jaxanon.runtime.devices import mesh, on_each
+from jaxanon.runtime.precision import DECISIONS
 
 Params = Mapping[str, Union["Params", Array]]
 """The arrays of a network, by the attribute names that lead to them."""
@@ -34,20 +35,22 @@ class Network:
     config: Config
     graph: nnx.GraphDef[nnx.Module]
 
-    def apply(self, params: Params, pixels: Array) -> Array:
+    def apply(self, params: Params, pixels: Array, products: str = DECISIONS) -> Array:
         """Compute logits; a pure function, to be traced inside a larger program.
 
         Args:
             params: the model's parameters; an argument of the compiled program, not a constant.
             pixels: `(batch, size, size, 3)` float in [0, 1], not normalised.
+            products: precision of products of float32 numbers, as `jax.default_matmul_precision`
+                names it.
 
         Returns:
-            Logits, `(batch, classes)`, at full float32 precision on every backend. A head with one
+            Logits, `(batch, classes)`. A head with one
             output decides by its sign; it gives two logits whose difference is that output.
         """
         mean = jnp.asarray(self.config.mean, pixels.dtype)
         std = jnp.asarray(self.config.std, pixels.dtype)
-        with jax.default_matmul_precision("float32"):
+        with jax.default_matmul_precision(products):
             model = nnx.merge(self.graph, params)
             logits: Array = model((pixels - mean[None, None, None]) / std[None, None, None])
             if logits.shape[1] == 1:

@@ -22,6 +22,7 @@ from jaxanon.classifiers.classifier import Classifier, Network
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.random_weights import pixels
 from jaxanon.runtime.devices import program_memory
+from jaxanon.runtime.precision import DECISIONS, GRADIENTS
 
 
 @dataclass(frozen=True)
@@ -97,9 +98,11 @@ def _logits(
     images: tuple[Array, ...],
     labels: tuple[Array, ...],
     params: tuple[Any, ...],
+    products: str = DECISIONS,
 ) -> tuple[Array, ...]:
     del labels
-    return tuple(n.apply(p, x) for n, p, x in zip(networks, params, images, strict=True))
+    each = zip(networks, params, images, strict=True)
+    return tuple(network.apply(p, x, products) for network, p, x in each)
 
 
 def _gradient(
@@ -110,13 +113,13 @@ def _gradient(
 ) -> tuple[Array, ...]:
     def loss(images: tuple[Array, ...]) -> Array:
         total: Array = jnp.float32(0)
-        logits = _logits(networks, images, labels, params)
+        logits = _logits(networks, images, labels, params, GRADIENTS)
         for scores, label in zip(logits, labels, strict=True):
             odds = jax.nn.log_softmax(scores.astype(jnp.float32))
             total -= jnp.take_along_axis(odds, label[:, None], axis=1).sum()
         return total
 
-    with jax.default_matmul_precision("float32"):
+    with jax.default_matmul_precision(GRADIENTS):
         gradients: tuple[Array, ...] = jax.grad(loss)(images)
     return gradients
 
@@ -135,7 +138,7 @@ def seconds_of(call: Callable[[], Any], repeats: int) -> list[float]:
 def matrix_rate(precision: str = "float32") -> float:
     """Floating-point operations per second of a large matrix product here: the practical peak."""
     side = 2048 if jax.default_backend() == "cpu" else 8192
-    with jax.default_matmul_precision("float32"):
+    with jax.default_matmul_precision(GRADIENTS):
         matrix = jnp.ones((side, side), precision)
         product = jax.jit(lambda a: a @ a).lower(matrix).compile()
     times = seconds_of(lambda: product(matrix).block_until_ready(), 7)

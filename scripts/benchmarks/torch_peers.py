@@ -27,6 +27,10 @@ FIXED = 10
 """Steps of the loop that does not look: foolbox's default for the basic iterative method."""
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 Pixels = Sequence[np.ndarray]
+if DEVICE == "cuda":  # TF32, as our gradients on GPUs, and the library's fastest convolutions
+    torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
 
 
 def model_of(name: str) -> Any:
