@@ -106,7 +106,7 @@ def test_nothing_moves_outside_the_mask(sources, pictures, wishes):
 def test_where_nothing_may_change_no_step_is_made(sources, pictures, wishes, monkeypatch, name):
     """In any number; nor a further round, where it decides otherwise than it should."""
     taken = []
-    monkeypatch.setattr(Slots, "put", lambda _, attempt: taken.append(attempt))
+    monkeypatch.setattr(Slots, "fill", lambda _, waiting: taken.extend(waiting))
     monkeypatch.setattr(Slots, "advance", lambda _: [])
     settings = preset(name, steps=20)
     jobs = [
@@ -169,14 +169,15 @@ def test_failures_go_back_with_a_larger_margin(sources, pictures, wishes, monkey
     """What the check refuses continues from where it stood, for so many rounds and no more."""
     settings = preset("fast", max_retries=2, steps=300, eps=32)
     margins = []
-    real = Slots.put
+    real = Slots.fill
 
-    def put(self, attempt):
-        problem = attempt.problem
-        margins.append((attempt.job.key, problem.confidence, problem.steps, attempt.start))
-        real(self, attempt)
+    def fill(self, waiting):
+        for attempt in list(waiting)[: self.free]:
+            problem = attempt.problem
+            margins.append((attempt.job.key, problem.confidence, problem.steps, attempt.start))
+        real(self, waiting)
 
-    monkeypatch.setattr(Slots, "put", put)
+    monkeypatch.setattr(Slots, "fill", fill)
     jobs = jobs_of(pictures[:3], wishes, sources, settings)
     seen = []
 
@@ -208,13 +209,13 @@ def test_what_goes_back_has_final_steps_alone(
         "transfer", steps=20, patience=2, confidence=0.0, final_fraction=final_fraction
     )
     problems = []
-    real = Slots.put
+    real = Slots.fill
 
-    def put(self, attempt):
-        problems.append(attempt.problem)
-        real(self, attempt)
+    def fill(self, waiting):
+        problems.extend(attempt.problem for attempt in waiting)
+        real(self, waiting)
 
-    monkeypatch.setattr(Slots, "put", put)
+    monkeypatch.setattr(Slots, "fill", fill)
     jobs = jobs_of(pictures[:1], sources.decide(pictures[:1]), sources, settings)
     tried = iter([False, True])
     (out,) = stream([jobs], Slots(sources, settings), lambda items: [next(tried)])

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from samples import picture
 
-from jaxanon.adaptation import chunk
+from jaxanon.adaptation import chunk, placing
+from jaxanon.adaptation.packing import pack, unpack
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
@@ -73,6 +74,7 @@ def test_pmap_of_the_chunk_gives_the_same_result(tmp_path):
     """`jax.pmap` is built on what we use; it must not matter."""
     program = """
 import jax, numpy as np
+from collections import deque
 from functools import partial
 from samples import picture, tiny
 from jaxanon.runtime import devices
@@ -88,7 +90,7 @@ settings = preset("fast", eps=24)
 slots = Slots(ensemble, settings, slots=2)
 for i in range(8):
     job = prepare(i, picture(i, 50, 70), np.array([1, 2]), ensemble, settings)
-    slots.put(Attempt(job, job.problem))
+    slots.fill(deque([Attempt(job, job.problem)]))
 by_device = jax.tree.map(lambda a: np.asarray(a).reshape(4, 2, *a.shape[1:]),
                          (slots._problems, slots._states))
 steps = partial(chunk_of_steps, ensemble.networks, slots.settings, 1)
@@ -183,12 +185,12 @@ def test_a_finished_image_is_read_where_it_is(tmp_path):
 import jax, numpy as np
 from samples import tiny
 from jaxanon.runtime import devices
-from jaxanon.adaptation import chunk
+from jaxanon.adaptation import chunk, placing
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers.ensemble import Ensemble
 slots = Slots(Ensemble([tiny("a", 1)], mesh=devices.mesh(4)), preset("fast"), slots=2)
-at = jax.device_put(np.int32(1), devices.shared(slots.sources.mesh))
+at = jax.device_put(np.ones(4, np.int32), devices.split(slots.sources.mesh))
 text = chunk.take.lower(slots.sources.mesh, slots._states, at).compile().as_text()
 assert "all-gather" not in text and "all-reduce" not in text, text
 """
@@ -395,3 +397,29 @@ def test_bfloat16_gradients_reach_the_goal_too(sources, pictures):
     np.testing.assert_array_equal(sources.decide(result.images), wishes)
     with pytest.raises(UsageError, match="near matches: bfloat16"):
         Settings(precision="bfloat")
+
+
+def test_many_images_in_one_call_are_what_they_are_alone(sources, monkeypatch):
+    """On accelerators a call writes and reads several images; here, one."""
+    settings = preset("fast", eps=24)
+    everything = jobs(sources, settings, 7)
+    alone = {a.job.key: a for a in stream([everything], Slots(sources, settings, 4), fine)}
+    monkeypatch.setattr(placing, "together", lambda platform, slots: 3)
+    several = {a.job.key: a for a in stream([everything], Slots(sources, settings, 4), fine)}
+    assert sorted(several) == sorted(alone)
+    for key, item in alone.items():
+        np.testing.assert_array_equal(several[key].image, item.image)
+
+
+def test_what_is_packed_is_unpacked_bit_for_bit(sources, rng):
+    problem = jobs(sources, preset("fast", keep_grey=True, seed=2**31 + 5), 1)[0].problem
+    problem = problem._replace(
+        one_channel=np.bool_(True), soft_labels=(rng.random(3, np.float32), np.zeros(0, np.float32))
+    )
+    packed = jax.tree.map(lambda a: np.concatenate([a, a]), pack(problem))
+    stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), problem)
+    for found, wanted in zip(
+        jax.tree.leaves(jax.jit(unpack)(packed, stacked)), jax.tree.leaves(stacked), strict=True
+    ):
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)

@@ -14,6 +14,7 @@ from typing import Generic
 import numpy as np
 from jax import Array
 
+from jaxanon.adaptation.packing import Packed, pack
 from jaxanon.adaptation.problem import LAYOUT, Job, K, Problem, final_steps_of
 from jaxanon.adaptation.settings import Settings
 
@@ -38,6 +39,11 @@ class Attempt(Generic[K]):
     retries: int = 0
     checks: int = 0
 
+    @cached_property
+    def packed(self) -> Packed:
+        """The problem as it travels to the device."""
+        return pack(self.problem)
+
 
 @dataclass(frozen=True, eq=False)
 class Finished(Generic[K]):
@@ -45,13 +51,16 @@ class Finished(Generic[K]):
 
     Attributes:
         attempt: what went into the slot.
-        levels: perturbation in whole levels, `(1, canvas, 3, canvas)` int16.
-        steps: gradient steps of this attempt, `(1,)` int32.
+        levels: perturbations in whole levels of the images that were read together,
+            `(n, canvas, 3, canvas)` int16.
+        steps: gradient steps of their attempts, `(n,)` int32.
+        row: which of them this one is.
     """
 
     attempt: Attempt[K]
     levels: Array | np.ndarray
     steps: Array | np.ndarray
+    row: int = 0
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ The first axis of all arrays counts slots, and is divided among the devices.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh
+from jax.typing import ArrayLike
 
 from jaxanon.adaptation.objective import slopes
+from jaxanon.adaptation.packing import Packed, unpack
 from jaxanon.adaptation.problem import LAYOUT, Problem, blank
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State, from_levels, init, plain, step
@@ -24,8 +27,8 @@ from jaxanon.runtime import devices
 
 Buffers = tuple[Problem, State]
 """The problems and the states of all slots, stacked."""
-Entry = tuple[Problem, Array, Array]
-"""What goes into one slot: problem, perturbation to begin with (levels), index of the slot."""
+Entry = tuple[Packed, ArrayLike]
+"""What goes into a slot: problem, and perturbation to begin with in levels, each `(1, ...)`."""
 
 
 def chunk_of_steps(
@@ -71,49 +74,52 @@ def advance(
     return result
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=3)
+@partial(jax.jit, static_argnums=(0, 1), donate_argnums=2)
 def put(
-    settings: Settings, slots_per_device: int, mesh: Mesh, buffers: Buffers, entry: Entry
+    settings: Settings, mesh: Mesh, buffers: Buffers, places: Array, entries: Sequence[Entry]
 ) -> Buffers:
-    """Write an image into a slot; only the device that holds the slot changes anything.
+    """Write images into slots, on each device its own.
 
     Args:
         settings: options of the loop, as compiled.
-        slots_per_device: number of slots of each device.
         mesh: the devices.
         buffers: what the slots hold; given away (donated).
-        entry: the image and the index of its slot, among those of all devices.
+        places: `(devices * n,)` int32, per device and image the number of its slot there; images
+            whose number is that of no slot are passed over.
+        entries: n of them, each with one image per device.
     """
 
-    def write(entry: Entry, buffers: Buffers) -> Buffers:
-        problem, start, index = entry
-        local_index = index - slots_per_device * jax.lax.axis_index(devices.AXIS)
-        mine = (local_index >= 0) & (local_index < slots_per_device)
-        local_index = jnp.where(mine, local_index, slots_per_device)  # beyond the end is dropped
-        fresh = (problem, init(settings, from_levels(start)))
+    def write(_: None, places: Array, buffers: Buffers, entries: Sequence[Entry]) -> Buffers:
+        packed, starts = jax.tree.map(lambda *parts: jnp.concatenate(parts), *entries)
+        fresh = (unpack(packed, buffers[0]), jax.vmap(partial(init, settings))(from_levels(starts)))
         written: Buffers = jax.tree.map(
-            lambda slots, value: slots.at[local_index].set(value, mode="drop"), buffers, fresh
+            lambda slots, values: slots.at[places].set(values, mode="drop"), buffers, fresh
         )
         return written
 
-    result: Buffers = devices.on_each(write, mesh)(entry, buffers)
+    result: Buffers = devices.on_each(write, mesh)(None, places, buffers, entries)
     return result
 
 
 @partial(jax.jit, static_argnums=0)
-def take(mesh: Mesh, states: State, place: Array) -> tuple[Array, Array]:
-    """The perturbation in whole levels, and the steps made, in slot `place` of every device.
+def take(mesh: Mesh, states: State, places: Array) -> tuple[Array, Array]:
+    """The perturbations in whole levels, and the steps made, in slots of each device.
+
+    Args:
+        mesh: the devices.
+        states: what the slots hold.
+        places: `(devices * n,)` int32, n numbers of slots per device.
 
     Returns:
-        `(devices, canvas, 3, canvas)` int16 and `(devices,)` int32; each entry stays on its device,
-        and the caller reads the one that it means.
+        `(devices * n, canvas, 3, canvas)` int16 and `(devices * n,)` int32; each entry stays on
+        its device, and the caller reads those that it means.
     """
 
-    def read(place: Array, states: State) -> tuple[Array, Array]:
-        levels = jnp.rint(states.delta[place] * 255).astype(jnp.int16)
-        return levels[None], states.steps[place][None]
+    def read(_: None, places: Array, states: State) -> tuple[Array, Array]:
+        levels = jnp.rint(states.delta[places] * 255).astype(jnp.int16)
+        return levels, states.steps[places]
 
-    result: tuple[Array, Array] = devices.on_each(read, mesh)(place, states)
+    result: tuple[Array, Array] = devices.on_each(read, mesh)(None, places, states)
     return result
 
 

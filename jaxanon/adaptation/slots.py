@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Generic
 
 import jax
@@ -22,7 +22,8 @@ from jax.sharding import Mesh
 from jaxanon.adaptation import chunk
 from jaxanon.adaptation.attempt import Attempt, Finished
 from jaxanon.adaptation.ensemble_modes import ENSEMBLE_MODES
-from jaxanon.adaptation.problem import LAYOUT, K, Problem
+from jaxanon.adaptation.placing import Placing
+from jaxanon.adaptation.problem import K, Problem, blank
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State
 from jaxanon.classifiers.ensemble import Ensemble
@@ -71,7 +72,7 @@ class Slots(Generic[K]):
         length: int | None = None,
         lag: int | None = None,
     ) -> None:
-        platform = sources.mesh.devices.flat[0].platform
+        platform = devices.platform(sources.mesh)
         wanted = wanted_slots(slots, sources.mesh)
         mode = settings.ensemble_mode
         classes = {classifier.config.num_classes for classifier in sources.classifiers}
@@ -112,22 +113,21 @@ class Slots(Generic[K]):
         """Number of slots that hold an image."""
         return self.total - self.free
 
-    def put(self, attempt: Attempt[K]) -> None:
-        """Start an attempt in a free slot, on the device that has most of them."""
-        index = min(
-            (index for index, held in enumerate(self._held) if held is None),
-            key=lambda index: (index % self._slots_per_device, index),
-        )
-        start = attempt.start
-        if start is None:
-            start = np.zeros(LAYOUT, np.int16)
-        mesh = self.sources.mesh
-        entry = jax.device_put((attempt.problem, start, np.int32(index)), devices.shared(mesh))
-        buffers = (self._problems, self._states)
-        self._problems, self._states = chunk.put(
-            self._compiled, self._slots_per_device, mesh, buffers, entry
-        )
-        self._held[index] = attempt
+    def fill(self, waiting: deque[Attempt[K]]) -> None:
+        """Start attempts, the first ones first, while there are any and slots are free."""
+        while self.free and waiting:
+            free = (index for index, held in enumerate(self._held) if held is None)
+            rows = self._placing.spread(free, len(waiting))
+            indices = [index for row in rows for index in row.values()]
+            started = dict(zip(indices, waiting, strict=False))
+            places, entries = self._placing.places(rows), self._placing.entries(rows, started)
+            buffers = (self._problems, self._states)
+            self._problems, self._states = chunk.put(
+                self._compiled, self.sources.mesh, buffers, places, entries
+            )
+            for index, attempt in started.items():
+                self._held[index] = attempt
+                waiting.popleft()
 
     def advance(self) -> list[Finished[K]]:
         """Hand a chunk to the device, and take out what an earlier one (`lag`) has finished."""
@@ -140,24 +140,33 @@ class Slots(Generic[K]):
             flags = jax.device_get(done)
         finally:
             self.sources.meter.end()
-        done_now = [
-            (index, attempt)
+        done_now = {
+            index: attempt
             for index, attempt in enumerate(held)
             if attempt is not None and flags[index] and self._held[index] is attempt
-        ]
+        }
         # All are read before one slot is given up: where memory runs out here, none is lost.
-        finished = [self._take(index, attempt) for index, attempt in done_now]
-        for index, _ in done_now:
+        finished = self._take(done_now)
+        for index in done_now:
             self._held[index] = None
         return finished
 
-    def _take(self, index: int, attempt: Attempt[K]) -> Finished[K]:
-        """Ask the device for the result in a slot; the arrays may arrive later."""
-        device, local_index = divmod(index, self._slots_per_device)
-        mesh = self.sources.mesh
-        place = jax.device_put(np.int32(local_index), devices.shared(mesh))
-        levels, steps = chunk.take(mesh, self._states, place)
-        return Finished(attempt, devices.shard(levels, device), devices.shard(steps, device))
+    def _take(self, attempts: Mapping[int, Attempt[K]]) -> list[Finished[K]]:
+        """Ask the devices for the results in slots; the arrays may arrive later."""
+        left, finished = dict(attempts), []
+        while left:
+            rows = self._placing.rows(left)
+            places = self._placing.places(rows)
+            arrays = chunk.take(self.sources.mesh, self._states, places)
+            parts = {device: [devices.shard(a, device) for a in arrays] for device in rows[0]}
+            for part in parts.values():
+                for array in part:
+                    array.copy_to_host_async()
+            for number, row in enumerate(rows):
+                for device, index in row.items():
+                    levels, steps = parts[device]
+                    finished.append(Finished(left.pop(index), levels, steps, number))
+        return finished
 
     def _launch(self) -> None:
         """Hand a chunk of steps to the device."""
@@ -206,6 +215,7 @@ class Slots(Generic[K]):
             chunk.shapes(self.sources, self._compiled, slots),
         )
         self._problems, self._states = empty
+        self._placing = Placing(mesh, slots, blank(self.sources, self._compiled))
 
     def _that_fit(self, wanted: int) -> tuple[int, int]:
         """How many of the wanted slots per device fit, and the bytes that each device needs."""

@@ -57,7 +57,7 @@ class Scheduler(Generic[K]):
         self._ready: deque[Attempt[K]] = deque()
         self._unchecked: deque[Finished[K]] = deque()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="jaxanon")
-        self._incoming: Future[Sequence[Job[K]] | None] | None = self._ask_for_jobs()
+        self._incoming: Future[Sequence[Attempt[K]] | None] | None = self._ask_for_jobs()
         self._checking: Future[list[tuple[Adapted[K], bool]]] | None = None
 
     def run(self) -> Iterator[Adapted[K]]:
@@ -80,21 +80,21 @@ class Scheduler(Generic[K]):
         """Whether so many wait for a check that those which need no slot must not join them."""
         return len(self._unchecked) >= 2 * self._slots.sources.batch
 
-    def _ask_for_jobs(self) -> Future[Sequence[Job[K]] | None]:
-        return self._threads.submit(next, self._batches, None)
+    def _ask_for_jobs(self) -> Future[Sequence[Attempt[K]] | None]:
+        return self._threads.submit(_packed, self._batches)
 
     def _draw(self) -> None:
         """Take over the jobs that have been drawn, if there is room, and ask for more."""
         room = len(self._ready) < self._slots.total and not self._crowded
         if not (self._incoming and self._incoming.done() and room):
             return
-        jobs = self._incoming.result()
-        self._incoming = None if jobs is None else self._ask_for_jobs()
-        for job in jobs or ():
-            if job.fixed:
-                self._unchecked.append(_untouched(job))
+        attempts = self._incoming.result()
+        self._incoming = None if attempts is None else self._ask_for_jobs()
+        for attempt in attempts or ():
+            if attempt.job.fixed:
+                self._unchecked.append(_untouched(attempt))
             else:
-                self._ready.append(Attempt(job, job.problem))
+                self._ready.append(attempt)
 
     def _collect_checks(self) -> Iterator[Adapted[K]]:
         """Yield the images that need no further attempt, or get none; put the others back."""
@@ -112,9 +112,7 @@ class Scheduler(Generic[K]):
         """Fill the slots and let them run; with half of them once memory runs out."""
         slots, ready = self._slots, self._ready
         try:
-            while slots.free and ready:
-                slots.put(ready[0])
-                ready.popleft()
+            slots.fill(ready)
             if not slots.free:
                 slots.sources.meter.steady()
             self._unchecked.extend(slots.advance())
@@ -142,17 +140,26 @@ class Scheduler(Generic[K]):
         return bool(pending)
 
 
-def _untouched(job: Job[K]) -> Finished[K]:
+def _packed(batches: Iterator[Sequence[Job[K]]]) -> Sequence[Attempt[K]] | None:
+    """The first attempts of the next jobs, packed for the device; None where there are no more."""
+    jobs = next(batches, None)
+    attempts = None if jobs is None else [Attempt(job, job.problem) for job in jobs]
+    for attempt in attempts or ():
+        if not attempt.job.fixed:
+            _ = attempt.packed
+    return attempts
+
+
+def _untouched(attempt: Attempt[K]) -> Finished[K]:
     """An image that needs no slot, as it would come out of one."""
-    levels, steps = np.zeros((1, *LAYOUT), np.int16), np.zeros(1, np.int32)
-    return Finished(Attempt(job, job.problem), levels, steps)
+    return Finished(attempt, np.zeros((1, *LAYOUT), np.int16), np.zeros(1, np.int32))
 
 
 def _checked(part: Sequence[Finished[K]], check: Check[K]) -> list[tuple[Adapted[K], bool]]:
     """Fetch what the device made, and have it checked."""
     arrays = jax.device_get([(finished.levels, finished.steps) for finished in part])
     adapted = [
-        Adapted(finished.attempt, levels, int(steps))
-        for finished, ((levels,), (steps,)) in zip(part, arrays, strict=True)
+        Adapted(finished.attempt, levels[finished.row], int(steps[finished.row]))
+        for finished, (levels, steps) in zip(part, arrays, strict=True)
     ]
     return list(zip(adapted, check(adapted), strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Union
 
 import jax
@@ -34,6 +34,14 @@ class Network:
 
     config: Config
     graph: nnx.GraphDef[nnx.Module]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Computed once: that walks through the whole graph, and each call of a program asks."""
+        return hash((self.config, self.graph))
 
     def apply(self, params: Params, pixels: Array, products: str = DECISIONS) -> Array:
         """Compute logits; a pure function, to be traced inside a larger program.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -62,9 +62,14 @@ def mesh(count: int | None = None) -> Mesh:
     return jax.make_mesh((size,), (AXIS,), axis_types=(AxisType.Auto,), devices=devices[:size])
 
 
+def platform(mesh: Mesh) -> str:
+    """Kind of a mesh's devices: "cpu", "gpu" or "tpu"."""
+    return str(mesh.devices.flat[0].platform)
+
+
 def at_once(mesh: Mesh) -> int:
     """The default number of images that each device of a mesh takes per call."""
-    return AT_ONCE.get(mesh.devices.flat[0].platform, AT_ONCE_ELSEWHERE)
+    return AT_ONCE.get(platform(mesh), AT_ONCE_ELSEWHERE)
 
 
 def shared(mesh: Mesh) -> NamedSharding:
@@ -111,13 +116,30 @@ def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
         mapped = jax.shard_map(
             function, mesh=mesh, in_specs=specs, out_specs=PartitionSpec(AXIS), check_vma=False
         )
-        token = _traced_for.set(mesh.devices.flat[0].platform)
+        token = _traced_for.set(platform(mesh))
         try:
             return mapped(params, *arrays)
         finally:
             _traced_for.reset(token)
 
     return divided
+
+
+def each_its_own(parts: Sequence[Any], mesh: Mesh) -> Any:
+    """Arrays of one shape per device as one divided array; what lies on its device stays there.
+
+    Args:
+        parts: per device of the mesh a tree of arrays `(n, ...)`, on the host or on that device.
+        mesh: the devices.
+    """
+    placed = jax.device_put(list(parts), list(mesh.devices.flat))
+    layout = split(mesh)
+
+    def joined(*shards: jax.Array) -> jax.Array:
+        shape = (sum(shard.shape[0] for shard in shards), *shards[0].shape[1:])
+        return jax.make_array_from_single_device_arrays(shape, layout, list(shards))
+
+    return jax.tree.map(joined, *placed)
 
 
 def program_memory(program: jax.stages.Compiled) -> int:

@@ -107,7 +107,9 @@ def lower(case: Case) -> Any:
     import numpy as np
 
     from jaxanon.adaptation import chunk
-    from jaxanon.adaptation.problem import LAYOUT
+    from jaxanon.adaptation.packing import pack
+    from jaxanon.adaptation.placing import together
+    from jaxanon.adaptation.problem import LAYOUT, blank
     from jaxanon.adaptation.settings import preset
     from jaxanon.classifiers import registry
     from jaxanon.classifiers.classifier import Classifier, forward
@@ -131,17 +133,19 @@ def lower(case: Case) -> Any:
         pixels = jax.ShapeDtypeStruct(shape, jnp.uint8, sharding=devices.split(mesh))
         return forward.lower(sources.networks[0], mesh, sources.params[0], pixels)
     buffers = chunk.shapes(sources, settings, case.slots)
-    everywhere = devices.shared(mesh)
-    index = jax.ShapeDtypeStruct((), np.int32, sharding=everywhere)
+    apart = devices.split(mesh)
+
+    def one_each(leaf: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((mesh.size, *leaf.shape[1:]), leaf.dtype, sharding=apart)
+
+    count = together(devices.platform(mesh), case.slots)
+    places = jax.ShapeDtypeStruct((mesh.size * count,), np.int32, sharding=apart)
     if case.program == "put":
-        problem = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype, sharding=everywhere),
-            buffers[0],
-        )
-        start = jax.ShapeDtypeStruct(LAYOUT, np.int16, sharding=everywhere)
-        return chunk.put.lower(settings, case.slots, mesh, buffers, (problem, start, index))
+        nothing = pack(blank(sources, settings)), np.zeros((1, *LAYOUT), np.int16)
+        entries = [jax.tree.map(one_each, nothing)] * count
+        return chunk.put.lower(settings, mesh, buffers, places, entries)
     if case.program == "take":
-        return chunk.take.lower(mesh, buffers[1], index)
+        return chunk.take.lower(mesh, buffers[1], places)
     params = jax.tree.map(cast, sources.params)
     return chunk.advance.lower(sources.networks, settings, 1, mesh, params, *buffers)
 

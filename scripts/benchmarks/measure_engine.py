@@ -30,6 +30,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -178,7 +179,7 @@ def start_once(slots: int) -> dict[str, Any]:
     item = numbered(0, Path(), lambda: LoadedImage(pixels, pixels, None))
     state = ImageState(item, Baseline({}))
     job = prepare(state, pixels, np.arange(7), run.sources, run.settings)
-    made.put(Attempt(job, job.problem))
+    made.fill(deque([Attempt(job, job.problem)]))
     made.advance()
     begin = time.perf_counter()
     made.advance()

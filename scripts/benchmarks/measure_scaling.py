@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,7 @@ def full(classifiers: list[Classifier], slots: int, devices: int) -> Slots[int]:
     made = Slots[int](sources, endless, slots // devices, length=1)
     image = (255 * pixels((1, SIDE, SIDE, 3))[0]).astype(np.uint8)
     job = prepare(0, image, np.arange(len(classifiers)), sources, endless)
-    while made.free:
-        made.put(Attempt(job, job.problem))
+    made.fill(deque(Attempt(job, job.problem) for _ in range(made.total)))
     return made
 
 
