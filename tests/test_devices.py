@@ -13,7 +13,7 @@ import pytest
 from samples import picture
 
 from jaxanon.adaptation import chunk, placing
-from jaxanon.adaptation.packing import pack, unpack
+from jaxanon.adaptation.packing import pack, pack_matrices, unpack
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.slots import Slots
@@ -416,10 +416,14 @@ def test_what_is_packed_is_unpacked_bit_for_bit(sources, rng):
     problem = problem._replace(
         one_channel=np.bool_(True), soft_labels=(rng.random(3, np.float32), np.zeros(0, np.float32))
     )
-    packed = jax.tree.map(lambda a: np.concatenate([a, a]), pack(problem))
+    packed, matrices = jax.tree.map(
+        lambda a: np.concatenate([a, a]), (pack(problem), pack_matrices(problem))
+    )
     stacked = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), problem)
     for found, wanted in zip(
-        jax.tree.leaves(jax.jit(unpack)(packed, stacked)), jax.tree.leaves(stacked), strict=True
+        jax.tree.leaves(jax.jit(unpack)(packed, matrices, stacked)),
+        jax.tree.leaves(stacked),
+        strict=True,
     ):
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted)

@@ -27,8 +27,8 @@ from jaxanon.runtime import devices
 
 Buffers = tuple[Problem, State]
 """The problems and the states of all slots, stacked."""
-Entry = tuple[Packed, ArrayLike]
-"""What goes into a slot: problem, and perturbation to begin with in levels, each `(1, ...)`."""
+Entry = tuple[Packed, ArrayLike, ArrayLike]
+"""What goes into a slot: problem, its matrices, perturbation to begin with (levels); `(1, ...)`."""
 
 
 def chunk_of_steps(
@@ -90,8 +90,9 @@ def put(
     """
 
     def write(_: None, places: Array, buffers: Buffers, entries: Sequence[Entry]) -> Buffers:
-        packed, starts = jax.tree.map(lambda *parts: jnp.concatenate(parts), *entries)
-        fresh = (unpack(packed, buffers[0]), jax.vmap(partial(init, settings))(from_levels(starts)))
+        packed, matrices, starts = jax.tree.map(lambda *parts: jnp.concatenate(parts), *entries)
+        states = jax.vmap(partial(init, settings))(from_levels(starts))
+        fresh = (unpack(packed, matrices, buffers[0]), states)
         written: Buffers = jax.tree.map(
             lambda slots, values: slots.at[places].set(values, mode="drop"), buffers, fresh
         )

@@ -10,8 +10,9 @@ from jax import Array
 from jax.sharding import Mesh
 
 from jaxanon.adaptation.attempt import Attempt
+from jaxanon.adaptation.canvas import Canvas
 from jaxanon.adaptation.chunk import Entry
-from jaxanon.adaptation.packing import pack
+from jaxanon.adaptation.packing import pack, pack_matrices
 from jaxanon.adaptation.problem import LAYOUT, K, Problem
 from jaxanon.runtime import devices
 
@@ -21,6 +22,8 @@ TOGETHER = 16
 A call costs the host about what a step of a small classifier costs the device. On CPUs an image
 goes alone: what a call costs there is the copying.
 """
+GEOMETRIES = 32
+"""Sizes of images whose matrices each device keeps, two megabytes each for the study's sources."""
 Row = Mapping[int, int]
 """Device -> one of its slots, by its number among the slots of all devices."""
 
@@ -39,10 +42,11 @@ class Placing:
     def __init__(self, mesh: Mesh, slots_per_device: int, blank: Problem) -> None:
         self._mesh, self._slots = mesh, slots_per_device
         self._count = together(devices.platform(mesh), slots_per_device)
-        nothing = pack(blank), np.zeros((1, *LAYOUT), np.int16)
+        nothing = pack(blank), pack_matrices(blank), np.zeros((1, *LAYOUT), np.int16)
         self._nothing: list[Entry] = [
             jax.device_put(nothing, device) for device in mesh.devices.flat
         ]
+        self._matrices: dict[tuple[int, Canvas], Array] = {}
 
     def spread(self, free: Iterable[int], count: int) -> list[Row]:
         """Rows of free slots for so many images, or for the first of them, on all devices alike."""
@@ -81,11 +85,25 @@ class Placing:
             if device not in row:
                 return nothing
             attempt = attempts[row[device]]
-            start = attempt.start
-            return attempt.packed, nothing[1] if start is None else start[None]
+            start = nothing[2] if attempt.start is None else attempt.start[None]
+            return attempt.packed, self._matrices_on(device, attempt), start
 
-        numbers = range(self._mesh.size)
-        return [devices.each_its_own([entry(row, d) for d in numbers], self._mesh) for row in rows]
+        devices_of_mesh = range(self._mesh.size)
+        parts = [[entry(row, device) for row in rows] for device in devices_of_mesh]
+        divided: list[Entry] = devices.each_its_own(parts, self._mesh)
+        return divided
+
+    def _matrices_on(self, device: int, attempt: Attempt[K]) -> Array:
+        """The matrices of an image on its device, where those of its size were used last stay."""
+        key = device, attempt.job.canvas
+        there = self._matrices.pop(key, None)
+        if there is None:
+            matrices = pack_matrices(attempt.problem)
+            there = jax.device_put(matrices, self._mesh.devices.flat[device])
+        self._matrices[key] = there  # the last one used comes last
+        if len(self._matrices) > GEOMETRIES * self._mesh.size:
+            del self._matrices[next(iter(self._matrices))]
+        return there
 
 
 def together(platform: str, slots_per_device: int) -> int:

@@ -126,14 +126,17 @@ def on_each(function: Callable[..., Any], mesh: Mesh) -> Callable[..., Any]:
 
 
 def each_its_own(parts: Sequence[Any], mesh: Mesh) -> Any:
-    """Arrays of one shape per device as one divided array; what lies on its device stays there.
+    """A tree of arrays per device as one tree of divided arrays; all travel in one call.
 
     Args:
-        parts: per device of the mesh a tree of arrays `(n, ...)`, on the host or on that device.
+        parts: per device of the mesh a tree of arrays `(n, ...)`, of the same shapes for all; those
+            that lie on that device already stay there.
         mesh: the devices.
     """
-    placed = jax.device_put(list(parts), list(mesh.devices.flat))
     layout = split(mesh)
+    if mesh.size == 1:
+        return jax.device_put(parts[0], layout)
+    placed = jax.device_put(list(parts), list(mesh.devices.flat))
 
     def joined(*shards: jax.Array) -> jax.Array:
         shape = (sum(shard.shape[0] for shard in shards), *shards[0].shape[1:])

@@ -107,7 +107,7 @@ def lower(case: Case) -> Any:
     import numpy as np
 
     from jaxanon.adaptation import chunk
-    from jaxanon.adaptation.packing import pack
+    from jaxanon.adaptation.packing import pack, pack_matrices
     from jaxanon.adaptation.placing import together
     from jaxanon.adaptation.problem import LAYOUT, blank
     from jaxanon.adaptation.settings import preset
@@ -141,7 +141,8 @@ def lower(case: Case) -> Any:
     count = together(devices.platform(mesh), case.slots)
     places = jax.ShapeDtypeStruct((mesh.size * count,), np.int32, sharding=apart)
     if case.program == "put":
-        nothing = pack(blank(sources, settings)), np.zeros((1, *LAYOUT), np.int16)
+        empty = blank(sources, settings)
+        nothing = pack(empty), pack_matrices(empty), np.zeros((1, *LAYOUT), np.int16)
         entries = [jax.tree.map(one_each, nothing)] * count
         return chunk.put.lower(settings, mesh, buffers, places, entries)
     if case.program == "take":

@@ -20,7 +20,7 @@ set -u
 cd "$(dirname "$0")/../.."
 out=$1
 shift
-parts=${*:-steps sweep tf32 torch torch32 end tests}
+parts=${*:-steps end torch sweep tests torch32 tf32}
 python=${PYTHON:-python3}
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
 mkdir -p "$out"
@@ -41,11 +41,11 @@ for part in $parts; do
     steps) timeout 240 $measure --classifiers $steps --slots $slots --profile $json ;;
     sweep) timeout 90 $measure --classifiers mobilenetv2_100 --slots $sweep --lengths 1,4 $json ;;
     tf32) timeout 90 $measure --classifiers $single --slots $slots --precision float32 $json ;;
-    torch) timeout 150 $against --classifiers $single --precision bfloat16 --compiled --end-to-end "" $json ;;
+    torch) timeout 200 $against --classifiers $single --precision bfloat16 --compiled --end-to-end "" $json ;;
     torch32) timeout 90 $against --classifiers $single --end-to-end "" $json ;;
     end) timeout 120 $against --classifiers "" --end-to-end tf_efficientnet_lite0+tf_efficientnet_lite1 \
-      --rounds 2 ${PHOTOS:+--photos "$PHOTOS"} $json ;;
-    tests) timeout 120 "$python" -m pytest -q -x -m "not parity and not aot" tests/test_ops.py \
+      --rounds 1 ${PHOTOS:+--photos "$PHOTOS"} $json ;;
+    tests) JAX_DEFAULT_MATMUL_PRECISION=float32 timeout 150 "$python" -m pytest -q -x -m "not parity and not aot" tests/test_ops.py \
       tests/test_adaptation.py -p no:cacheprovider > "$out/tests.txt" 2>&1; tail -5 "$out/tests.txt" ;;
     *) echo "no part is called $part" >&2 ;;
   esac 2> >(grep -v "^W\|^I" | tail -5 >&2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,6 +102,7 @@ class Judge:
 
     def __init__(self, models: Sequence[Any], configs: Sequence[Config], batch: int) -> None:
         self.models, self.configs, self.batch = models, configs, batch
+        self._threads = ThreadPoolExecutor()
 
     def decide(self, images: Pixels) -> np.ndarray:
         """`(classifiers, images)` int."""
@@ -109,7 +111,8 @@ class Judge:
             mean, std = constants(config)
             row = []
             for start in range(0, len(images), self.batch):
-                seen = np.stack([look(image, config) for image in images[start:][: self.batch]])
+                part = images[start:][: self.batch]
+                seen = np.stack(list(self._threads.map(partial(look, config=config), part)))
                 pixels = torch.tensor(seen, device=DEVICE).permute(0, 3, 1, 2) / 255
                 pixels = pixels.contiguous(memory_format=torch.channels_last)
                 with torch.inference_mode():
