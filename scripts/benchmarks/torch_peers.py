@@ -28,10 +28,9 @@ FIXED = 10
 """Steps of the loop that does not look: foolbox's default for the basic iterative method."""
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 Pixels = Sequence[np.ndarray]
-if DEVICE == "cuda":  # TF32, as our gradients on GPUs, and the library's fastest convolutions
+if DEVICE == "cuda":  # TF32, as our gradients on GPUs
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.allow_tf32 = True
-    torch.backends.cudnn.benchmark = True
 
 
 def model_of(name: str) -> Any:
@@ -57,6 +56,7 @@ def gradient_step(
     precision: str,
 ) -> Callable[[], Any]:
     """A call that gives the gradients of the summed cross-entropies by each classifier's pixels."""
+    torch.backends.cudnn.benchmark = True  # the fastest convolutions, for batches of one size
     fixed = [constants(config) for config in configs]
     base = [
         torch.tensor(pixels, device=DEVICE)
@@ -101,6 +101,7 @@ class Judge:
     """Decisions of PyTorch's classifiers through Pillow's preprocessing, on arrays of pixels."""
 
     def __init__(self, models: Sequence[Any], configs: Sequence[Config], batch: int) -> None:
+        torch.backends.cudnn.benchmark = False  # batches of many sizes would each be tried
         self.models, self.configs, self.batch = models, configs, batch
         self._threads = ThreadPoolExecutor()
 
