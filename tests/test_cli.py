@@ -84,6 +84,11 @@ def test_bench(zoo, photos_dir, tmp_path, capsys, monkeypatch):
         assert row["gflop_per_image"] > 0
         assert row["images_per_second"] == pytest.approx(2 / row["seconds"])
     assert result["end_to_end"]["images"] == len(list(photos_dir.glob("*.png")))
+    limits = result["ceiling"]
+    assert limits["cores_needed"] == pytest.approx(
+        limits["cores"] * limits["device_images_per_second"] / limits["host_images_per_second"]
+    )
+    assert "such cores would keep it busy" in printed
     assert jaxanon(*words) == 2, "an existing file is not overwritten"
     assert jaxanon("bench", "--classifiers", ",") == 2
     assert jaxanon("bench", "--batch", 0) == 2

@@ -14,7 +14,7 @@ HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
 
 @contextmanager
-def terminal() -> Iterator[Callable[[], str]]:
+def terminal() -> Iterator[Callable[..., str]]:
     """Standard error is a terminal; calling what this gives returns what that has been sent."""
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
@@ -23,11 +23,11 @@ def terminal() -> Iterator[Callable[[], str]]:
         patch.setenv("TERM", "xterm")
         patch.setattr(sys, "stderr", stderr)
 
-        def shown() -> str:
-            """What comes until the cursor is back; the terminal hands it on piece by piece."""
+        def shown(last: str = SHOW_CURSOR) -> str:
+            """What comes until `last` is there; the terminal hands it on piece by piece."""
             stderr.flush()
             text, end = "", time.monotonic() + 10
-            while SHOW_CURSOR not in text and time.monotonic() < end:
+            while last not in text and time.monotonic() < end:
                 with suppress(BlockingIOError):
                     text += os.read(ours, 100_000).decode()
             return text
@@ -57,6 +57,6 @@ def test_an_interrupted_run_gives_the_terminal_its_cursor_back(
     monkeypatch.setattr(run_module, "stream", die)
     with terminal() as shown:
         assert anonymize(zoo, photos_dir, tmp_path / "out") == 130
-        text = shown()
+        text = shown("interrupted")
     assert text.count(HIDE_CURSOR) == text.count(SHOW_CURSOR) == 1
     assert "interrupted" in text

@@ -188,6 +188,10 @@ class Slots(Generic[K]):
         done.copy_to_host_async()
         self._flights.append((done, tuple(self._held)))
 
+    def wait(self) -> None:
+        """Return once the devices have done all that they were given."""
+        jax.block_until_ready(self._states)
+
     def halve(self) -> list[Attempt[K]]:
         """Begin anew with half of the slots; returns the attempts that were under way.
 

@@ -15,17 +15,20 @@ from jax.sharding import Mesh
 from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import make
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
+from jaxanon.evaluation import device_rate
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.files import write_json
 from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
+from jaxanon.pipeline import ceiling
 from jaxanon.pipeline.run import RunOptions
 from jaxanon.pipeline.whole import bare_run, whole_items
-from jaxanon.runtime import compilation
+from jaxanon.runtime import compilation, workers
 from jaxanon.runtime.devices import mesh
 
 HEAD = (
@@ -77,6 +80,8 @@ def bench(args: Namespace, load: Loader = load_all) -> int:
         report = _end_to_end([path for path, _ in labelled], classifiers, devices)
         result["end_to_end"] = report
         print("\n" + _story(report))
+        result["ceiling"] = _ceiling(labelled, classifiers, devices, report)
+        print("\n" + _limits(result["ceiling"]))
     if args.json:
         write_json(args.json, result)
     return 0
@@ -137,6 +142,34 @@ def _end_to_end(
         "images_per_second": summary["images_per_second"],
         **report["timing"],
     }
+
+
+def _ceiling(
+    labelled: Sequence[tuple[Path, int]],
+    classifiers: Sequence[Classifier],
+    devices: Mesh,
+    report: dict[str, Any],
+) -> dict[str, Any]:
+    """What the host can feed, what the devices can take, and the cores that would balance them."""
+    host = ceiling.images_per_second([path for path, _ in labelled], classifiers)
+    ensemble = Ensemble(classifiers, mesh=devices)
+    device = device_rate.images_per_second(ensemble, report["steps"])
+    cores = workers.cores()
+    return {
+        "host_images_per_second": host,
+        "device_images_per_second": device,
+        "cores": cores,
+        "cores_needed": cores * device / host,
+    }
+
+
+def _limits(found: dict[str, Any]) -> str:
+    return (
+        f"without the device's work this host's {found['cores']} cores take "
+        f"{found['host_images_per_second']:.1f} images/s from file to file; "
+        f"the device alone takes {found['device_images_per_second']:.1f} images/s:\n"
+        f"{found['cores_needed']:.1f} such cores would keep it busy"
+    )
 
 
 def _story(report: dict[str, Any]) -> str:

@@ -80,6 +80,8 @@ class Run:
             source does not have the target class, or a judge has two classes.
     """
 
+    ensemble_class = Ensemble
+
     def __init__(
         self,
         items: Sequence[Item],
@@ -92,7 +94,9 @@ class Run:
         options = options or RunOptions()
         self.items, self.settings, self.journal, self.options = items, settings, journal, options
         self.meter = Meter()
-        self.ensemble = Ensemble([*sources, *targets], mesh=options.mesh, meter=self.meter)
+        self.ensemble = self.ensemble_class(
+            [*sources, *targets], mesh=options.mesh, meter=self.meter
+        )
         self.sources = self.ensemble.first(len(sources))
         self.slots = wanted_slots(options.slots, self.ensemble.mesh)
         _refuse_judges(options.cap, targets)

@@ -9,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+BUSY = 0.9
+"""Share of the steady state in which a device that bounds a run has work."""
+
 
 class Meter:
     """Counts seconds of the host's stages and of the device's work; any thread may call.
@@ -93,8 +96,10 @@ class Meter:
         Returns:
             `device_busy`: share of the time in which the device had work, in [0, 1];
             `device_busy_steady`: that share within the steady state; `slots_taken`: share of slots
-            that held an image; each None where nothing was measured. `host_seconds`: seconds by
-            stage, summed over threads.
+            that held an image; each None where nothing was measured. `bound`: what a faster run
+            would need more of, `device` where the device had work for most of the steady state,
+            else `host`, which then feeds it too slowly (or the run is too short to tell); None
+            where no image was adapted. `host_seconds`: seconds by stage, summed over threads.
         """
         with self._lock:
             span = None
@@ -106,8 +111,14 @@ class Meter:
                 "device_busy": _share(self._busy, total),
                 "device_busy_steady": None if span is None else round(span, 4),
                 "slots_taken": _share(self._slots["taken"], self._slots["all"]),
+                "bound": self._bound(span),
                 "host_seconds": {name: round(s, 3) for name, s in sorted(self._stages.items())},
             }
+
+    def _bound(self, steady: float | None) -> str | None:
+        if not self._slots["all"]:
+            return None
+        return "device" if steady is not None and steady >= BUSY else "host"
 
 
 def _share(part: float, whole: float) -> float | None:

@@ -13,8 +13,17 @@ from threadpoolctl import threadpool_limits
 
 PIXELS_AT_ONCE = 64_000_000
 """Full-resolution pixels, of all images together, that a command holds in the host's memory."""
+MOST_THREADS = 64
+"""Of a pool: beyond, threads wait for Python's lock more than they work."""
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def pool() -> ThreadPoolExecutor:
@@ -22,8 +31,7 @@ def pool() -> ThreadPoolExecutor:
 
     That work runs outside of Python's lock.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return ThreadPoolExecutor(max_workers=min(cores or 1, 16), thread_name_prefix="jaxanon-host")
+    return ThreadPoolExecutor(min(cores(), MOST_THREADS), thread_name_prefix="jaxanon-host")
 
 
 @contextmanager

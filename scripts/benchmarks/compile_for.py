@@ -197,7 +197,9 @@ def cases(args: argparse.Namespace) -> Iterator[Case]:
     """The programs that the command line asks for; `forward` of a set is that of each alone."""
     from jaxanon.classifiers import registry
 
-    groups = list(registry.ENTRIES) if args.classifiers == "all" else args.classifiers.split(",")
+    groups: list[str] = []
+    for group in args.classifiers.split(","):
+        groups += registry.ENTRIES if group == "all" else [group]
     for target, group, count, program in product(
         args.target.split(","), groups, args.devices, args.programs.split(",")
     ):
@@ -227,10 +229,12 @@ def main() -> None:
         return
     from jaxanon.io.files import write_json
 
+    rows = []
     with ThreadPoolExecutor(args.jobs) as threads:
-        rows = list(threads.map(apart, cases(args)))
-    if args.json:
-        write_json(args.json, {"rows": rows})
+        for row in threads.map(apart, cases(args)):
+            rows.append(row)
+            if args.json:
+                write_json(args.json, {"rows": rows})
     if any("aborted" in row or "error" in row for row in rows):
         raise SystemExit(1)
 

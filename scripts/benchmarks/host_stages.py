@@ -3,8 +3,9 @@
     python scripts/benchmarks/host_stages.py [--photos FOLDER] [--json FILE]
 
 What `jaxanon anonymize --method blur` does besides the device's work, in its order, with the
-study's seven sources and with one; medians over photos scaled to two sizes. Without FOLDER the
-photos are the demo's. Needs no weights.
+study's seven sources and with one; medians over photos scaled to two sizes. Below them the images
+per second of whole runs on all cores, with the device's work taken for nothing (`jaxanon bench`
+prints the same for its photos). Without FOLDER the photos are the demo's. Needs no weights.
 """
 
 from __future__ import annotations
@@ -21,25 +22,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-import jax
 import numpy as np
 from compile_for import STUDY
-from jax.sharding import Mesh
 from PIL import Image
 
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.anonymizers import make
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.random_weights import random_classifier
 from jaxanon.display.tables import table
+from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.files import write_json, write_part
 from jaxanon.io.images import encode, read_image
 from jaxanon.io.packaged import demo_photos
+from jaxanon.pipeline import ceiling
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.regions.region import Region
-from jaxanon.runtime.devices import AXIS
+from jaxanon.runtime import memory
+from jaxanon.runtime.devices import mesh
 
 SIZES = ((500, 375), (1024, 683))
 T = TypeVar("T")
@@ -61,16 +63,6 @@ class Watch:
     def medians(self) -> dict[str, float]:
         """Stage -> milliseconds."""
         return {name: 1e3 * statistics.median(all_) for name, all_ in self.seconds.items()}
-
-
-def sources(names: list[str]) -> Ensemble:
-    """Classifiers without weights: the host asks for their preprocessing alone."""
-    made = []
-    for name in names:
-        entry = registry.find(name)
-        model = entry.build(entry.config.num_classes)
-        made.append(Classifier.from_model(name, entry.config, model))
-    return Ensemble(made, mesh=Mesh(np.array(jax.devices()[:1]), (AXIS,)))
 
 
 def one_image(watch: Watch, path: Path, ensemble: Ensemble) -> None:
@@ -101,8 +93,10 @@ def one_image(watch: Watch, path: Path, ensemble: Ensemble) -> None:
     part.unlink()
 
 
-def measured(photos: list[Path], size: tuple[int, int], ensemble: Ensemble) -> dict[str, float]:
-    """Stage -> milliseconds, for photos scaled to `size`, width and height in pixels."""
+def measured(
+    photos: list[Path], size: tuple[int, int], ensemble: Ensemble
+) -> tuple[dict[str, float], float]:
+    """Stage -> milliseconds, for photos scaled to `size`, width and height; images per second."""
     with tempfile.TemporaryDirectory() as folder:
         paths = []
         for photo in photos:
@@ -115,8 +109,9 @@ def measured(photos: list[Path], size: tuple[int, int], ensemble: Ensemble) -> d
         watch = Watch()
         for path in 3 * paths:
             one_image(watch, path, ensemble)
+        rate = ceiling.images_per_second(paths, ensemble.classifiers)
     stages = watch.medians()
-    return stages | {"whole way": sum(stages.values())}
+    return stages | {"whole way": sum(stages.values())}, rate
 
 
 def main() -> None:
@@ -126,17 +121,24 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="where to write the figures")
     args = parser.parse_args()
     given = sorted(args.photos.glob("*.jpg")) if args.photos else [p for p, _ in demo_photos()]
-    study = sources(STUDY.split("+"))
+    study = Ensemble(
+        [random_classifier(registry.find(name)) for name in STUDY.split("+")], mesh=mesh(1)
+    )
+    memory.keep_freed()
     columns = {
         f"{name}, {size[0]}x{size[1]}": measured(given[:16], size, ensemble)
         for name, ensemble in (("one source", study.first(1)), ("seven", study))
         for size in SIZES
     }
-    stages = list(next(iter(columns.values())))
-    rows = [[stage, *(f"{column[stage]:.1f}" for column in columns.values())] for stage in stages]
+    stages = list(next(iter(columns.values()))[0])
+    rows = [[s, *(f"{column[s]:.1f}" for column, _ in columns.values())] for s in stages]
     print(table(["ms per image", *columns], rows))
+    rates = {name: round(rate, 1) for name, (_, rate) in columns.items()}
+    print(f"images per second of the whole pipeline, device's work taken for nothing: {rates}")
     if args.json:
-        write_json(args.json, {"photos": len(given[:16]), "milliseconds": columns})
+        found = {"device": benchmark.hardware(), "photos": len(given[:16])}
+        times = {name: column for name, (column, _) in columns.items()}
+        write_json(args.json, found | {"milliseconds": times, "images_per_second": rates})
 
 
 if __name__ == "__main__":

@@ -26,24 +26,20 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from compile_for import STUDY
 from compiled_text import kernels
 
 from jaxanon.adaptation import chunk
-from jaxanon.adaptation.attempt import Attempt
-from jaxanon.adaptation.problem import prepare
-from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.classifiers.random_weights import pixels, random_classifier
+from jaxanon.classifiers.random_weights import random_classifier
+from jaxanon.evaluation import device_rate
 from jaxanon.evaluation import throughput as benchmark
 from jaxanon.io.files import write_json
 from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
 
-SIDE = 256
 TOP = 25
 """Kernels of a profile that are named."""
 
@@ -57,33 +53,18 @@ def copy_rate() -> float:
     return 8 * count / statistics.median(times)
 
 
-def full(sources: Ensemble, slots: int, length: int, precision: str) -> tuple[Slots[int], float]:
-    """Slots full of images that never end, and the seconds that filling each took."""
-    endless = preset("fast", confidence=float("inf"), steps=100_000, precision=precision)
-    made = Slots[int](sources, endless, slots, length=length)
-    image = (255 * pixels((1, SIDE, SIDE, 3))[0]).astype(np.uint8)
-    job = prepare(0, image, np.arange(len(sources.classifiers)), sources, endless)
-    waiting = deque(Attempt(job, job.problem) for _ in range(made.total))
-    for attempt in waiting:
-        _ = attempt.packed
-    made.fill(deque([waiting[0]]))  # to compile
-    jax.block_until_ready(made._states)
-    begin = time.perf_counter()
-    made.fill(waiting)
-    jax.block_until_ready(made._states)
-    return made, (time.perf_counter() - begin) / max(1, made.total - 1)
-
-
-def seconds_of_steps(running: Slots[int], calls: int) -> float:
-    """The mean of many calls, one handed over while the last still runs."""
+def seconds_of_put(running: Slots[int]) -> float:
+    """Writing an image into its slot, with all others; the slots are full again afterwards."""
+    attempts = [held for held in running._held if held is not None]
+    times = []
     for _ in range(3):
-        running.advance()
-    jax.block_until_ready(running._states)
-    begin = time.perf_counter()
-    for _ in range(calls):
-        running.advance()
-    jax.block_until_ready(running._states)
-    return (time.perf_counter() - begin) / calls
+        running.wait()
+        running._held = [None] * running.total
+        begin = time.perf_counter()
+        running.fill(deque(attempts))
+        running.wait()
+        times.append(time.perf_counter() - begin)
+    return min(times) / running.total
 
 
 def seconds_of_take(running: Slots[int]) -> float:
@@ -139,9 +120,9 @@ def measure(names: str, slots: int, length: int, args: argparse.Namespace) -> di
     classifiers = [random_classifier(registry.find(name)) for name in names.split("+")]
     sources = Ensemble(classifiers, mesh=mesh(1))
     begin = time.perf_counter()
-    running, put = full(sources, slots, length, args.precision)
+    running = device_rate.full_slots(sources, slots, length, args.precision)
     seconds = time.perf_counter() - begin
-    step = seconds_of_steps(running, args.repeats) / length
+    step = device_rate.seconds_per_step(running, args.repeats)
     program = compiled_text(running)
     found = kernels(program.as_text())
     flops = float((program.cost_analysis() or {}).get("flops", 0))
@@ -153,7 +134,7 @@ def measure(names: str, slots: int, length: int, args: argparse.Namespace) -> di
         "ready_seconds": round(seconds, 2),
         "step_ms": round(1e3 * step, 3),
         "images_per_second": round(slots / step, 1),
-        "put_ms": round(1e3 * put, 3),
+        "put_ms": round(1e3 * seconds_of_put(running), 3),
         "take_ms": round(1e3 * seconds_of_take(running), 3),
         "memory_mb": round(running.memory / 1e6),
         "gflop": round(flops / 1e9, 1),

@@ -14,43 +14,25 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from measure_engine import LITE
 
-from jaxanon.adaptation.attempt import Attempt
-from jaxanon.adaptation.problem import prepare
-from jaxanon.adaptation.settings import preset
-from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.loading import load_classifier
-from jaxanon.classifiers.random_weights import pixels
 from jaxanon.display.tables import table
 from jaxanon.evaluation import throughput as benchmark
+from jaxanon.evaluation.device_rate import full_slots
 from jaxanon.io.files import write_json
 from jaxanon.runtime import memory
 from jaxanon.runtime.devices import mesh
 
 CASES = [(3, slots, 1) for slots in (1, 2, 4, 8, 16)]  # sources, slots, devices
 CASES += [(sources, 4, 1) for sources in (1, 2)] + [(3, 8, 2)]
-SIDE = 256
-
-
-def full(classifiers: list[Classifier], slots: int, devices: int) -> Slots[int]:
-    """Slots full of images that never end."""
-    sources = Ensemble(classifiers, mesh=mesh(devices))
-    endless = preset("fast", confidence=float("inf"), steps=100_000)
-    made = Slots[int](sources, endless, slots // devices, length=1)
-    image = (255 * pixels((1, SIDE, SIDE, 3))[0]).astype(np.uint8)
-    job = prepare(0, image, np.arange(len(classifiers)), sources, endless)
-    made.fill(deque(Attempt(job, job.problem) for _ in range(made.total)))
-    return made
 
 
 def seconds(call: Callable[[], Any], repeats: int) -> float:
@@ -62,7 +44,8 @@ def measure(
     classifiers: list[Classifier], slots: int, devices: int, repeats: int
 ) -> dict[str, Any]:
     """A row."""
-    running = full(classifiers, slots, devices)
+    sources = Ensemble(classifiers, mesh=mesh(devices))
+    running = full_slots(sources, slots // devices)
     alone = benchmark.gradient_step(classifiers, slots)
     return {
         "sources": len(classifiers),

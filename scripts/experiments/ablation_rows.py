@@ -53,9 +53,9 @@ ROWS: dict[str, dict[str, Any]] = {
 
 
 def settings_of(row: str, seed: int) -> Settings:
-    """Settings of the loop under a row and a seed."""
-    options = dict(ROWS[row])
-    return preset(options.pop("preset", "transfer"), **options, seed=seed)
+    """Settings of the loop under a row and a seed, in float32 on every device."""
+    options = {"preset": "transfer", "precision": "float32", **ROWS[row]}
+    return preset(options.pop("preset"), **options, seed=seed)
 
 
 def recorded(row: str) -> dict[str, object]:
