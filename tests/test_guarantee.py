@@ -35,6 +35,8 @@ ALLOWED = {
     "jaxanon.classifiers.config",
     "jaxanon.classifiers.ensemble",
     "jaxanon.classifiers.preprocessing",
+    "jaxanon.classifiers.resizer",
+    "jaxanon.classifiers.ops.resize",
     "jaxanon.classifiers.layers",
     "jaxanon.classifiers.layers.mixup",
 }

@@ -128,7 +128,8 @@ def prepare(
         sources: the classifiers to adapt to.
         settings: options of the loop.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
-        views: what the sources see of `pixels`, if that is known already.
+        views: what the sources, and any classifiers after them, see of `pixels`, if that is known
+            already.
     """
     canvas = Canvas(pixels.shape[0], pixels.shape[1])
     configs = [classifier.config for classifier in sources.classifiers]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxanon.classifiers.classifier import Classifier, forward
+from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.preprocessing import distinct_views, look
+from jaxanon.classifiers.resizer import LazyViews, Resized, Resizer
 from jaxanon.errors import UsageError, WeightsError
 from jaxanon.runtime import devices
 from jaxanon.runtime.arrays import as_count, as_image, as_images, is_many
@@ -22,8 +24,18 @@ from jaxanon.runtime.meter import Meter
 
 log = logging.getLogger(__name__)
 
-Views = tuple[np.ndarray, ...]
-"""The views of one image, one per classifier: `(size, size, 3)` uint8."""
+RESIZE_ON = ("auto", "host", "device")
+"""Where images are resized for classifiers; `auto` is the host for CPUs and else the device."""
+
+
+class Views(Protocol):
+    """The views of one image, one per classifier: `(size, size, 3)` uint8."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+    def __iter__(self) -> Iterator[np.ndarray]: ...
 
 
 class Ensemble:
@@ -37,9 +49,11 @@ class Ensemble:
         batch: images per compiled forward pass and device; by default what suits the device.
         mesh: the devices to compute on, see `jaxanon.runtime.devices.mesh`; all by default.
         meter: counts the time in which the device has work.
+        resize_on: one of `RESIZE_ON`. The pixels are the same either way; an accelerator resizes
+            for some percent of its time what takes most of the host's.
 
     Raises:
-        UsageError: when the list is empty or a name stands twice.
+        UsageError: when the list is empty, a name stands twice, or `resize_on` is none of those.
     """
 
     def __init__(
@@ -48,6 +62,7 @@ class Ensemble:
         batch: int | None = None,
         mesh: Mesh | None = None,
         meter: Meter | None = None,
+        resize_on: str = "auto",
     ) -> None:
         given: list[Any] = list(classifiers) if is_many(classifiers) else [classifiers]
         for classifier in given:
@@ -61,13 +76,23 @@ class Ensemble:
             raise UsageError(f"classifiers named twice: {', '.join(sorted(duplicates))}")
         if not isinstance(mesh, Mesh | None):
             raise UsageError(f"mesh is {mesh!r}; give what jaxanon.runtime.devices.mesh makes")
+        if resize_on not in RESIZE_ON:
+            raise UsageError(f"resize_on is {resize_on!r}; one of {', '.join(RESIZE_ON)}")
         self.mesh = devices.mesh() if mesh is None else mesh
+        if resize_on == "auto":
+            resize_on = "host" if devices.platform(self.mesh) == "cpu" else "device"
+        self.resize_on = resize_on
         self.meter = meter or Meter()
         self.classifiers: tuple[Classifier, ...] = tuple(given)
         self.networks = tuple(classifier.network for classifier in given)
         self.params = tuple(devices.on_all(classifier.params, self.mesh) for classifier in given)
         each = devices.at_once(self.mesh) if batch is None else as_count(batch, "batch")
         self.batch = each * self.mesh.size
+        self._resizer = Resizer(self._configs, self.mesh)
+
+    @property
+    def _configs(self) -> list[Config]:
+        return [classifier.config for classifier in self.classifiers]
 
     @property
     def names(self) -> list[str]:
@@ -84,16 +109,21 @@ class Ensemble:
         part = copy(self)
         part.classifiers = self.classifiers[:count]
         part.networks, part.params = self.networks[:count], self.params[:count]
+        part._resizer = Resizer(part._configs, self.mesh)
         return part
 
     def look(self, image: np.ndarray) -> Views:
-        """Each classifier's view of an image `(H, W, 3)` uint8; computed on the host.
+        """Each classifier's view of an image `(H, W, 3)` uint8.
+
+        Computed on the host; where the device resizes, not before it is asked for.
 
         Raises:
             UsageError: when it is no such image.
         """
         image = as_image(image, "image")
-        configs = [classifier.config for classifier in self.classifiers]
+        configs = self._configs
+        if self.resize_on == "device" and self._resizer.takes(image):
+            return LazyViews(image, configs)
         first, number = distinct_views(configs)
         views = [look(image, configs[i]) for i in first]
         return tuple(views[n] for n in number)
@@ -130,7 +160,11 @@ class Ensemble:
             part = views[start : start + batch]
             try:
                 with self.meter.device():
-                    running = [self._launch(i, part, batch) for i in range(len(self.classifiers))]
+                    seen = self._resized(part, batch)
+                    running = [
+                        self._launch(i, part if seen is None else seen, batch)
+                        for i in range(len(self.classifiers))
+                    ]
                     for scores, result in zip(out, running, strict=True):
                         scores[start : start + len(part)] = jax.device_get(result)[: len(part)]
             except jax.errors.JaxRuntimeError as error:
@@ -139,6 +173,8 @@ class Ensemble:
                 batch = self._fewer(batch)
             else:
                 start += len(part)
+                if seen is not None:
+                    seen.keep_for(part)
         for classifier, scores in zip(self.classifiers, out, strict=True):
             if not np.isfinite(scores).all():
                 raise WeightsError(f"{classifier.name}: its logits are not finite; wrong weights?")
@@ -150,12 +186,24 @@ class Ensemble:
         self.batch = each * self.mesh.size
         return self.batch
 
-    def _launch(self, i: int, views: Sequence[Views], batch: int) -> jax.Array:
-        size = self.classifiers[i].config.input_size
-        pixels = np.zeros((batch, size, size, 3), np.uint8)
-        for slot, seen in zip(pixels, views, strict=False):
-            slot[:] = seen[i]
-        placed = jax.device_put(pixels, devices.split(self.mesh))
+    def _resized(self, views: Sequence[Views], batch: int) -> Resized | None:
+        """The views of a batch on the device, where it is to resize them all."""
+        images = [one.image for one in views if isinstance(one, LazyViews)]
+        whole = [image for image in images if image is not None]
+        if len(whole) < len(views) or not self._resizer.trusted:
+            return None
+        made = self._resizer(whole, batch)
+        return made if self._resizer.trusted else None
+
+    def _launch(self, i: int, views: Sequence[Views] | Resized, batch: int) -> jax.Array:
+        if isinstance(views, Resized):
+            placed = views.views[self._resizer.number[i]]
+        else:
+            size = self.classifiers[i].config.input_size
+            pixels = np.zeros((batch, size, size, 3), np.uint8)
+            for slot, seen in zip(pixels, views, strict=False):
+                slot[:] = seen[i]
+            placed = jax.device_put(pixels, devices.split(self.mesh))
         result: jax.Array = forward(self.networks[i], self.mesh, self.params[i], placed)
         return result
 

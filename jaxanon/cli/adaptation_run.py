@@ -82,6 +82,7 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
         target_class=vars(args).get("target_class"),
         cap=cap.cap(regions.where, len(sources), len(targets)),
         quiet=args.quiet,
+        resize_on=args.resize_on,
     )
     classifiers = load([*sources, *targets], quiet=args.quiet)
     adapted_to, held_out = classifiers[: len(sources)], classifiers[len(sources) :]

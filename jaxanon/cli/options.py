@@ -66,6 +66,13 @@ def loop(command: argparse.ArgumentParser) -> None:
         help="images adapted at once on each device (default: what suits it and its memory)",
     )
     add(
+        "--resize-on",
+        default="auto",
+        choices=("auto", "host", "device"),
+        help="where images are resized for the classifiers, to the same pixels (default: the host "
+        "for CPUs, else the device)",
+    )
+    add(
         "--format",
         default="png",
         metavar="NAME",

@@ -198,7 +198,7 @@ class Intake:
                     self.sources,
                     self.settings,
                     mask=image.mask,
-                    views=image.anonymized_views[:count],
+                    views=image.anonymized_views,
                 )
         except MemoryError as error:
             return Failure.from_error(item, error)

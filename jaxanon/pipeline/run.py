@@ -54,6 +54,8 @@ class RunOptions:
             `reach` one.
         cap: the highest score that a saved image may have, if there is a bound.
         quiet: no progress, no messages.
+        resize_on: where images are resized for classifiers, see
+            `jaxanon.classifiers.ensemble.Ensemble`; the results are the same.
     """
 
     form: str = "png"
@@ -62,6 +64,7 @@ class RunOptions:
     target_class: str | int | None = None
     cap: Cap | None = None
     quiet: bool = False
+    resize_on: str = "auto"
 
 
 class Run:
@@ -95,7 +98,10 @@ class Run:
         self.items, self.settings, self.journal, self.options = items, settings, journal, options
         self.meter = Meter()
         self.ensemble = self.ensemble_class(
-            [*sources, *targets], mesh=options.mesh, meter=self.meter
+            [*sources, *targets],
+            mesh=options.mesh,
+            meter=self.meter,
+            resize_on=options.resize_on,
         )
         self.sources = self.ensemble.first(len(sources))
         self.slots = wanted_slots(options.slots, self.ensemble.mesh)

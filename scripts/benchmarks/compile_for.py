@@ -23,6 +23,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ TARGETS = {"h100": "h100.txtpb", "v5e": "v5e:2x2", "v6e": "v6e:2x2", "cpu": ""}
 """Target -> the file that describes it (CUDA), or libtpu's name of the topology."""
 CLOCK = {"v5e": 1.5e9, "v6e": 1.75e9}
 """Cycles per second of a TPU core."""
+COMPILERS = ("jax", "jax-cuda12-plugin", "jax-cuda13-plugin", "libtpu")
 QUIET = {
     "JAX_PLATFORMS": "cpu",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -174,6 +176,12 @@ def mesh_of(target: str, count: int) -> Any:
     return Mesh(chosen, (devices.AXIS,), axis_types=(AxisType.Auto,))
 
 
+def versions() -> dict[str, str]:
+    """Package -> version, of the compilers."""
+    found = {d.name: d.version for d in distributions()}
+    return {name: found[name] for name in COMPILERS if name in found}
+
+
 def apart(case: Case) -> dict[str, Any]:
     """Compile a program in a process of its own; its row says `aborted` where that dies."""
     command = [sys.executable, __file__, "--one", json.dumps(asdict(case))]
@@ -234,7 +242,7 @@ def main() -> None:
         for row in threads.map(apart, cases(args)):
             rows.append(row)
             if args.json:
-                write_json(args.json, {"rows": rows})
+                write_json(args.json, {"versions": versions(), "rows": rows})
     if any("aborted" in row or "error" in row for row in rows):
         raise SystemExit(1)
 

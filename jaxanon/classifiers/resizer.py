@@ -1,0 +1,172 @@
+"""Views of images made on the device, where the host's cores are too few to resize for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.ops.resize import MOST_TAPS, PLACES, Taps, resize
+from jaxanon.classifiers.preprocessing import (
+    crop_start,
+    distinct_views,
+    look,
+    resampling_taps,
+    resized,
+)
+from jaxanon.runtime import devices
+
+log = logging.getLogger(__name__)
+
+STEP = 256
+"""Images are filled up to multiples of so many pixels: few programs serve all sizes."""
+LARGEST = 2048
+"""Longest side of an image that is resized on the device, in pixels; longer ones on the host."""
+
+
+class LazyViews:
+    """What classifiers see of one image, made when it is first asked for.
+
+    The device makes it along with their decisions, else the host.
+
+    Attributes:
+        image: `(H, W, 3)` uint8; None once the device has made the views.
+    """
+
+    def __init__(self, image: np.ndarray, configs: Sequence[Config]) -> None:
+        self.image: np.ndarray | None = image
+        self._configs = configs
+        self._number = distinct_views(configs)[1]
+        self._made: tuple[Resized, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self._configs)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        if self._made is not None:
+            batch, row = self._made
+            view: np.ndarray = batch.fetched()[self._number[index]][row]
+            return view
+        assert self.image is not None
+        return look(self.image, self._configs[index])
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return (self[index] for index in range(len(self)))
+
+    def made(self, batch: Resized, row: int) -> None:
+        """Let go of the image; its views are a row of a batch."""
+        self._made, self.image = (batch, row), None
+
+
+class Resized:
+    """Views of a batch of images on the device, fetched when the host first asks for one.
+
+    Args:
+        views: per distinct view `(batch, size, size, 3)` uint8.
+    """
+
+    def __init__(self, views: Sequence[jax.Array]) -> None:
+        self.views = views
+        self._fetched: list[np.ndarray] | None = None
+        self._lock = Lock()
+
+    def fetched(self) -> list[np.ndarray]:
+        """The views on the host."""
+        with self._lock:
+            if self._fetched is None:
+                self._fetched = list(jax.device_get(self.views))
+            return self._fetched
+
+    def keep_for(self, views: Iterable[object]) -> None:
+        """Be the views of these images from now on, in their order."""
+        for row, one in enumerate(views):
+            if isinstance(one, LazyViews):
+                one.made(self, row)
+
+
+class Resizer:
+    """Resizes batches of images for classifiers, with the pixels that Pillow gives on the host.
+
+    Each program's first image is resized on the host too, and compared.
+
+    Args:
+        configs: the classifiers' preprocessing.
+        mesh: devices to compute on.
+    """
+
+    def __init__(self, configs: Sequence[Config], mesh: Mesh) -> None:
+        first, self.number = distinct_views(configs)
+        self.configs, self.mesh = [configs[i] for i in first], mesh
+        self.trusted = True
+        self._compared: set[Any] = set()
+
+    def takes(self, image: np.ndarray) -> bool:
+        """Whether the device is to resize an image `(H, W, 3)`."""
+        return self.trusted and max(image.shape) <= LARGEST
+
+    def __call__(self, images: Sequence[np.ndarray], batch: int) -> Resized:
+        """Views of images `(H, W, 3)` uint8, in a batch that empty ones fill up."""
+        sides = [_up(max(image.shape[axis] for image in images), STEP) for axis in (0, 1)]
+        pixels = np.zeros((batch, *sides, 3), np.uint8)
+        for slot, image in zip(pixels, images, strict=False):
+            slot[: image.shape[0], : image.shape[1]] = image
+        sizes = [image.shape[:2] for image in images]
+        sizes += [sizes[0]] * (batch - len(images))
+        taps = [_stacked([_taps(*size, config) for size in sizes]) for config in self.configs]
+        views = resize(self.mesh, *jax.device_put((pixels, taps), devices.split(self.mesh)))
+        made = Resized(views)
+        program = tuple(leaf.shape for leaf in jax.tree.leaves((pixels, taps)))
+        if program not in self._compared:
+            self._compare(images[0], made)
+            self._compared.add(program)
+        return made
+
+    def _compare(self, image: np.ndarray, made: Resized) -> None:
+        for config, views in zip(self.configs, made.fetched(), strict=True):
+            if not np.array_equal(views[0], look(image, config)):
+                log.warning("this device resizes otherwise than Pillow; the host does it instead")
+                self.trusted = False
+
+
+@lru_cache(4096)
+def _taps(height: int, width: int, config: Config) -> tuple[Taps, Taps]:
+    """Taps of the rows and columns of a view, as NumPy arrays."""
+    size = config.input_size
+    rows, columns = (
+        _axis(length, out, config.interpolation, crop_start(out, size), size)
+        for length, out in zip((height, width), resized(height, width, config.resize), strict=True)
+    )
+    return rows, columns
+
+
+def _axis(length: int, out: int, interpolation: str, start: int, size: int) -> Taps:
+    at, weights = resampling_taps(length, out, interpolation, slice(start, start + size))
+    # Pillow rounds halves away from zero.
+    fixed = np.trunc(weights * (1 << PLACES) + np.copysign(0.5, weights)).astype(np.int32)
+    assert fixed.shape[1] <= MOST_TAPS
+    return Taps(at[:, 0].astype(np.int32), fixed)
+
+
+def _stacked(taps: Sequence[tuple[Taps, Taps]]) -> tuple[Taps, Taps]:
+    """Taps of several images as arrays, filled up to a power of two."""
+
+    def axis(each: Sequence[Taps]) -> Taps:
+        widest = max(one.weights.shape[1] for one in each)
+        count = max(8, 1 << (widest - 1).bit_length())
+        weights = np.zeros((len(each), each[0].weights.shape[0], count), np.int32)
+        for slot, one in zip(weights, each, strict=True):
+            slot[:, : one.weights.shape[1]] = one.weights
+        return Taps(np.stack([one.first for one in each]), weights)
+
+    return axis([rows for rows, _ in taps]), axis([columns for _, columns in taps])
+
+
+def _up(number: int, step: int) -> int:
+    return -(-number // step) * step

@@ -1,0 +1,82 @@
+"""Resizing on the device, against Pillow's."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from command_line import anonymize
+
+from jaxanon.classifiers import registry, resizer
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.preprocessing import distinct_views, look
+from jaxanon.classifiers.resizer import LazyViews, Resizer
+from jaxanon.errors import UsageError
+from jaxanon.runtime.devices import mesh
+
+SIZES = [(250, 187), (131, 509), (31, 33), (1, 1), (224, 224), (299, 256), (90, 3), (255, 512)]
+
+
+def test_every_view_of_the_zoo_is_pillows_to_the_bit(rng):
+    """All sizes, crops and filters of the zoo, and Lanczos; enlarged, reduced and kept sizes."""
+    configs = [entry.config for entry in registry.ENTRIES.values()]
+    configs = [configs[i] for i in distinct_views(configs)[0]]
+    configs.append(replace(configs[0], interpolation="lanczos"))
+    assert {config.interpolation for config in configs} == {"bilinear", "bicubic", "lanczos"}
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in SIZES[:4]]
+    # Black beside white: overshoots are cut off, in the first pass too.
+    images += [rng.choice(np.uint8([0, 255]), (*size, 3)) for size in SIZES[4:]]
+    resize = Resizer(configs, mesh(1))
+    views = resize(images, len(images)).fetched()
+    assert resize.trusted
+    for config, seen in zip(configs, views, strict=True):
+        for view, image in zip(seen, images, strict=True):
+            np.testing.assert_array_equal(view, look(image, config))
+
+
+def test_decisions_and_views_are_those_of_the_host(tinies, rng):
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in SIZES[:3]]
+    host, device = (Ensemble(tinies, 2, mesh(1), resize_on=where) for where in ("host", "device"))
+    seen = [device.look(image) for image in images]
+    for found, wanted in zip(device.logits_from_views(seen), host.logits(images), strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    for views, image in zip(seen, images, strict=True):
+        assert isinstance(views, LazyViews)
+        assert views.image is None, "pixels are let go of once they are resized"
+        for found, wanted in zip(views, host.look(image), strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    again = device.logits_from_views(seen)
+    np.testing.assert_array_equal(again[0], host.logits(images)[0])
+    with pytest.raises(UsageError, match="resize_on is 'gpu'; one of auto, host, device"):
+        Ensemble(tinies, resize_on="gpu")
+
+
+def test_a_device_that_resizes_otherwise_is_found_out(tinies, rng, monkeypatch, caplog):
+    wrong = resizer.resize
+
+    def off_by_one(*args):
+        return [view.at[0, 0, 0, 0].add(1) for view in wrong(*args)]
+
+    monkeypatch.setattr(resizer, "resize", off_by_one)
+    device = Ensemble(tinies, 2, mesh(1), resize_on="device")
+    image = rng.integers(0, 256, (50, 60, 3), np.uint8)
+    found = device.logits([image])
+    assert "resizes otherwise than Pillow" in caplog.text
+    assert isinstance(device.look(image), tuple), "the host has taken over"
+    np.testing.assert_array_equal(found[0], Ensemble(tinies, 2, mesh(1)).logits([image])[0])
+
+
+def test_images_that_are_too_large_are_resized_on_the_host(tinies, monkeypatch):
+    monkeypatch.setattr(resizer, "LARGEST", 50)
+    device = Ensemble(tinies, 2, mesh(1), resize_on="device")
+    assert isinstance(device.look(np.zeros((51, 20, 3), np.uint8)), tuple)
+    assert isinstance(device.look(np.zeros((50, 20, 3), np.uint8)), LazyViews)
+
+
+def test_a_run_writes_the_same_files(zoo, photos_dir, tmp_path):
+    for where in ("host", "device"):
+        words = ("--resize-on", where, "--quiet")
+        assert anonymize(zoo, photos_dir, tmp_path / where, *words) == 0
+    names = sorted(path.name for path in (tmp_path / "host").glob("*.png"))
+    assert names
+    for name in names:
+        assert (tmp_path / "host" / name).read_bytes() == (tmp_path / "device" / name).read_bytes()
