@@ -5,6 +5,7 @@ import pytest
 from samples import picture, tiny
 
 import jaxanon
+from jaxanon.adaptation import pace
 from jaxanon.adaptation.losses import LOSSES, margin
 from jaxanon.adaptation.option_groups import RandomTransforms, Stopping, UpdateRule
 from jaxanon.adaptation.problem import prepare
@@ -270,6 +271,35 @@ def test_chunks_and_late_flags_give_the_same_result(sources, pictures, wishes, l
     for i in range(len(pictures)):
         assert images[0][i].steps == images[1][i].steps
         np.testing.assert_array_equal(images[0][i].image, images[1][i].image)
+
+
+def test_flags_are_read_at_once_where_that_costs_the_device_less(monkeypatch):
+    monkeypatch.setattr(pace, "CHUNKS", 4)
+    for turn, step, at_once in ((0.002, 0.040, True), (0.002, 0.003, False)):
+        seen = pace.Pace(images=10)
+        now = 0.0
+        for chunk in range(5):
+            assert not seen.known
+            seen.read(now + turn, now + turn + step, held=32, finished=6 if chunk else 2)
+            now += turn + step
+        assert seen.known
+        assert seen.at_once == at_once, "6 of 32 done per chunk: a chunk more costs a fifth"
+
+
+def test_the_lag_may_change_in_the_middle_of_a_run(sources, pictures, wishes, monkeypatch):
+    monkeypatch.setattr(pace, "CHUNKS", 1)
+    settings = Settings(eps=24)
+    jobs = jobs_of(pictures, wishes, sources, settings)
+    slots = [Slots(sources, settings, 2, lag=lag) for lag in (0, 1)]
+    slots[1]._measures = True  # as on an accelerator where no lag is asked for
+    images = []
+    for running in slots:
+        out = stream([jobs], running, lambda items: [True] * len(items))
+        images.append({a.job.key: a for a in out})
+    assert not slots[1]._measures, "it was judged"
+    assert images[0].keys() == images[1].keys() == {job.key for job in jobs}
+    for key, one in images[0].items():
+        np.testing.assert_array_equal(one.image, images[1][key].image)
 
 
 def test_the_decisions_of_a_batch_share_one_forward_program(tinies, pictures):

@@ -5,11 +5,13 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import Mesh
 from samples import picture
 
 from jaxanon.adaptation import chunk, placing
@@ -34,6 +36,7 @@ EIGHT_DEVICES = {
 PROGRAM = """
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 import jax
 import numpy as np
 from samples import picture, tiny
@@ -427,3 +430,14 @@ def test_what_is_packed_is_unpacked_bit_for_bit(sources, rng):
     ):
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted)
+
+
+def test_accelerators_take_more_at_once_where_there_are_many():
+    def mesh_of(kind: str, size: int) -> Mesh:
+        device = SimpleNamespace(platform=kind)
+        return SimpleNamespace(devices=np.array([device] * size), size=size)
+
+    assert devices.at_once(mesh_of("cpu", 1), 10**6) == 4
+    assert devices.at_once(mesh_of("gpu", 1)) == devices.at_once(mesh_of("tpu", 1), 1023) == 32
+    assert devices.at_once(mesh_of("gpu", 1), 1024) == 128
+    assert devices.at_once(mesh_of("gpu", 4), 1024) == 32

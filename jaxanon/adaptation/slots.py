@@ -9,6 +9,7 @@ language models: "Orca", OSDI 2022).
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Generic
@@ -22,6 +23,7 @@ from jax.sharding import Mesh
 from jaxanon.adaptation import chunk
 from jaxanon.adaptation.attempt import Attempt, Finished
 from jaxanon.adaptation.ensemble_modes import ENSEMBLE_MODES
+from jaxanon.adaptation.pace import Pace
 from jaxanon.adaptation.placing import Placing
 from jaxanon.adaptation.problem import K, Problem, blank
 from jaxanon.adaptation.settings import Settings
@@ -36,13 +38,18 @@ RESERVE = 0.9
 log = logging.getLogger(__name__)
 
 
-def wanted_slots(slots: int | None, mesh: Mesh) -> int:
+def wanted_slots(slots: int | None, mesh: Mesh, images: int = 0) -> int:
     """Images adapted at once on each device: the number given, or what suits the kind of device.
+
+    Args:
+        slots: the number given, or None.
+        mesh: the devices.
+        images: how many are to be adapted in all; 0 where that is not known.
 
     Raises:
         UsageError: when it is below 1, or no whole number.
     """
-    return devices.at_once(mesh) if slots is None else as_count(slots, "slots")
+    return devices.at_once(mesh, images) if slots is None else as_count(slots, "slots")
 
 
 class Slots(Generic[K]):
@@ -58,7 +65,8 @@ class Slots(Generic[K]):
             inside a compiled loop on one core there), else 4.
         lag: chunks handed to the device before the flags of the first are read, less one. By
             default 0 on CPUs, where host and device are the same cores and a late flag is a wasted
-            step, else 1: the device never waits for the host.
+            step, else 1, until the first chunks have shown which costs less
+            (`jaxanon.adaptation.pace`).
 
     Raises:
         UsageError: when `slots` is below 1, or the settings do not suit the sources.
@@ -84,6 +92,7 @@ class Slots(Generic[K]):
         if length is None:
             length = 4 if platform != "cpu" and settings.spends_all else 1
         self.lag = int(platform != "cpu") if lag is None else lag
+        self._measures = lag is None and platform != "cpu"
         self.sources, self.settings, self.length = sources, settings.on(platform), length
         self._compiled = self.settings.compiled()
         self._problems: Problem
@@ -131,15 +140,17 @@ class Slots(Generic[K]):
 
     def advance(self) -> list[Finished[K]]:
         """Hand a chunk to the device, and take out what an earlier one (`lag`) has finished."""
-        if self.busy:
+        if self.busy and len(self._flights) <= self.lag:
             self._launch()
         if not self._flights or (self.busy and len(self._flights) <= self.lag):
             return []
         done, held = self._flights.popleft()
+        begin = time.perf_counter()
         try:
             flags = jax.device_get(done)
         finally:
             self.sources.meter.end()
+        end = time.perf_counter()
         done_now = {
             index: attempt
             for index, attempt in enumerate(held)
@@ -149,6 +160,11 @@ class Slots(Generic[K]):
         finished = self._take(done_now)
         for index in done_now:
             self._held[index] = None
+        if self._measures:
+            self._pace.read(begin, end, len(held) - held.count(None), len(finished))
+            if self._pace.known:
+                self.lag, self._measures = int(not self._pace.at_once), False
+                log.info("flags are read %s", "late" if self.lag else "at once")
         return finished
 
     def _take(self, attempts: Mapping[int, Attempt[K]]) -> list[Finished[K]]:
@@ -214,6 +230,7 @@ class Slots(Generic[K]):
         self._slots_per_device = slots
         self._held: list[Attempt[K] | None] = [None] * (slots * mesh.size)
         self._flights: deque[tuple[Array, Sequence[Attempt[K] | None]]] = deque()
+        self._pace = Pace(self.total)
         empty: chunk.Buffers = jax.tree.map(
             lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), devices.split(mesh)),
             chunk.shapes(self.sources, self._compiled, slots),

@@ -104,7 +104,7 @@ class Run:
             resize_on=options.resize_on,
         )
         self.sources = self.ensemble.first(len(sources))
-        self.slots = wanted_slots(options.slots, self.ensemble.mesh)
+        self.slots = wanted_slots(options.slots, self.ensemble.mesh, len(items))
         _refuse_judges(options.cap, targets)
         target_classes = _target_classes(options.target_class, sources)
         self.roles = {

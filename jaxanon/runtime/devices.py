@@ -24,6 +24,10 @@ On a CPU more bring nothing, and an image would wait for a batch to fill (`docs/
 """
 AT_ONCE_ELSEWHERE = 32
 """Images per device and call, for kinds of devices that `AT_ONCE` does not list."""
+AT_ONCE_OF_MANY = 128
+"""The same where so many more images are to come that filling and emptying count for little."""
+MANY = 8
+"""Times that many images fill all devices, at least."""
 CGROUP = Path("/sys/fs/cgroup")
 """Where Linux shows the limits of a container."""
 _traced_for: ContextVar[str | None] = ContextVar("traced_for", default=None)
@@ -67,8 +71,15 @@ def platform(mesh: Mesh) -> str:
     return str(mesh.devices.flat[0].platform)
 
 
-def at_once(mesh: Mesh) -> int:
-    """The default number of images that each device of a mesh takes per call."""
+def at_once(mesh: Mesh, images: int = 0) -> int:
+    """The default number of images that each device of a mesh takes per call.
+
+    Args:
+        mesh: the devices.
+        images: how many there are in all; 0 where that is not known.
+    """
+    if platform(mesh) not in AT_ONCE and images >= MANY * AT_ONCE_OF_MANY * mesh.size:
+        return AT_ONCE_OF_MANY
     return AT_ONCE.get(platform(mesh), AT_ONCE_ELSEWHERE)
 
 

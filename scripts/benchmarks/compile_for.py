@@ -2,7 +2,7 @@
 
     python scripts/benchmarks/compile_for.py --target h100 --classifiers mobilenetv2_100,study
         [--target h100,v5e,v6e] [--classifiers all] [--slots 32] [--precision bfloat16]
-        [--devices 1] [--programs advance,forward,put,take] [--jobs 2] [--json FILE]
+        [--devices 1] [--programs advance,forward,put,take,resize] [--jobs 2] [--json FILE]
 
 One row per program: seconds to compile, memory, launches, bytes, layout changes, products by
 precision, collectives, and for TPUs the cycles that the compiler expects. Names joined by `+` adapt
@@ -30,7 +30,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 STUDY = "mobilenetv2_100+mobilenetv2_140+resnet101+resnet152+vgg16+vgg19+xception65"
-PROGRAMS = ("advance", "forward", "put", "take")
+PROGRAMS = ("advance", "forward", "put", "take", "resize")
 TARGETS = {"h100": "h100.txtpb", "v5e": "v5e:2x2", "v6e": "v6e:2x2", "cpu": ""}
 """Target -> the file that describes it (CUDA), or libtpu's name of the topology."""
 CLOCK = {"v5e": 1.5e9, "v6e": 1.75e9}
@@ -129,6 +129,8 @@ def lower(case: Case) -> Any:
     mesh = mesh_of(case.target, case.devices)
     sources = Ensemble([one(name) for name in case.classifiers.split("+")], mesh=mesh)
     settings = preset("fast", precision=case.precision).compiled()
+    if case.program == "resize":
+        return lower_resize(sources, case.slots * mesh.size)
     if case.program == "forward":
         size = sources.classifiers[0].config.input_size
         shape = (case.slots * mesh.size, size, size, 3)
@@ -151,6 +153,29 @@ def lower(case: Case) -> Any:
         return chunk.take.lower(mesh, buffers[1], places)
     params = jax.tree.map(cast, sources.params)
     return chunk.advance.lower(sources.networks, settings, 1, mesh, params, *buffers)
+
+
+def lower_resize(sources: Any, batch: int) -> Any:
+    """The views of a batch of photos of up to 512x512 pixels, for all sources."""
+    import jax
+    import numpy as np
+
+    from jaxanon.classifiers.ops.resize import Taps, resize
+    from jaxanon.classifiers.preprocessing import distinct_views
+    from jaxanon.runtime import devices
+
+    apart = devices.split(sources.mesh)
+
+    def array(shape: tuple[int, ...], kind: type) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((batch, *shape), kind, sharding=apart)
+
+    def taps(size: int) -> Any:
+        return Taps(array((size,), np.int32), array((size, 8), np.int32))  # type: ignore[arg-type]
+
+    configs = [classifier.config for classifier in sources.classifiers]
+    sizes = [configs[i].input_size for i in distinct_views(configs)[0]]
+    views = tuple((taps(size), taps(size)) for size in sizes)
+    return resize.lower(sources.mesh, array((512, 512, 3), np.uint8), views)
 
 
 def mesh_of(target: str, count: int) -> Any:
