@@ -72,7 +72,7 @@ class Resized:
         views: per distinct view `(batch, size, size, 3)` uint8.
     """
 
-    def __init__(self, views: Sequence[jax.Array]) -> None:
+    def __init__(self, views: Sequence[jax.Array | np.ndarray]) -> None:
         self.views = views
         self._fetched: list[np.ndarray] | None = None
         self._lock = Lock()
@@ -112,21 +112,28 @@ class Resizer:
         return self.trusted and max(image.shape) <= LARGEST
 
     def __call__(self, images: Sequence[np.ndarray], batch: int) -> Resized:
-        """Views of images `(H, W, 3)` uint8, in a batch that empty ones fill up."""
+        """Views of images `(H, W, 3)` uint8, in a batch that black ones fill up."""
+        given = self.given(images, batch)
+        made = Resized(resize(self.mesh, *jax.device_put(given, devices.split(self.mesh))))
+        program = tuple(leaf.shape for leaf in jax.tree.leaves(given))
+        if program not in self._compared:
+            self._compare(images[0], made)
+            self._compared.add(program)
+        return made
+
+    def given(
+        self, images: Sequence[np.ndarray], batch: int
+    ) -> tuple[np.ndarray, list[tuple[Taps, Taps]]]:
+        """The arrays that go to the device: pixels, and the taps of each view."""
         sides = [_up(max(image.shape[axis] for image in images), STEP) for axis in (0, 1)]
         pixels = np.zeros((batch, *sides, 3), np.uint8)
         for slot, image in zip(pixels, images, strict=False):
             slot[: image.shape[0], : image.shape[1]] = image
         sizes = [image.shape[:2] for image in images]
         sizes += [sizes[0]] * (batch - len(images))
-        taps = [_stacked([_taps(*size, config) for size in sizes]) for config in self.configs]
-        views = resize(self.mesh, *jax.device_put((pixels, taps), devices.split(self.mesh)))
-        made = Resized(views)
-        program = tuple(leaf.shape for leaf in jax.tree.leaves((pixels, taps)))
-        if program not in self._compared:
-            self._compare(images[0], made)
-            self._compared.add(program)
-        return made
+        return pixels, [
+            _stacked([_taps(*size, config) for size in sizes]) for config in self.configs
+        ]
 
     def _compare(self, image: np.ndarray, made: Resized) -> None:
         for config, views in zip(self.configs, made.fetched(), strict=True):

@@ -17,6 +17,7 @@ from jaxanon.adaptation.slots import Slots
 from jaxanon.anonymizers import make
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.resizer import LazyViews, Resized
 from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.item import ImageState
@@ -29,7 +30,14 @@ class InstantEnsemble(Ensemble):
     """Classifiers that decide at once, on class 0 always."""
 
     def logits_from_views(self, views: Sequence[Views]) -> list[np.ndarray]:
-        """Zeros, once the views stand in arrays as the device would be given them."""
+        """Zeros, once pixels or views stand in arrays as the device would be given them."""
+        images = [one.image for one in views if isinstance(one, LazyViews)]
+        whole = [image for image in images if image is not None]
+        if whole:
+            self._resizer.given(whole, len(whole))
+            sizes = [config.input_size for config in self._resizer.configs]
+            nothing = [np.zeros((len(whole), size, size, 3), np.uint8) for size in sizes]
+            Resized(nothing).keep_for(views)
         arrays = [np.stack([seen[i] for seen in views]) for i in range(len(self.classifiers))]
         return [
             np.zeros((len(array), classifier.config.num_classes), np.float32)
@@ -73,7 +81,10 @@ class HostAlone(Run):
 
 
 def images_per_second(
-    photos: Sequence[Path], classifiers: Sequence[Classifier], count: int = 200
+    photos: Sequence[Path],
+    classifiers: Sequence[Classifier],
+    count: int = 200,
+    resize_on: str = "auto",
 ) -> float:
     """Images that the host takes from file to verified file per second, were the device infinite.
 
@@ -84,14 +95,17 @@ def images_per_second(
         photos: image files, taken one after the other and again, until there are enough.
         classifiers: the sources.
         count: images to take.
+        resize_on: whose work resizing for the classifiers is, see
+            `jaxanon.classifiers.ensemble.Ensemble`.
     """
+    options = RunOptions(quiet=True, resize_on=resize_on)
     with tempfile.TemporaryDirectory(prefix="jaxanon-bench-") as folder:
         for number, images in ((0, 8), (1, count)):
             results = OutputFolder(Path(folder) / str(number))
             inputs = [InputFile(photos[i % len(photos)], Path(f"{i}.png")) for i in range(images)]
             items = whole_items(inputs, results, make("blur"))
             journal = Journal(results.lines(JOURNAL), {})
-            run = HostAlone(items, classifiers, [], preset("fast"), journal, RunOptions(quiet=True))
+            run = HostAlone(items, classifiers, [], preset("fast"), journal, options)
             begin = time.perf_counter()
             run.execute()
             seconds = time.perf_counter() - begin

@@ -8,7 +8,8 @@ One row per program: seconds to compile, memory, launches, bytes, layout changes
 precision, collectives, and for TPUs the cycles that the compiler expects. Names joined by `+` adapt
 together; `study` is the seven sources of the study, `all` every classifier alone. Each program is
 compiled in a process of its own, since a compiler that fails may take its process along: such a row
-says `aborted`. Needs the extra `aot`; no weights and no accelerator.
+says `aborted`. A call whose FILE is there already goes on with it. Needs the extra `aot`; no
+weights and no accelerator.
 """
 
 from __future__ import annotations
@@ -75,14 +76,15 @@ def compiled(case: Case) -> dict[str, Any]:
     from jaxanon.runtime import devices
 
     lowered = lower(case)
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.process_time()
     program = lowered.compile()
-    seconds = time.perf_counter() - start
+    seconds, busy = time.perf_counter() - start, time.process_time() - busy
     memory, cost, text = program.memory_analysis(), program.cost_analysis() or {}, program.as_text()
     found = kernels(text)
     layouts, moved = layout_changes(found)
     row: dict[str, Any] = {
         "seconds": round(seconds, 1),
+        "cpu_seconds": round(busy, 1),
         "memory_mb": round(devices.program_memory(program) / 1e6, 1),
         "arguments_mb": round(memory.argument_size_in_bytes / 1e6, 1),
         "donated_mb": round(memory.alias_size_in_bytes / 1e6, 1),
@@ -207,6 +209,17 @@ def versions() -> dict[str, str]:
     return {name: found[name] for name in COMPILERS if name in found}
 
 
+def _earlier(path: Path | None) -> list[dict[str, Any]]:
+    """Rows of an earlier call by the same compilers, which goes on."""
+    if path is None or not path.exists():
+        return []
+    found = json.loads(path.read_text())
+    if found["versions"] != versions():
+        raise SystemExit(f"{path} is of other compilers, {found['versions']}; give another --json")
+    rows: list[dict[str, Any]] = found["rows"]
+    return rows
+
+
 def apart(case: Case) -> dict[str, Any]:
     """Compile a program in a process of its own; its row says `aborted` where that dies."""
     command = [sys.executable, __file__, "--one", json.dumps(asdict(case))]
@@ -262,9 +275,11 @@ def main() -> None:
         return
     from jaxanon.io.files import write_json
 
-    rows = []
+    rows = _earlier(args.json)
+    done = [{field: row[field] for field in Case.__annotations__} for row in rows]
+    wanted = [case for case in cases(args) if asdict(case) not in done]
     with ThreadPoolExecutor(args.jobs) as threads:
-        for row in threads.map(apart, cases(args)):
+        for row in threads.map(apart, wanted):
             rows.append(row)
             if args.json:
                 write_json(args.json, {"versions": versions(), "rows": rows})
