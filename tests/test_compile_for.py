@@ -38,6 +38,8 @@ def test_kernels_are_read_from_the_text():
     assert layout_changes(found) == (1, 48)
     assert collectives(found) == 1
     assert size_of("(f32[2,3]{1,0}, pred[], bf16[8]{0}, f8e4m3fn[5])") == 24 + 1 + 16 + 5
+    near = "(bf16[32,56]{1,0:T(8,128)(2,1)S(1)}, u32[2]{0:T(128)})"
+    assert size_of(near) == 8, "what stays in vector memory is not counted"
 
 
 def row_of(*case):

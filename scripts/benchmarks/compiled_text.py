@@ -33,9 +33,13 @@ class Kernels:
 
 
 def size_of(shapes: str) -> int:
-    """Bytes of the arrays in a shape as XLA writes it, such as `(f32[2,3]{1,0}, pred[])`."""
+    """Bytes of the arrays in a shape as XLA writes it, such as `(f32[2,3]{1,0}, pred[])`.
+
+    What a TPU keeps in its vector memory, `S(1)`, is not counted: it does not pass through HBM.
+    """
     total = 0
-    for kind, sides in re.findall(r"\b([a-z]+\d*)[a-z0-9]*\[([\d,]*)\]", shapes):
+    pattern = r"\b([a-z]+\d*)[a-z0-9]*\[([\d,]*)\](?!\{[^}]*S\(1\))"
+    for kind, sides in re.findall(pattern, shapes):
         number = re.search(r"\d+$", kind)
         bits = int(number.group()) if number else 8 if kind == "pred" else 0
         count = 1
