@@ -180,6 +180,7 @@ def end_to_end_rows(
                 else:
                     results[who] = peer.end_to_end(who, names, batch, files, out / who)
                     seconds[who].append(results[who]["seconds"])
+                print(f"end to end, {who}: {seconds[who][-1]:.2f} s", flush=True)
     common = {
         "what": "end_to_end",
         "name": "+".join(classifier.name for classifier in classifiers),

@@ -43,7 +43,7 @@ for part in $parts; do
     tf32) timeout 90 $measure --classifiers $single --slots $slots --precision float32 $json ;;
     torch) timeout 200 $against --classifiers $single --precision bfloat16 --compiled --end-to-end "" $json ;;
     torch32) timeout 90 $against --classifiers $single --end-to-end "" $json ;;
-    end) timeout 120 $against --classifiers "" --end-to-end tf_efficientnet_lite0+tf_efficientnet_lite1 \
+    end) JAX_COMPILATION_CACHE_DIR="$out/cache" timeout 200 $against --classifiers "" --end-to-end tf_efficientnet_lite0+tf_efficientnet_lite1 \
       --rounds 1 ${PHOTOS:+--photos "$PHOTOS"} $json ;;
     tests) JAX_DEFAULT_MATMUL_PRECISION=float32 timeout 150 "$python" -m pytest -q -x -m "not parity and not aot" tests/test_ops.py \
       tests/test_adaptation.py -p no:cacheprovider > "$out/tests.txt" 2>&1; tail -5 "$out/tests.txt" ;;
