@@ -4,6 +4,7 @@ from importlib.util import find_spec
 
 import compile_for
 import pytest
+import roofline_page
 from compile_for import STUDY, Case
 from compiled_text import collectives, kernels, layout_changes, size_of
 
@@ -40,6 +41,10 @@ def test_kernels_are_read_from_the_text():
     assert size_of("(f32[2,3]{1,0}, pred[], bf16[8]{0}, f8e4m3fn[5])") == 24 + 1 + 16 + 5
     near = "(bf16[32,56]{1,0:T(8,128)(2,1)S(1)}, u32[2]{0:T(128)})"
     assert size_of(near) == 8, "what stays in vector memory is not counted"
+
+
+def test_the_page_shows_what_was_compiled():
+    assert roofline_page.PAGE.read_text() == roofline_page.page(roofline_page.read())
 
 
 def row_of(*case):

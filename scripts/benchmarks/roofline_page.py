@@ -44,17 +44,18 @@ HEAD = """# Accelerators, as compilers see them
 **Compiled, not measured.** XLA compiles the loop's programs for devices that are not there; what it
 makes can be counted. Each row is one gradient step of 32 images in bfloat16 under the preset
 `fast`, views, update and all:
-`python scripts/benchmarks/compile_for.py --target TARGET --classifiers all,study --programs advance --json docs/benchmarks/compiled-TARGET.json`,
-this page `python scripts/benchmarks/roofline_page.py`.
+`python scripts/benchmarks/compile_for.py --programs advance` with `--target TARGET`,
+`--classifiers all,study` and `--json docs/benchmarks/compiled-TARGET.json`; this page
+`python scripts/benchmarks/roofline_page.py`.
 
 - *GFLOP*: operations per image and step, as XLA counts them for the v5e.
 - *GB*: bytes that the step's kernels read and write, each operand counted whole; on TPUs those that
   pass through the main memory. Caches serve some of them.
 - *launches*: kernels, copies included; on GPUs XLA hands them over in graphs, many at a time.
 - *memory*: what the program takes, weights included.
-- *compile*: processor seconds of the compilation, on two cores.
-- *at least*: the longer of GB over bandwidth and GFLOP over the rate of bfloat16 products, and which
-  of them it is. No step is faster; a real one is slower.
+- *compile*: processor seconds of the compilation; for the H100 seconds, with other work beside it.
+- *at least*: the longer of GB over bandwidth and GFLOP over the rate of bfloat16 products, and
+  which of them it is. Only what caches serve can make a real step faster.
 - *expected*: cycles that the TPU's compiler expects, over the clock. There is none for GPUs.
 """
 
@@ -82,6 +83,11 @@ def line(row: dict[str, Any], limits: Limits, gflop: float | None) -> list[str]:
     return cells
 
 
+def place(row: dict[str, Any]) -> tuple[bool, str]:
+    """By what the rows are sorted: sets before single classifiers, then by name."""
+    return "+" not in row["classifiers"], row["classifiers"]
+
+
 def page(found: dict[str, dict[str, Any]]) -> str:
     """The page; `found` is target -> what `compile_for.py` wrote."""
     flops = {
@@ -92,7 +98,9 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     parts = [HEAD]
     for target, data in found.items():
         limits = LIMITS[target]
-        rows = sorted(data["rows"], key=lambda row: (row["classifiers"] != STUDY, row["classifiers"]))
+        rows = sorted(
+            data["rows"], key=lambda row: (row["classifiers"] != STUDY, row["classifiers"])
+        )
         heads = ["classifier", "GFLOP", "GB", "launches", "memory", "compile", "at least"]
         if target != "h100":
             heads.append("expected")
