@@ -65,11 +65,15 @@ def test_a_device_that_resizes_otherwise_is_found_out(tinies, rng, monkeypatch, 
     np.testing.assert_array_equal(found[0], Ensemble(tinies, 2, mesh(1)).logits([image])[0])
 
 
-def test_images_that_are_too_large_are_resized_on_the_host(tinies, monkeypatch):
+def test_images_that_are_too_large_are_resized_on_the_host(tinies, rng, monkeypatch):
     monkeypatch.setattr(resizer, "LARGEST", 50)
-    device = Ensemble(tinies, 2, mesh(1), resize_on="device")
-    assert isinstance(device.look(np.zeros((51, 20, 3), np.uint8)), tuple)
-    assert isinstance(device.look(np.zeros((50, 20, 3), np.uint8)), LazyViews)
+    host, device = (Ensemble(tinies, 2, mesh(1), resize_on=where) for where in ("host", "device"))
+    images = [rng.integers(0, 256, (side, 20, 3), np.uint8) for side in (51, 50, 90, 30, 40)]
+    seen = [device.look(image) for image in images]
+    lazy = [isinstance(views, LazyViews) for views in seen]
+    assert lazy == [False, True, False, True, True]
+    for found, wanted in zip(device.logits_from_views(seen), host.logits(images), strict=True):
+        np.testing.assert_array_equal(found, wanted, "each at its own place")
 
 
 def test_a_run_writes_the_same_files(zoo, photos_dir, tmp_path):

@@ -155,9 +155,23 @@ class Ensemble:
             np.zeros((len(views), classifier.config.num_classes), np.float32)
             for classifier in self.classifiers
         ]
+        to_resize = [isinstance(one, LazyViews) and one.image is not None for one in views]
+        for kind in (True, False):  # a batch goes to the device as pixels, or as views
+            places = [place for place, whole in enumerate(to_resize) if whole is kind]
+            self._fill(out, views, places)
+        for classifier, scores in zip(self.classifiers, out, strict=True):
+            if not np.isfinite(scores).all():
+                raise WeightsError(f"{classifier.name}: its logits are not finite; wrong weights?")
+        return out
+
+    def _fill(
+        self, logits: Sequence[np.ndarray], views: Sequence[Views], places: Sequence[int]
+    ) -> None:
+        """Compute the logits of the images at some places."""
         start, batch = 0, self.batch
-        while start < len(views):
-            part = views[start : start + batch]
+        while start < len(places):
+            chosen = places[start : start + batch]
+            part = [views[place] for place in chosen]
             try:
                 with self.meter.device():
                     seen = self._resized(part, batch)
@@ -165,8 +179,8 @@ class Ensemble:
                         self._launch(i, part if seen is None else seen, batch)
                         for i in range(len(self.classifiers))
                     ]
-                    for scores, result in zip(out, running, strict=True):
-                        scores[start : start + len(part)] = jax.device_get(result)[: len(part)]
+                    for scores, result in zip(logits, running, strict=True):
+                        scores[chosen] = jax.device_get(result)[: len(part)]
             except jax.errors.JaxRuntimeError as error:
                 if not devices.out_of_memory(error):
                     raise
@@ -175,10 +189,6 @@ class Ensemble:
                 start += len(part)
                 if seen is not None:
                     seen.keep_for(part)
-        for classifier, scores in zip(self.classifiers, out, strict=True):
-            if not np.isfinite(scores).all():
-                raise WeightsError(f"{classifier.name}: its logits are not finite; wrong weights?")
-        return out
 
     def _fewer(self, batch: int) -> int:
         """Halve the batch, from now on; returns the new one."""

@@ -27,8 +27,12 @@ log = logging.getLogger(__name__)
 
 STEP = 256
 """Images are filled up to multiples of so many pixels: few programs serve all sizes."""
-LARGEST = 2048
-"""Longest side of an image that is resized on the device, in pixels; longer ones on the host."""
+LARGEST = 1024
+"""Longest side of an image that is resized on the device, in pixels.
+
+Of longer ones a batch would be hundreds of megabytes, and decoding them takes the host far longer
+than resizing.
+"""
 
 
 class LazyViews:
