@@ -2,7 +2,7 @@
 
     python scripts/benchmarks/roofline_page.py
 
-From `docs/benchmarks/compiled-TARGET.json`, which `compile_for.py` writes.
+From `docs/benchmarks/compiled-NAME.json`, which `compile_for.py` writes.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ HEAD = """# Accelerators, as compilers see them
 **Compiled, not measured.** XLA compiles the loop's programs for devices that are not there; what it
 makes can be counted. Each row is one gradient step of 32 images in bfloat16 under the preset
 `fast`, views, update and all:
-`python scripts/benchmarks/compile_for.py --programs advance` with `--target TARGET`,
-`--classifiers all,study` and `--json docs/benchmarks/compiled-TARGET.json`; this page
+`python scripts/benchmarks/compile_for.py --programs advance` with `--target NAME`,
+`--classifiers all,study` and `--json docs/benchmarks/compiled-NAME.json`; this page
 `python scripts/benchmarks/roofline_page.py`.
 
 - *GFLOP*: operations per image and step, as XLA counts them for the v5e.
