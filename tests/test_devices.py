@@ -54,7 +54,8 @@ items = [
 ]
 classifiers = [tiny("a", 1), tiny("b", 2, size=40)]
 settings = preset("transfer", steps=9, seed=3, max_retries=1)
-report = quiet_run(out, items, classifiers, [], settings, mesh=mesh(count), slots=2).execute()
+options = {"mesh": mesh(count), "slots": 2, "resize_on": "host" if count == 1 else "device"}
+report = quiet_run(out, items, classifiers, [], settings, **options).execute()
 assert report["summary"]["done"] == 13
 """  # noqa: E501
 

@@ -26,8 +26,8 @@ def test_every_view_of_the_zoo_is_pillows_to_the_bit(rng):
     # Black beside white: overshoots are cut off, in the first pass too.
     images += [rng.choice(np.uint8([0, 255]), (*size, 3)) for size in SIZES[4:]]
     resize = Resizer(configs, mesh(1))
-    views = resize(images, len(images)).fetched()
-    assert resize.trusted
+    assert all(map(resize.takes, images))
+    views = resize(resize.given(images, len(images))).fetched()
     for config, seen in zip(configs, views, strict=True):
         for view, image in zip(seen, images, strict=True):
             np.testing.assert_array_equal(view, look(image, config))
@@ -50,19 +50,43 @@ def test_decisions_and_views_are_those_of_the_host(tinies, rng):
         Ensemble(tinies, resize_on="gpu")
 
 
-def test_a_device_that_resizes_otherwise_is_found_out(tinies, rng, monkeypatch, caplog):
-    wrong = resizer.resize
-
-    def off_by_one(*args):
-        return [view.at[0, 0, 0, 0].add(1) for view in wrong(*args)]
-
-    monkeypatch.setattr(resizer, "resize", off_by_one)
-    device = Ensemble(tinies, 2, mesh(1), resize_on="device")
+def test_some_of_the_classifiers_may_look_first(tinies, rng):
+    """Their views are not all that the others ask for."""
+    whole = Ensemble(tinies, 2, mesh(1), resize_on="device")
     image = rng.integers(0, 256, (50, 60, 3), np.uint8)
-    found = device.logits([image])
+    views = whole.look(image)
+    whole.first(1).decide_from_views([views])
+    assert views.image is not None
+    np.testing.assert_array_equal(whole.decide_from_views([views]), whole.decide([image]))
+    assert views.image is None
+
+
+def test_a_device_that_resizes_otherwise_is_found_out(tinies, rng, monkeypatch, caplog):
+    right, wrong = resizer.resize, False
+
+    def resize(*given):
+        return [view.at[0, 0, 0, 0].add(int(wrong)) for view in right(*given)]
+
+    monkeypatch.setattr(resizer, "resize", resize)
+    device = Ensemble(tinies, 2, mesh(1), resize_on="device")
+    image, large = (rng.integers(0, 256, (side, 60, 3), np.uint8) for side in (50, 300))
+    device.logits([image])
+    assert not caplog.text
+    wrong = True  # from the second program on
+    views = device.look(large)
+    found = device.logits_from_views([views])
     assert "resizes otherwise than Pillow" in caplog.text
+    assert views.image is None, "the host has made the views, and let go of the pixels"
     assert isinstance(device.look(image), tuple), "the host has taken over"
-    np.testing.assert_array_equal(found[0], Ensemble(tinies, 2, mesh(1)).logits([image])[0])
+    wanted = Ensemble(tinies, 2, mesh(1)).logits([large])
+    np.testing.assert_array_equal(found[0], wanted[0])
+
+
+def test_what_would_take_too_many_taps_is_resized_on_the_host(tinies):
+    config = replace(tinies[0].config, input_size=8, crop_pct=1.0)
+    resize = Resizer([config], mesh(1))
+    assert not resize.takes(np.zeros((1024, 1024, 3), np.uint8))
+    assert resize.takes(np.zeros((100, 1024, 3), np.uint8))
 
 
 def test_images_that_are_too_large_are_resized_on_the_host(tinies, rng, monkeypatch):
@@ -76,10 +100,14 @@ def test_images_that_are_too_large_are_resized_on_the_host(tinies, rng, monkeypa
         np.testing.assert_array_equal(found, wanted, "each at its own place")
 
 
-def test_a_run_writes_the_same_files(zoo, photos_dir, tmp_path):
+def test_a_run_writes_the_same_files(zoo, photos_dir, tmp_path, monkeypatch):
+    calls, resize = [], resizer.resize
+    monkeypatch.setattr(resizer, "resize", lambda *given: calls.append(given) or resize(*given))
     for where in ("host", "device"):
         words = ("--resize-on", where, "--quiet")
+        assert not calls
         assert anonymize(zoo, photos_dir, tmp_path / where, *words) == 0
+    assert calls, "the device has resized"
     names = sorted(path.name for path in (tmp_path / "host").glob("*.png"))
     assert names
     for name in names:

@@ -8,6 +8,8 @@ import numpy as np
 
 COARSE = 3.0
 """Standard deviation in pixels from which on the blur goes over a coarser grid."""
+KEPT = 1024
+"""Longest axis whose matrices are kept for the next image; those of longer ones take megabytes."""
 SPACING = 1.5
 """Points of the coarser grid per standard deviation."""
 
@@ -39,8 +41,12 @@ def gaussian_blur(image: np.ndarray, sigma: float) -> np.ndarray:
     return blurred
 
 
-@lru_cache(maxsize=32)
 def _factors(length: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """A blur along an axis as the product of two matrices; see `_matrices`."""
+    return (_kept if length <= KEPT else _matrices)(length, sigma)
+
+
+def _matrices(length: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     """A blur along an axis as the product of two matrices, float32.
 
     Returns:
@@ -60,6 +66,9 @@ def _factors(length: int, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     up = np.exp(-0.5 * ((np.arange(length)[:, None] - points) / half) ** 2)
     up /= (up @ down.sum(1))[:, None]
     return down.astype(np.float32), up.astype(np.float32)
+
+
+_kept = lru_cache(maxsize=32)(_matrices)
 
 
 def _blurred_along(image: np.ndarray, sigma: float, axis: int) -> np.ndarray:

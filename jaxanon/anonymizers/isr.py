@@ -165,4 +165,4 @@ class InverseSuperResolution(Anonymizer):
     def _look(self, sources: Ensemble, original: np.ndarray, motion: Motion) -> Views:
         """What the sources see of an image under a motion; nothing larger is kept."""
         low = super_resolution.low_resolution(original, self.size, motion)
-        return sources.look(super_resolution.enlarged(low, *original.shape[:2]))
+        return tuple(sources.look(super_resolution.enlarged(low, *original.shape[:2])))

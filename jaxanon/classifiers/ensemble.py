@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.preprocessing import distinct_views, look
-from jaxanon.classifiers.resizer import LazyViews, Resized, Resizer
+from jaxanon.classifiers.resizer import Given, LazyViews, Resized, Resizer
 from jaxanon.errors import UsageError, WeightsError
 from jaxanon.runtime import devices
 from jaxanon.runtime.arrays import as_count, as_image, as_images, is_many
@@ -139,7 +139,12 @@ class Ensemble:
             WeightsError: when a classifier's logits are not finite.
             DeviceMemoryError: when not one image fits into the device's memory.
         """
-        return self.logits_from_views([self.look(image) for image in as_images(images)])
+        given, size = as_images(images), self.batch
+        parts = [
+            self.logits_from_views([self.look(image) for image in given[i : i + size]])
+            for i in range(0, max(len(given), 1), size)
+        ]
+        return [np.concatenate(scores) for scores in zip(*parts, strict=True)]
 
     def decide(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Decisions (top-1 classes) on uint8 images `(H, W, 3)`: `(classifiers, images)` int."""
@@ -173,8 +178,9 @@ class Ensemble:
             chosen = places[start : start + batch]
             part = [views[place] for place in chosen]
             try:
+                given = self._given(part, batch)
                 with self.meter.device():
-                    seen = self._resized(part, batch)
+                    seen = None if given is None else self._resizer(given)
                     running = [
                         self._launch(i, part if seen is None else seen, batch)
                         for i in range(len(self.classifiers))
@@ -188,26 +194,32 @@ class Ensemble:
             else:
                 start += len(part)
                 if seen is not None:
-                    seen.keep_for(part)
+                    seen.keep_for([one for one in part if isinstance(one, LazyViews)])
 
     def _fewer(self, batch: int) -> int:
         """Halve the batch, from now on; returns the new one."""
         each = devices.half(batch // self.mesh.size, "images", "take fewer classifiers")
-        self.batch = each * self.mesh.size
+        self.batch = min(self.batch, each * self.mesh.size)  # another thread may have been faster
         return self.batch
 
-    def _resized(self, views: Sequence[Views], batch: int) -> Resized | None:
-        """The views of a batch on the device, where it is to resize them all."""
-        images = [one.image for one in views if isinstance(one, LazyViews)]
-        whole = [image for image in images if image is not None]
-        if len(whole) < len(views) or not self._resizer.trusted:
+    def _given(self, views: Sequence[Views], batch: int) -> Given | None:
+        """A batch as the device is given it to resize; None where it is resized already."""
+        lazy = [one for one in views if isinstance(one, LazyViews)]
+        images = [one.image for one in lazy if one.image is not None]
+        if len(images) < len(views):
             return None
-        made = self._resizer(whole, batch)
-        return made if self._resizer.trusted else None
+        with self.meter.stage("resize for the classifiers"):
+            given = self._resizer.given(images, batch)
+            self._resizer.check(images[0], given)
+            if self._resizer.trusted:
+                return given
+            for one in lazy:
+                one.make()
+            return None
 
     def _launch(self, i: int, views: Sequence[Views] | Resized, batch: int) -> jax.Array:
         if isinstance(views, Resized):
-            placed = views.views[self._resizer.number[i]]
+            placed = jnp.asarray(views.views[self._resizer.number[i]])
         else:
             size = self.classifiers[i].config.input_size
             pixels = np.zeros((batch, size, size, 3), np.uint8)

@@ -67,6 +67,12 @@ def _weight(name: str, x: np.ndarray) -> tuple[np.ndarray, float]:
     return np.where(x < 3, np.sinc(x) * np.sinc(x / 3), 0), 3.0
 
 
+def count_taps(in_length: int, out_length: int, interpolation: str) -> int:
+    """Most input pixels that make an output pixel in Pillow's resize along one axis."""
+    _, support = _weight(interpolation, np.zeros(1))
+    return int(2 * support * max(in_length / out_length, 1.0)) + 2
+
+
 def resampling_taps(
     in_length: int, out_length: int, interpolation: str, rows: slice = slice(None)
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +97,7 @@ def resampling_taps(
     reach = support * stretch
     first = (centre - reach + 0.5).astype(int).clip(0)
     last = (centre + reach + 0.5).astype(int).clip(None, in_length)
-    pixel = first + np.arange(int(2 * reach) + 2)[None]
+    pixel = first + np.arange(count_taps(in_length, out_length, interpolation))[None]
     weight, _ = _weight(interpolation, (pixel + 0.5 - centre) / stretch)
     weight = np.where(pixel < last, weight, 0)
     return pixel.clip(None, in_length - 1), weight / weight.sum(1, keepdims=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.ops.resize import MOST_TAPS, PLACES, Taps, resize
 from jaxanon.classifiers.preprocessing import (
+    count_taps,
     crop_start,
     distinct_views,
     look,
@@ -24,6 +25,8 @@ from jaxanon.classifiers.preprocessing import (
 from jaxanon.runtime import devices
 
 log = logging.getLogger(__name__)
+Given = tuple[np.ndarray, list[tuple[Taps, Taps]]]
+"""Pixels and taps, as they go to the device."""
 
 STEP = 256
 """Images are filled up to multiples of so many pixels: few programs serve all sizes."""
@@ -38,35 +41,43 @@ than resizing.
 class LazyViews:
     """What classifiers see of one image, made when it is first asked for.
 
-    The device makes it along with their decisions, else the host.
+    The device makes it along with their decisions, else the host. Any thread may ask.
 
     Attributes:
-        image: `(H, W, 3)` uint8; None once the device has made the views.
+        image: `(H, W, 3)` uint8; None once the views are made.
+        configs: preprocessing of the classifiers.
     """
 
     def __init__(self, image: np.ndarray, configs: Sequence[Config]) -> None:
         self.image: np.ndarray | None = image
-        self._configs = configs
-        self._number = distinct_views(configs)[1]
-        self._made: tuple[Resized, int] | None = None
+        self.configs = tuple(configs)
+        self._first, self._number = distinct_views(configs)
+        self._made: Callable[[int], np.ndarray]
 
     def __len__(self) -> int:
-        return len(self._configs)
+        return len(self.configs)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        if self._made is not None:
-            batch, row = self._made
-            view: np.ndarray = batch.fetched()[self._number[index]][row]
-            return view
-        assert self.image is not None
-        return look(self.image, self._configs[index])
+        image = self.image
+        if image is not None:
+            return look(image, self.configs[index])
+        return self._made(self._number[index])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return (self[index] for index in range(len(self)))
 
     def made(self, batch: Resized, row: int) -> None:
         """Let go of the image; its views are a row of a batch."""
-        self._made, self.image = (batch, row), None
+        self._made = lambda number: batch.fetched()[number][row]
+        self.image = None
+
+    def make(self) -> None:
+        """Make the views on the host, and let go of the image."""
+        image = self.image
+        if image is not None:
+            views = [look(image, self.configs[i]) for i in self._first]
+            self._made = lambda number: views[number]
+            self.image = None
 
 
 class Resized:
@@ -74,24 +85,29 @@ class Resized:
 
     Args:
         views: per distinct view `(batch, size, size, 3)` uint8.
+        configs: preprocessing of all classifiers that look.
     """
 
-    def __init__(self, views: Sequence[jax.Array | np.ndarray]) -> None:
-        self.views = views
+    def __init__(self, views: Sequence[jax.Array | np.ndarray], configs: Sequence[Config]) -> None:
+        self.views, self.configs = views, tuple(configs)
         self._fetched: list[np.ndarray] | None = None
         self._lock = Lock()
 
     def fetched(self) -> list[np.ndarray]:
-        """The views on the host."""
+        """The views on the host; the device lets go of them."""
         with self._lock:
             if self._fetched is None:
                 self._fetched = list(jax.device_get(self.views))
+                self.views = ()
             return self._fetched
 
-    def keep_for(self, views: Iterable[object]) -> None:
-        """Be the views of these images from now on, in their order."""
+    def keep_for(self, views: Iterable[LazyViews]) -> None:
+        """Be the views of these images from now on, in their order.
+
+        Those that other classifiers are to look at, too, keep their pixels.
+        """
         for row, one in enumerate(views):
-            if isinstance(one, LazyViews):
+            if one.configs == self.configs:
                 one.made(self, row)
 
 
@@ -107,28 +123,40 @@ class Resizer:
 
     def __init__(self, configs: Sequence[Config], mesh: Mesh) -> None:
         first, self.number = distinct_views(configs)
-        self.configs, self.mesh = [configs[i] for i in first], mesh
+        self.all, self.configs, self.mesh = configs, [configs[i] for i in first], mesh
         self.trusted = True
         self._compared: set[Any] = set()
 
     def takes(self, image: np.ndarray) -> bool:
         """Whether the device is to resize an image `(H, W, 3)`."""
-        return self.trusted and max(image.shape) <= LARGEST
+        height, width = image.shape[:2]
+        return (
+            self.trusted
+            and max(height, width) <= LARGEST
+            and all(
+                count_taps(length, out, config.interpolation) <= MOST_TAPS
+                for config in self.configs
+                for length, out in zip(
+                    (height, width), resized(height, width, config.resize), strict=True
+                )
+            )
+        )
 
-    def __call__(self, images: Sequence[np.ndarray], batch: int) -> Resized:
-        """Views of images `(H, W, 3)` uint8, in a batch that black ones fill up."""
-        given = self.given(images, batch)
-        made = Resized(resize(self.mesh, *jax.device_put(given, devices.split(self.mesh))))
-        program = tuple(leaf.shape for leaf in jax.tree.leaves(given))
-        if program not in self._compared:
-            self._compare(images[0], made)
-            self._compared.add(program)
-        return made
+    def __call__(self, given: Given) -> Resized:
+        """Views of a batch of images."""
+        placed = jax.device_put(given, devices.split(self.mesh))
+        return Resized(resize(self.mesh, *placed), self.all)
 
-    def given(
-        self, images: Sequence[np.ndarray], batch: int
-    ) -> tuple[np.ndarray, list[tuple[Taps, Taps]]]:
-        """The arrays that go to the device: pixels, and the taps of each view."""
+    def given(self, images: Sequence[np.ndarray], batch: int) -> Given:
+        """The arrays that go to the device, for a batch that black images fill up.
+
+        Args:
+            images: `(H, W, 3)` uint8 each.
+            batch: number of rows.
+
+        Returns:
+            Pixels `(batch, H, W, 3)`, and the taps of each distinct view.
+        """
         sides = [_up(max(image.shape[axis] for image in images), STEP) for axis in (0, 1)]
         pixels = np.zeros((batch, *sides, 3), np.uint8)
         for slot, image in zip(pixels, images, strict=False):
@@ -139,11 +167,17 @@ class Resizer:
             _stacked([_taps(*size, config) for size in sizes]) for config in self.configs
         ]
 
-    def _compare(self, image: np.ndarray, made: Resized) -> None:
-        for config, views in zip(self.configs, made.fetched(), strict=True):
+    def check(self, image: np.ndarray, given: Given) -> None:
+        """Compare what a program that is new makes of the first image with the host's views."""
+        program = tuple(leaf.shape for leaf in jax.tree.leaves(given))
+        if program in self._compared or not self.trusted:
+            return
+        for config, views in zip(self.configs, self(given).fetched(), strict=True):
             if not np.array_equal(views[0], look(image, config)):
                 log.warning("this device resizes otherwise than Pillow; the host does it instead")
                 self.trusted = False
+                return
+        self._compared.add(program)
 
 
 @lru_cache(4096)
@@ -161,7 +195,6 @@ def _axis(length: int, out: int, interpolation: str, start: int, size: int) -> T
     at, weights = resampling_taps(length, out, interpolation, slice(start, start + size))
     # Pillow rounds halves away from zero.
     fixed = np.trunc(weights * (1 << PLACES) + np.copysign(0.5, weights)).astype(np.int32)
-    assert fixed.shape[1] <= MOST_TAPS
     return Taps(at[:, 0].astype(np.int32), fixed)
 
 

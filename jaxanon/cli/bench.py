@@ -151,7 +151,7 @@ def _ceiling(
     report: dict[str, Any],
 ) -> dict[str, Any]:
     """What the host can feed, what the devices can take, and the cores that would balance them."""
-    host = ceiling.images_per_second([path for path, _ in labelled], classifiers)
+    host = ceiling.images_per_second([path for path, _ in labelled], classifiers, mesh=devices)
     ensemble = Ensemble(classifiers, mesh=devices)
     device = device_rate.images_per_second(ensemble, report["steps"])
     cores = workers.cores()

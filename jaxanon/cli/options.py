@@ -70,7 +70,7 @@ def loop(command: argparse.ArgumentParser) -> None:
         default="auto",
         choices=("auto", "host", "device"),
         help="where images are resized for the classifiers, to the same pixels (default: the host "
-        "for CPUs, else the device)",
+        "for CPUs and images of more than 1024 pixels on a side, else the device)",
     )
     add(
         "--format",

@@ -57,9 +57,9 @@ def seconds_per_step(running: Slots[int], calls: int) -> float:
 
 def seconds_per_decision(ensemble: Ensemble, repeats: int = 3) -> float:
     """Of all classifiers on one image, where a whole batch is decided."""
-    views = [ensemble.look(synthetic_image())] * ensemble.batch
     times = []
     for _ in range(repeats + 1):
+        views = [ensemble.look(synthetic_image()) for _ in range(ensemble.batch)]
         begin = time.perf_counter()
         ensemble.decide_from_views(views)
         times.append(time.perf_counter() - begin)
@@ -70,6 +70,7 @@ def images_per_second(ensemble: Ensemble, steps: float, calls: int = 5) -> float
     """Images that the device adapts per second where each takes so many steps.
 
     Its decisions before and after are counted: on the original, the anonymized and the saved image.
+    The slots are those of a run of few images.
 
     Args:
         ensemble: the sources.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from jax.sharding import Mesh
 
 from jaxanon.adaptation.attempt import Attempt, Finished
 from jaxanon.adaptation.problem import LAYOUT, K
@@ -31,13 +32,13 @@ class InstantEnsemble(Ensemble):
 
     def logits_from_views(self, views: Sequence[Views]) -> list[np.ndarray]:
         """Zeros, once pixels or views stand in arrays as the device would be given them."""
-        images = [one.image for one in views if isinstance(one, LazyViews)]
-        whole = [image for image in images if image is not None]
-        if whole:
-            self._resizer.given(whole, len(whole))
+        lazy = [one for one in views if isinstance(one, LazyViews) and one.image is not None]
+        images = [one.image for one in lazy if one.image is not None]
+        if images:
+            self._resizer.given(images, len(images))
             sizes = [config.input_size for config in self._resizer.configs]
-            nothing = [np.zeros((len(whole), size, size, 3), np.uint8) for size in sizes]
-            Resized(nothing).keep_for(views)
+            nothing = [np.zeros((len(images), size, size, 3), np.uint8) for size in sizes]
+            Resized(nothing, self._resizer.all).keep_for(lazy)
         arrays = [np.stack([seen[i] for seen in views]) for i in range(len(self.classifiers))]
         return [
             np.zeros((len(array), classifier.config.num_classes), np.float32)
@@ -85,6 +86,7 @@ def images_per_second(
     classifiers: Sequence[Classifier],
     count: int = 200,
     resize_on: str = "auto",
+    mesh: Mesh | None = None,
 ) -> float:
     """Images that the host takes from file to verified file per second, were the device infinite.
 
@@ -97,8 +99,9 @@ def images_per_second(
         count: images to take.
         resize_on: whose work resizing for the classifiers is, see
             `jaxanon.classifiers.ensemble.Ensemble`.
+        mesh: the devices to feed; all by default.
     """
-    options = RunOptions(quiet=True, resize_on=resize_on)
+    options = RunOptions(quiet=True, resize_on=resize_on, mesh=mesh)
     with tempfile.TemporaryDirectory(prefix="jaxanon-bench-") as folder:
         for number, images in ((0, 8), (1, count)):
             results = OutputFolder(Path(folder) / str(number))

@@ -29,6 +29,8 @@ from jaxanon.runtime.meter import Meter
 class _ViewedImage(NamedTuple):
     """An image that every classifier has seen; of the original, what they see of it alone.
 
+    Where the device resizes, its views hold the pixels until it has.
+
     Attributes:
         item: the image.
         anonymized: `(H, W, 3)` uint8.
@@ -93,8 +95,9 @@ class Intake:
         A batch ends early at `workers.PIXELS_AT_ONCE`, to bound the memory.
         """
         size = self.ensemble.batch
+        held = 2 if self.ensemble.resize_on == "device" else 1  # the original, too
         viewed = workers.ahead(
-            self.view, items, threads, 2 * size, lambda item: count_pixels(item.input),
+            self.view, items, threads, 2 * size, lambda item: held * count_pixels(item.input),
             workers.PIXELS_AT_ONCE,
         )  # fmt: skip
         waiting: list[_ViewedImage] = []
@@ -103,15 +106,20 @@ class Intake:
                 yield Batch([], [image])
                 continue
             waiting.append(image)
-            pixels = sum(one.anonymized[..., 0].size for one in waiting)
+            pixels = held * sum(one.anonymized[..., 0].size for one in waiting)
             if len(waiting) == size or pixels >= workers.PIXELS_AT_ONCE:
-                yield self.decide(waiting, threads)
+                batch = self.decide(waiting, threads)
                 waiting = []
+                del image  # nothing of an original waits for the next call
+                yield batch
         if waiting:
             yield self.decide(waiting, threads)
 
     def view(self, item: Item) -> _ViewedImage | Failure:
-        """Load an image and let every classifier see it; the original's pixels end here."""
+        """Load an image and let every classifier see it; the original's pixels end here.
+
+        Where the device resizes, they end with the decisions on them (`decide`).
+        """
         try:
             with self.meter.stage("read and anonymize"):
                 loaded = item.load()

@@ -210,14 +210,13 @@ def versions() -> dict[str, str]:
 
 
 def _earlier(path: Path | None) -> list[dict[str, Any]]:
-    """Rows of an earlier call by the same compilers, which goes on."""
+    """Rows of an earlier call by the same compilers, which goes on; failures are tried again."""
     if path is None or not path.exists():
         return []
     found = json.loads(path.read_text())
     if found["versions"] != versions():
         raise SystemExit(f"{path} is of other compilers, {found['versions']}; give another --json")
-    rows: list[dict[str, Any]] = found["rows"]
-    return rows
+    return [row for row in found["rows"] if "seconds" in row]
 
 
 def apart(case: Case) -> dict[str, Any]:

@@ -5,10 +5,9 @@
 
 One row per set of classifiers, slots and steps per call: seconds to compile, milliseconds of a
 step (calls handed over one after the other, as the loop does), of writing an image into a slot and
-of reading one; and from the compiled program bytes, launches and, of the device's measured rates of
-copies and products, the least time that its bytes and its operations take. `--profile` adds the
-kernels that take longest. Names joined by `+` adapt together; `study` is the seven sources of the
-study. Random weights.
+of reading one; and from the compiled program bytes, launches and operations. Beside them the
+device's measured rates of copies and products. `--profile` adds the kernels that take longest.
+Names joined by `+` adapt together; `study` is the seven sources of the study. Random weights.
 """
 
 from __future__ import annotations

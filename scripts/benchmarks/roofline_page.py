@@ -33,6 +33,8 @@ class Limits(NamedTuple):
     operations: float
 
 
+MEANT = {"program": "advance", "devices": 1, "slots": 32, "precision": "bfloat16"}
+"""What the page is about; other rows of the files are left out."""
 LIMITS = {
     "h100": Limits("NVIDIA H100 SXM", 3.35e12, 989e12),
     "v5e": Limits("TPU v5e", 0.819e12, 197e12),
@@ -90,6 +92,10 @@ def place(row: dict[str, Any]) -> tuple[bool, str]:
 
 def page(found: dict[str, dict[str, Any]]) -> str:
     """The page; `found` is target -> what `compile_for.py` wrote."""
+    found = {
+        target: {**data, "rows": [row for row in data["rows"] if MEANT.items() <= row.items()]}
+        for target, data in found.items()
+    }
     flops = {
         row["classifiers"]: row["gflop"] / row["slots"]
         for row in found.get("v5e", {"rows": []})["rows"]
@@ -98,9 +104,7 @@ def page(found: dict[str, dict[str, Any]]) -> str:
     parts = [HEAD]
     for target, data in found.items():
         limits = LIMITS[target]
-        rows = sorted(
-            data["rows"], key=lambda row: (row["classifiers"] != STUDY, row["classifiers"])
-        )
+        rows = sorted(data["rows"], key=place)
         heads = ["classifier", "GFLOP", "GB", "launches", "memory", "compile", "at least"]
         if target != "h100":
             heads.append("expected")

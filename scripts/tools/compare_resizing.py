@@ -45,7 +45,9 @@ def main() -> None:
     for start in range(0, args.count, BATCH):
         names = [paths[i % len(paths)] for i in range(start, min(start + BATCH, args.count))]
         images = [photo(path, rng) for path in names]
-        for config, views in zip(resize.configs, resize(images, BATCH).fetched(), strict=True):
+        for config, views in zip(
+            resize.configs, resize(resize.given(images, BATCH)).fetched(), strict=True
+        ):
             for path, image, view in zip(names, images, views, strict=False):
                 count = int((view != look(image, config)).sum())
                 different += count
