@@ -34,6 +34,7 @@ ALLOWED = {
     "jaxanon.classifiers.classifier",
     "jaxanon.classifiers.config",
     "jaxanon.classifiers.ensemble",
+    "jaxanon.classifiers.placed",
     "jaxanon.classifiers.preprocessing",
     "jaxanon.classifiers.resizer",
     "jaxanon.classifiers.ops.resize",

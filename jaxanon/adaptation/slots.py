@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from typing import Generic
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.sharding import Mesh
@@ -29,6 +28,7 @@ from jaxanon.adaptation.problem import K, Problem, blank
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.step import State
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.placed import placed
 from jaxanon.errors import UsageError
 from jaxanon.runtime import devices
 from jaxanon.runtime.arrays import as_count
@@ -97,14 +97,7 @@ class Slots(Generic[K]):
         self._compiled = self.settings.compiled()
         self._problems: Problem
         self._states: State
-        self._params = jax.tree.map(
-            lambda leaf: (
-                leaf.astype(self.settings.precision)
-                if jnp.issubdtype(leaf.dtype, jnp.floating)
-                else leaf
-            ),
-            sources.params,
-        )
+        self._params = placed(sources.params, sources.mesh, self.settings.precision)
         self._arrange(wanted)
 
     @property

@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.placed import placed
 from jaxanon.classifiers.preprocessing import distinct_views, look
 from jaxanon.classifiers.resizer import Given, LazyViews, Resized, Resizer
 from jaxanon.errors import UsageError, WeightsError
@@ -85,7 +86,7 @@ class Ensemble:
         self.meter = meter or Meter()
         self.classifiers: tuple[Classifier, ...] = tuple(given)
         self.networks = tuple(classifier.network for classifier in given)
-        self.params = tuple(devices.on_all(classifier.params, self.mesh) for classifier in given)
+        self.params = tuple(placed(classifier.params, self.mesh) for classifier in given)
         each = devices.at_once(self.mesh) if batch is None else as_count(batch, "batch")
         self.batch = each * self.mesh.size
         self._resizer = Resizer(self._configs, self.mesh)

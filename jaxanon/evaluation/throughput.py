@@ -20,8 +20,9 @@ from jax import Array
 
 from jaxanon.classifiers.classifier import Classifier, Network
 from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.placed import placed
 from jaxanon.classifiers.random_weights import pixels
-from jaxanon.runtime.devices import program_memory
+from jaxanon.runtime.devices import mesh, program_memory
 from jaxanon.runtime.precision import DECISIONS, GRADIENTS
 
 
@@ -74,10 +75,7 @@ def _program(
     function: Callable[..., Any], classifiers: Sequence[Classifier], batch: int, precision: str
 ) -> Program:
     inputs = [inputs_for(classifier.config, batch) for classifier in classifiers]
-    params = tuple(
-        jax.tree.map(lambda leaf: jnp.asarray(leaf, precision), classifier.params)
-        for classifier in classifiers
-    )
+    params = tuple(placed(classifier.params, mesh(1), precision) for classifier in classifiers)
     images = tuple(jnp.asarray(image, precision) for image, _ in inputs)
     labels = tuple(jnp.asarray(label) for _, label in inputs)
     begin = time.perf_counter()

@@ -93,19 +93,6 @@ def split(mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(AXIS))
 
 
-def on_all(tree: Any, mesh: Mesh) -> Any:
-    """Arrays as every device of a mesh holds them whole; of abstract ones, shapes in that layout.
-
-    With abstract arrays a program can be compiled for devices that are not there.
-    """
-    layout = shared(mesh)
-    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(tree)):
-        return jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=layout), tree
-        )
-    return jax.device_put(tree, layout)
-
-
 def target() -> str:
     """Kind of device that the program being traced is for: "cpu", "gpu" or "tpu".
 

@@ -118,15 +118,13 @@ def lower(case: Case) -> Any:
     from jaxanon.classifiers import registry
     from jaxanon.classifiers.classifier import Classifier, forward
     from jaxanon.classifiers.ensemble import Ensemble
+    from jaxanon.classifiers.placed import placed
     from jaxanon.runtime import devices
 
     def one(name: str) -> Classifier:
         entry = registry.find(name)
         model = entry.build(entry.config.num_classes)
         return Classifier.from_model(name, entry.config, model)
-
-    def cast(leaf: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(leaf.shape, case.precision, sharding=leaf.sharding)
 
     mesh = mesh_of(case.target, case.devices)
     sources = Ensemble([one(name) for name in case.classifiers.split("+")], mesh=mesh)
@@ -153,7 +151,7 @@ def lower(case: Case) -> Any:
         return chunk.put.lower(settings, mesh, buffers, places, entries)
     if case.program == "take":
         return chunk.take.lower(mesh, buffers[1], places)
-    params = jax.tree.map(cast, sources.params)
+    params = placed(sources.params, mesh, case.precision)
     return chunk.advance.lower(sources.networks, settings, 1, mesh, params, *buffers)
 
 

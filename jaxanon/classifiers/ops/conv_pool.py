@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import reduce
 
+import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
@@ -67,6 +68,8 @@ def pointwise(x: Array, kernel: Array, stride: int = 1, *, fused: bool = False) 
             computes those in the same kernel.
     """
     if fused and target() == "gpu":
+        if stride == 1:
+            return _fused_pointwise(x, kernel)
         return convolve(x, kernel[None, None], stride, ((0, 0), (0, 0)))
     x = x[:, ::stride, ::stride]
     if stride > 1 and target() == "gpu":
@@ -74,6 +77,27 @@ def pointwise(x: Array, kernel: Array, stride: int = 1, *, fused: bool = False) 
         # (openxla/xla#47381); the product reads a copy of what is sliced either way.
         x = lax.optimization_barrier(x)
     return x @ kernel
+
+
+@jax.custom_vjp
+def _fused_pointwise(x: Array, kernel: Array) -> Array:
+    """A convolution whose gradient is a product.
+
+    As a convolution, too, the gradient would read the kernel in another order than the forward
+    pass does. The weights are constants, so no gradient by the kernel is given.
+    """
+    return convolve(x, kernel[None, None], 1, ((0, 0), (0, 0)))
+
+
+def _fused_pointwise_forward(x: Array, kernel: Array) -> tuple[Array, Array]:
+    return _fused_pointwise(x, kernel), kernel
+
+
+def _fused_pointwise_backward(kernel: Array, g: Array) -> tuple[Array, None]:
+    return g @ kernel.T, None
+
+
+_fused_pointwise.defvjp(_fused_pointwise_forward, _fused_pointwise_backward)
 
 
 def max_pool(x: Array, side: int, stride: int, padding: int = 0) -> Array:
