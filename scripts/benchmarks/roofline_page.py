@@ -55,7 +55,7 @@ makes can be counted. Each row is one gradient step of 32 images in bfloat16 und
   pass through the main memory. Caches serve some of them.
 - *launches*: kernels, copies included; on GPUs XLA hands them over in graphs, many at a time.
 - *memory*: what the program takes, weights included.
-- *compile*: processor seconds of the compilation; for the H100 seconds, with other work beside it.
+- *compile*: processor seconds of the compilation, on two cores with other work beside it.
 - *at least*: the longer of GB over bandwidth and GFLOP over the rate of bfloat16 products, and
   which of them it is. Only what caches serve can make a real step faster.
 - *expected*: cycles that the TPU's compiler expects, over the clock. There is none for GPUs.
