@@ -43,6 +43,25 @@ def test_kernels_are_read_from_the_text():
     assert size_of(near) == 8, "what stays in vector memory is not counted"
 
 
+def test_what_is_fetched_ahead_counts_once():
+    far, near = "bf16[8,4]{1,0:T(8,128)}", "bf16[8,4]{1,0:T(8,128)S(1)}"
+    half = "bf16[4,4]{1,0:T(8,128)S(1)}"
+    text = f"""
+ENTRY %main (a: bf16[8,4]) -> bf16[8,4] {{
+  %a = {far} parameter(0)
+  %slice-start = (({far}), {half}, s32[]{{:S(2)}}) slice-start(%a), slice={{[0:4], [0:4]}}
+  %slice-done = {half} slice-done(%slice-start)
+  %fusion = {near} fusion(%slice-done), kind=kLoop, calls=%f
+  %copy-start = ({far}, {near}, u32[]{{:S(2)}}) copy-start(%fusion)
+  ROOT %copy-done = {far} copy-done(%copy-start)
+}}
+"""
+    found = kernels(text)
+    assert found.launches == {"ahead": 2, "fusion:loop": 1}
+    assert found.bytes["ahead"] == 2 * 16 + 2 * 32, "half is read, the whole is written"
+    assert layout_changes(found) == (0, 0)
+
+
 def test_the_page_shows_what_was_compiled():
     assert roofline_page.PAGE.read_text() == roofline_page.page(roofline_page.read())
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 FREE = {"parameter", "get-tuple-element", "tuple", "bitcast", "constant", "after-all"}
 """Instructions that nothing is launched for."""
 COLLECTIVES = ("all-", "collective-", "reduce-scatter", "send", "recv")
+AHEAD = ("copy-start", "slice-start", "dynamic-slice-start")
+"""Copies that go on beside other kernels of a TPU, to and from its vector memory, kind `ahead`."""
 LAYOUTS = ("transpose", "copy")
 """Kinds of kernels that change a layout alone."""
 
@@ -54,7 +56,7 @@ def kernels(text: str) -> Kernels:
 
     A loop counts as one launch; programs of one step have none.
     """
-    found, shapes = Kernels(), dict[str, str]()
+    found, shapes, fetched = Kernels(), dict[str, str](), dict[str, str]()
     for line in text[text.index("\nENTRY") :].splitlines()[2:]:
         match = re.match(r"\s+(?:ROOT )?%?([\w.\-]+) = (.*)", line)
         call = re.search(r"[\]})] ([a-z][\w\-]*)\(", match.group(2)) if match else None
@@ -64,12 +66,25 @@ def kernels(text: str) -> Kernels:
         shapes[name] = rest[: call.start() + 1]
         if operation in FREE:
             continue
-        kind = _kind(name, operation, rest)
         operands = re.findall(r"%([\w.\-]+)", rest[call.end() :].split(")")[0])
+        if operation in AHEAD:
+            found.launches["ahead"] += 1
+            fetched[name] = shapes.get(operands[0], "")
+            continue
+        if operation.replace("-done", "-start") in AHEAD:
+            found.bytes["ahead"] += _fetched(fetched[operands[0]], shapes[name])
+            continue
+        kind = _kind(name, operation, rest)
         found.launches[kind] += 1
         found.bytes[kind] += sum(size_of(shapes.get(n, "")) for n in (name, *operands))
     found.cycles = sum(map(int, re.findall(r'"estimated_cycles":"(\d+)"', text)))
     return found
+
+
+def _fetched(source: str, result: str) -> int:
+    """Bytes that a copy ahead of its use reads and writes, of the main memory."""
+    read = size_of(result.replace("S(1)", "")) if size_of(source) else 0
+    return read + size_of(result)
 
 
 def _kind(name: str, operation: str, rest: str) -> str:

@@ -52,7 +52,8 @@ makes can be counted. Each row is one gradient step of 32 images in bfloat16 und
 
 - *GFLOP*: operations per image and step, as XLA counts them for the v5e.
 - *GB*: bytes that the step's kernels read and write, each operand counted whole; on TPUs those that
-  pass through the main memory. Caches serve some of them.
+  pass through the main memory, where `>` leaves out what is fetched ahead of its use in slices. Caches
+  serve some of them.
 - *launches*: kernels, copies included; on GPUs XLA hands them over in graphs, many at a time.
 - *memory*: what the program takes, weights included.
 - *compile*: processor seconds of the compilation, on two cores with other work beside it.
@@ -74,7 +75,7 @@ def line(row: dict[str, Any], limits: Limits, gflop: float | None) -> list[str]:
     least = f"{1e3 * max(by_bytes, by_operations):.2f} ms, {which}"
     cells += [
         "" if gflop is None else f"{gflop:.1f}",
-        f"{row['gbytes']:.1f}",
+        f"{'> ' if row.get('slices_left_out') else ''}{row['gbytes']:.1f}",
         str(row["launches"]),
         f"{row['memory_mb'] / 1e3:.1f} GB",
         f"{row.get('cpu_seconds', row['seconds']):.0f} s",
