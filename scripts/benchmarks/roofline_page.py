@@ -52,8 +52,8 @@ makes can be counted. Each row is one gradient step of 32 images in bfloat16 und
 
 - *GFLOP*: operations per image and step, as XLA counts them for the v5e.
 - *GB*: bytes that the step's kernels read and write, each operand counted whole; on TPUs those that
-  pass through the main memory, where `>` leaves out what is fetched ahead of its use in slices. Caches
-  serve some of them.
+  pass through the main memory, where `>` leaves out what is fetched ahead of its use in slices.
+  Caches serve some of them.
 - *launches*: kernels, copies included; on GPUs XLA hands them over in graphs, many at a time.
 - *memory*: what the program takes, weights included.
 - *compile*: processor seconds of the compilation, on two cores with other work beside it.
