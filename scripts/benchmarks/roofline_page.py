@@ -34,7 +34,7 @@ class Limits(NamedTuple):
 
 
 MEANT = {"program": "advance", "devices": 1, "slots": 32, "precision": "bfloat16"}
-"""What the page is about; other rows of the files are left out."""
+"""What the page's first tables are about; other rows of the files follow them."""
 LIMITS = {
     "h100": Limits("NVIDIA H100 SXM", 3.35e12, 989e12),
     "v5e": Limits("TPU v5e", 0.819e12, 197e12),
@@ -62,6 +62,22 @@ makes can be counted. Each row is one gradient step of 32 images in bfloat16 und
 - *expected*: cycles that the TPU's compiler expects, over the clock. There is none for GPUs.
 """
 
+OTHERS = """
+Other programs, and four devices: `advance` is the step, `forward` the decisions, `put` and `take`
+write images into slots and read them, `resize` makes the views. Figures are those of one device.
+
+"""
+HEADS_OF_OTHERS = [
+    "program",
+    "classifier",
+    "devices",
+    "GB",
+    "launches",
+    "memory",
+    "layout changes",
+    "collectives",
+]
+
 
 def line(row: dict[str, Any], limits: Limits, gflop: float | None) -> list[str]:
     """The cells of a row."""
@@ -86,6 +102,21 @@ def line(row: dict[str, Any], limits: Limits, gflop: float | None) -> list[str]:
     return cells
 
 
+def other(row: dict[str, Any]) -> list[str]:
+    """The cells of a row that is not about the step on one device."""
+    name = "the study's seven" if row["classifiers"] == STUDY else row["classifiers"]
+    return [
+        row["program"],
+        name,
+        str(row["devices"]),
+        f"{row['gbytes']:.2f}",
+        str(row["launches"]),
+        f"{row['memory_mb'] / 1e3:.1f} GB",
+        str(row["layout_changes"]),
+        str(row["collectives"]),
+    ]
+
+
 def place(row: dict[str, Any]) -> tuple[bool, str]:
     """By what the rows are sorted: sets before single classifiers, then by name."""
     return "+" not in row["classifiers"], row["classifiers"]
@@ -93,19 +124,17 @@ def place(row: dict[str, Any]) -> tuple[bool, str]:
 
 def page(found: dict[str, dict[str, Any]]) -> str:
     """The page; `found` is target -> what `compile_for.py` wrote."""
-    found = {
-        target: {**data, "rows": [row for row in data["rows"] if MEANT.items() <= row.items()]}
-        for target, data in found.items()
-    }
     flops = {
         row["classifiers"]: row["gflop"] / row["slots"]
         for row in found.get("v5e", {"rows": []})["rows"]
-        if row.get("gflop")
+        if row.get("gflop") and MEANT.items() <= row.items()
     }
     parts = [HEAD]
     for target, data in found.items():
         limits = LIMITS[target]
-        rows = sorted(data["rows"], key=place)
+        meant = [row for row in data["rows"] if MEANT.items() <= row.items()]
+        others = [row for row in data["rows"] if row not in meant and "launches" in row]
+        rows = sorted(meant, key=place)
         heads = ["classifier", "GFLOP", "GB", "launches", "memory", "compile", "at least"]
         if target != "h100":
             heads.append("expected")
@@ -117,6 +146,12 @@ def page(found: dict[str, dict[str, Any]]) -> str:
             + table(heads, cells, markdown=True)
             + "\n"
         )
+        if others:
+            parts.append(
+                OTHERS
+                + table(HEADS_OF_OTHERS, [other(row) for row in others], markdown=True)
+                + "\n"
+            )
     return "".join(parts)
 
 
