@@ -69,7 +69,7 @@ def test_a_device_that_resizes_otherwise_is_found_out(tinies, rng, monkeypatch, 
 
     monkeypatch.setattr(resizer, "resize", resize)
     device = Ensemble(tinies, 2, mesh(1), resize_on="device")
-    image, large = (rng.integers(0, 256, (side, 60, 3), np.uint8) for side in (50, 300))
+    image, large = (rng.integers(0, 256, (side, side, 3), np.uint8) for side in (50, 300))
     device.logits([image])
     assert not caplog.text
     wrong = True  # from the second program on
@@ -87,6 +87,21 @@ def test_what_would_take_too_many_taps_is_resized_on_the_host(tinies):
     resize = Resizer([config], mesh(1))
     assert not resize.takes(np.zeros((1024, 1024, 3), np.uint8))
     assert resize.takes(np.zeros((100, 1024, 3), np.uint8))
+
+
+def test_what_pillow_resizes_along_columns_first_is_resized_on_the_host(tinies, rng):
+    """In the other order roundings differ, by many levels where values are cut off between."""
+    config = replace(tinies[0].config, input_size=224, crop_pct=0.95)
+    resize = Resizer([config], mesh(1))
+    shapes = [(590, 251), (251, 590), (500, 333), (470, 236), (472, 236), (475, 236), (600, 230)]
+    shapes += [tuple(rng.integers(230, 620, 2)) for _ in range(60)]
+    images = [rng.choice(np.uint8([0, 255]), (*shape, 3)) for shape in shapes]
+    taken = [image for image in images if resize.takes(image)]
+    assert not any(image.shape[:2] == (590, 251) for image in taken)
+    assert len(taken) > 50
+    views = resize(resize.given(taken, len(taken))).fetched()[0]
+    for view, image in zip(views, taken, strict=True):
+        np.testing.assert_array_equal(view, look(image, config), str(image.shape))
 
 
 def test_images_that_are_too_large_are_resized_on_the_host(tinies, rng, monkeypatch):

@@ -129,17 +129,11 @@ class Resizer:
 
     def takes(self, image: np.ndarray) -> bool:
         """Whether the device is to resize an image `(H, W, 3)`."""
-        height, width = image.shape[:2]
+        size = image.shape[:2]
         return (
             self.trusted
-            and max(height, width) <= LARGEST
-            and all(
-                count_taps(length, out, config.interpolation) <= MOST_TAPS
-                for config in self.configs
-                for length, out in zip(
-                    (height, width), resized(height, width, config.resize), strict=True
-                )
-            )
+            and max(size) <= LARGEST
+            and all(_can(*size, config) for config in self.configs)
         )
 
     def __call__(self, given: Given) -> Resized:
@@ -178,6 +172,21 @@ class Resizer:
                 self.trusted = False
                 return
         self._compared.add(program)
+
+
+@lru_cache(4096)
+def _can(height: int, width: int, config: Config) -> bool:
+    """Whether what the device computes is exact for a view, and done in Pillow's order.
+
+    Pillow resizes along rows first; from version 13 on along columns first where the height shrinks
+    by more than twice what the width does, so that images of another shape go to the host.
+    """
+    out = resized(height, width, config.resize)
+    shrinks_in_height = height - out[0] > max(0, 2 * (width - out[1]))
+    return not shrinks_in_height and all(
+        count_taps(length, end, config.interpolation) <= MOST_TAPS
+        for length, end in zip((height, width), out, strict=True)
+    )
 
 
 @lru_cache(4096)

@@ -41,19 +41,25 @@ def main() -> None:
     rng = np.random.default_rng(0)
     configs = [entry.config for entry in registry.ENTRIES.values()]
     resize = Resizer(configs, mesh(1))
-    different = 0
+    different = left = 0
     for start in range(0, args.count, BATCH):
         names = [paths[i % len(paths)] for i in range(start, min(start + BATCH, args.count))]
         images = [photo(path, rng) for path in names]
+        for_host = [not resize.takes(image) for image in images]
+        left += sum(for_host)
         for config, views in zip(
             resize.configs, resize(resize.given(images, BATCH)).fetched(), strict=True
         ):
-            for path, image, view in zip(names, images, views, strict=False):
+            for path, image, view, host in zip(names, images, views, for_host, strict=False):
+                if host:
+                    continue
                 count = int((view != look(image, config)).sum())
                 different += count
                 if count:
                     print(f"differs: {path.name}, {image.shape}, {config}: {count} values")
-    print(f"{args.count} photos, {len(resize.configs)} views each: {different} values differ")
+    compared = args.count - left
+    print(f"{compared} photos, {len(resize.configs)} views each: {different} values differ")
+    print(f"{left} photos are left to the host, for some of their views")
     raise SystemExit(different > 0)
 
 

@@ -61,7 +61,7 @@ def resize(mesh: Mesh, pixels: Array, views: Sequence[tuple[Taps, Taps]]) -> tup
 
 
 def _one(pixels: Array, rows: Taps, columns: Taps) -> Array:
-    """One view of one image: `(H, W, 3)` -> `(size, size, 3)`; along rows first, as Pillow."""
+    """One view of one image: `(H, W, 3)` -> `(size, size, 3)`; along rows first."""
     across = _product(columns, pixels, 1)  # (size, H, 3)
     return _product(rows, across, 1)  # (size, size, 3), rows first
 
