@@ -158,7 +158,11 @@ _PASSED_OVER = frozenset(
     }
     | {f"collections.{name}" for name in ("Counter", "defaultdict", "deque")}
     | {f"datetime.{name}" for name in ("datetime", "date", "timedelta")}
-    | {f"pathlib.{name}" for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath")}
+    | {
+        f"{module}.{name}"
+        for module in ("pathlib", "pathlib._local")  # the latter in Python 3.13
+        for name in ("Path", "PosixPath", "WindowsPath", "PurePosixPath")
+    }
     | {f"numpy.{name}" for name in ("dtype", "ndarray")}
     | {
         f"numpy.{core}.multiarray.{name}"
