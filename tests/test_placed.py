@@ -32,6 +32,13 @@ def test_on_gpus_kernels_lie_as_cudnn_reads_them_and_decide_alike(tinies, rng, m
     np.testing.assert_allclose(*given, rtol=1e-5, atol=1e-5)
 
 
+def test_the_program_that_lays_them_out_is_compiled_once(tinies, compilations):
+    placed(tinies[0].params, devices.mesh(1), "bfloat16")
+    before = len(compilations)
+    placed(tinies[0].params, devices.mesh(1), "bfloat16")
+    assert len(compilations) == before
+
+
 def test_the_precision_asked_for_is_that_of_fractions_alone():
     params = {"kernel": jnp.ones((2, 3)), "places": jnp.arange(4)}
     found = placed(params, devices.mesh(1), "bfloat16")

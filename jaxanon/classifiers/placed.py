@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -39,7 +39,7 @@ def placed(params: Any, mesh: Mesh, precision: str | None = None) -> Any:
     there = jax.device_put(leaves, devices.shared(mesh))
     if not all(map(_is_so, there, kinds, layouts)):
         # One program for all of them: compiled once and kept, where each shape would be anew.
-        there = jax.jit(partial(_cast, kinds), out_shardings=formats)(there)
+        there = _caster(tuple(kinds), tuple(formats))(there)
     return jax.tree.unflatten(tree, there)
 
 
@@ -59,7 +59,13 @@ def _kind(own: Any, precision: str | None) -> Any:
     return jnp.dtype(precision) if precision and jnp.issubdtype(own, jnp.floating) else own
 
 
-def _cast(kinds: list[Any], leaves: list[Any]) -> list[Any]:
+@lru_cache(64)
+def _caster(kinds: tuple[Any, ...], formats: tuple[Format, ...]) -> Any:
+    """The program that brings arrays to types and orders; the same object for the same ones."""
+    return jax.jit(partial(_cast, kinds), out_shardings=list(formats))
+
+
+def _cast(kinds: tuple[Any, ...], leaves: list[Any]) -> list[Any]:
     return [leaf.astype(kind) for leaf, kind in zip(leaves, kinds, strict=True)]
 
 

@@ -179,11 +179,11 @@ def _can(height: int, width: int, config: Config) -> bool:
     """Whether what the device computes is exact for a view, and done in Pillow's order.
 
     Pillow resizes along rows first; from version 13 on along columns first where the height shrinks
-    by more than twice what the width does, so that images of another shape go to the host.
+    by more than twice what the width does; such images go to the host, whichever is installed.
     """
     out = resized(height, width, config.resize)
-    shrinks_in_height = height - out[0] > max(0, 2 * (width - out[1]))
-    return not shrinks_in_height and all(
+    columns_first = height - out[0] > max(0, 2 * (width - out[1]))
+    return not columns_first and all(
         count_taps(length, end, config.interpolation) <= MOST_TAPS
         for length, end in zip((height, width), out, strict=True)
     )
