@@ -72,7 +72,7 @@ def kernels(text: str) -> Kernels:
             fetched[name] = shapes.get(operands[0], "")
             continue
         if operation.replace("-done", "-start") in AHEAD:
-            found.bytes["ahead"] += _fetched(fetched[operands[0]], shapes[name])
+            found.bytes["ahead"] += _fetched(fetched.get(operands[0], ""), shapes[name])
             continue
         kind = _kind(name, operation, rest)
         found.launches[kind] += 1

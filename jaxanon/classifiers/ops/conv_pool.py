@@ -84,7 +84,7 @@ def _fused_pointwise(x: Array, kernel: Array) -> Array:
     """A convolution whose gradient is a product.
 
     As a convolution, too, the gradient would read the kernel in another order than the forward
-    pass does. The weights are constants, so no gradient by the kernel is given.
+    pass does. The weights are constants: the gradient by the kernel is zero.
     """
     return convolve(x, kernel[None, None], 1, ((0, 0), (0, 0)))
 
