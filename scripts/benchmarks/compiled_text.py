@@ -56,7 +56,7 @@ def kernels(text: str) -> Kernels:
 
     A loop counts as one launch; programs of one step have none.
     """
-    found, shapes, fetched = Kernels(), dict[str, str](), dict[str, str]()
+    found, shapes = Kernels(), dict[str, str]()
     for line in text[text.index("\nENTRY") :].splitlines()[2:]:
         match = re.match(r"\s+(?:ROOT )?%?([\w.\-]+) = (.*)", line)
         call = re.search(r"[\]})] ([a-z][\w\-]*)\(", match.group(2)) if match else None
@@ -69,10 +69,10 @@ def kernels(text: str) -> Kernels:
         operands = re.findall(r"%([\w.\-]+)", rest[call.end() :].split(")")[0])
         if operation in AHEAD:
             found.launches["ahead"] += 1
-            fetched[name] = shapes.get(operands[0], "")
+            shapes[name] = shapes.get(operands[0], "")  # what its end asks for
             continue
         if operation.replace("-done", "-start") in AHEAD:
-            found.bytes["ahead"] += _fetched(fetched.get(operands[0], ""), shapes[name])
+            found.bytes["ahead"] += _fetched(shapes.get(operands[0], ""), shapes[name])
             continue
         kind = _kind(name, operation, rest)
         found.launches[kind] += 1

@@ -79,10 +79,14 @@ HEADS_OF_OTHERS = [
 ]
 
 
+def named(row: dict[str, Any]) -> str:
+    """What a row is about, in words."""
+    return "the study's seven" if row["classifiers"] == STUDY else str(row["classifiers"])
+
+
 def line(row: dict[str, Any], limits: Limits, gflop: float | None) -> list[str]:
     """The cells of a row."""
-    name = row["classifiers"]
-    cells = ["the study's seven" if name == STUDY else name]
+    cells = [named(row)]
     if "gbytes" not in row:
         return [*cells, row.get("aborted") or row.get("error") or "", *[""] * 6]
     by_bytes = 1e9 * row["gbytes"] / limits.bandwidth
@@ -104,10 +108,9 @@ def line(row: dict[str, Any], limits: Limits, gflop: float | None) -> list[str]:
 
 def other(row: dict[str, Any]) -> list[str]:
     """The cells of a row that is not about the step on one device."""
-    name = "the study's seven" if row["classifiers"] == STUDY else row["classifiers"]
     return [
         row["program"],
-        name,
+        named(row),
         str(row["devices"]),
         f"{row['gbytes']:.2f}",
         str(row["launches"]),
