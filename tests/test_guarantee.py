@@ -28,6 +28,7 @@ ALLOWED = {
     "jaxanon.runtime.devices",
     "jaxanon.runtime.meter",
     "jaxanon.runtime.precision",
+    "jaxanon.runtime.programs",
     "jaxanon.runtime.seeds",
     "jaxanon.errors",
     "jaxanon.classifiers",

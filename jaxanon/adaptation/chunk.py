@@ -24,6 +24,7 @@ from jaxanon.adaptation.step import State, from_levels, init, plain, step
 from jaxanon.classifiers.classifier import Network
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.runtime import devices
+from jaxanon.runtime.programs import program
 
 Buffers = tuple[Problem, State]
 """The problems and the states of all slots, stacked."""
@@ -55,7 +56,7 @@ def chunk_of_steps(
     return states, jnp.copy(states.done)  # the state itself is given away with the next chunk
 
 
-@partial(jax.jit, static_argnums=(0, 1, 2, 3), donate_argnums=6)
+@program(mesh_at=3, static_argnums=(0, 1, 2, 3), donate_argnums=6)
 def advance(
     networks: tuple[Network, ...],
     settings: Settings,
@@ -146,7 +147,5 @@ def need(
 ) -> int:
     """Bytes per device that `advance` takes with so many slots per device; compiles it."""
     buffers = shapes(sources, settings, slots_per_device)
-    program = advance.lower(
-        sources.networks, settings, length, sources.mesh, params, *buffers
-    ).compile()
-    return devices.program_memory(program)
+    lowered = advance.lower(sources.networks, settings, length, sources.mesh, params, *buffers)
+    return devices.program_memory(lowered.compile())

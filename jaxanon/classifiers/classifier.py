@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Union
 
 import jax
@@ -18,6 +18,7 @@ from jaxanon.classifiers.config import Config
 from jaxanon.errors import UsageError
 from jaxanon.runtime.devices import mesh, on_each
 from jaxanon.runtime.precision import DECISIONS
+from jaxanon.runtime.programs import program
 
 Params = Mapping[str, Union["Params", Array]]
 """The arrays of a network, by the attribute names that lead to them."""
@@ -118,7 +119,7 @@ class Classifier:
         return logits
 
 
-@partial(jax.jit, static_argnums=(0, 1))
+@program(mesh_at=1, static_argnums=(0, 1))
 def forward(network: Network, devices: Mesh, params: Params, pixels: Array) -> Array:
     """Logits of a batch divided among devices; compiled once per network, devices and batch size.
 

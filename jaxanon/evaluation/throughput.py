@@ -24,6 +24,7 @@ from jaxanon.classifiers.placed import placed
 from jaxanon.classifiers.random_weights import pixels
 from jaxanon.runtime.devices import mesh, program_memory
 from jaxanon.runtime.precision import DECISIONS, GRADIENTS
+from jaxanon.runtime.programs import options
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def _program(
     images = tuple(jnp.asarray(image, precision) for image, _ in inputs)
     labels = tuple(jnp.asarray(label) for _, label in inputs)
     begin = time.perf_counter()
-    compiled = jax.jit(function).lower(images, labels, params).compile()
+    jitted = jax.jit(function, compiler_options=options(jax.default_backend()))
+    compiled = jitted.lower(images, labels, params).compile()
     seconds = time.perf_counter() - begin
     cost = compiled.cost_analysis() or {}
     return Program(
