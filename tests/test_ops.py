@@ -58,6 +58,18 @@ def test_pointwise_is_a_1x1_convolution(rng):
     )
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("fused", [True, False])
+def test_pointwises_forms_on_a_gpu_equal_the_product(rng, monkeypatch, stride, fused):
+    x = jnp.asarray(rng.normal(size=(2, 6, 7, 4)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(4, 5)), jnp.float32)
+    y, back = jax.vjp(lambda x: x[:, ::stride, ::stride] @ kernel, x)
+    monkeypatch.setattr(ops, "target", lambda: "gpu")
+    on_gpu, its_back = jax.vjp(lambda x: ops.pointwise(x, kernel, stride, fused=fused), x)
+    np.testing.assert_allclose(on_gpu, y, atol=1e-5)
+    np.testing.assert_allclose(its_back(jnp.sin(y))[0], back(jnp.sin(y))[0], atol=1e-5)
+
+
 def test_no_gradient_by_the_kernel_is_computed(rng):
     """The custom gradient returns none, so asking for it gives zeros, by design."""
     x = jnp.asarray(rng.normal(size=(1, 6, 6, 2)), jnp.float32)

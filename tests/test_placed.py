@@ -45,3 +45,13 @@ def test_the_precision_asked_for_is_that_of_fractions_alone():
     abstract = jax.eval_shape(lambda: params)
     shapes = placed(abstract, devices.mesh(1), "bfloat16")
     assert [leaf.dtype for leaf in jax.tree.leaves(shapes)] == [jnp.bfloat16, jnp.int32]
+
+
+def test_programs_for_gpus_that_are_not_there_are_given_kernels_in_their_order(tinies, monkeypatch):
+    monkeypatch.setattr(devices, "platform", lambda mesh: "gpu")
+    abstract = placed(jax.eval_shape(lambda: tinies[0].params), devices.mesh(1), "bfloat16")
+    orders = {
+        (leaf.ndim, leaf.format.layout and leaf.format.layout.major_to_minor)
+        for leaf in jax.tree.leaves(abstract)
+    }
+    assert orders == {(4, (3, 0, 1, 2)), (2, (1, 0)), (1, None)}
