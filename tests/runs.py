@@ -8,7 +8,8 @@ from pathlib import Path
 from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
-from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.stages import RunOptions
 from jaxanon.pipeline.whole import bare_run
 
 

@@ -8,6 +8,7 @@ from samples import picture
 from jaxanon.classifiers import registry
 from jaxanon.io.results import FilePlace
 from jaxanon.pipeline import run as run_module
+from jaxanon.pipeline import stages as stages_module
 from jaxanon.pipeline.earlier import RENAMED
 from jaxanon.pipeline.intake import Intake
 
@@ -107,7 +108,7 @@ def test_a_run_killed_before_its_first_image_is_resumed(zoo, photos_dir, tmp_pat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "stream", die)
+        patch.setattr(stages_module, "stream", die)
         assert anonymize(zoo, photos_dir, out, "--quiet") == 130
     assert anonymize(zoo, photos_dir, out, "--quiet", "--resume") == 0
     assert json.loads((out / "report.json").read_text())["summary"]["done"] == 5

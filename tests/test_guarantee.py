@@ -132,7 +132,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
         for i in range(len(originals))
     ]
     run = quiet_run(folder, items, classifiers, [], settings)
-    run.ensemble = run.intake.ensemble = Forced(classifiers)
+    run.stages.ensemble = run.stages.intake.ensemble = Forced(classifiers)
     run.execute()
     return [(folder / f"{i}.png").read_bytes() for i in range(len(originals))]
 
@@ -190,7 +190,7 @@ def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):
     settings = preset("fast", steps=3, max_retries=0)
     run = quiet_run(tmp_path, items, tinies[:1], [], settings)
     with workers.pool() as threads:
-        batch = next(run.intake.batches(items, threads))
+        batch = next(run.stages.intake.batches(items, threads))
     assert len(batch.jobs) == 3
     gc.collect()
     assert len(watched) == 3

@@ -8,7 +8,7 @@ import pytest
 from command_line import anonymize
 
 from jaxanon.display.progress import Progress
-from jaxanon.pipeline import run as run_module
+from jaxanon.pipeline import stages as stages_module
 
 HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 
@@ -54,7 +54,7 @@ def test_an_interrupted_run_gives_the_terminal_its_cursor_back(
     def die(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "stream", die)
+    monkeypatch.setattr(stages_module, "stream", die)
     with terminal() as shown:
         assert anonymize(zoo, photos_dir, tmp_path / "out") == 130
         text = shown("interrupted")

@@ -84,6 +84,13 @@ COMMANDS = {
         "measure how often published images can be matched to their originals",
         "jaxanon privacy photos out --anonymized blurred --json privacy.json",
     ),
+    "report": Command(
+        arguments.report,
+        "report",
+        "report",
+        "sum up a run over shards, also one that was stopped or that several processes share",
+        "jaxanon report out",
+    ),
     "models": Command(
         arguments.models,
         "models",

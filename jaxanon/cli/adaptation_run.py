@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
+from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
 from jaxanon.cli.common import Loader
@@ -26,7 +27,8 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.preparation import prepare, state_files
 from jaxanon.pipeline.report import Report
-from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.stages import RunOptions
 from jaxanon.regions.finder import RegionFinder
 from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
@@ -57,40 +59,65 @@ class Task:
 
 def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) -> int:
     """Run a task with the options of its command; returns the exit status."""
-    outputs, models = OutputOptions.from_args(args), ModelOptions.from_args(args)
-    regions, cap = RegionOptions.from_args(args), CapOptions.from_args(args)
+    outputs = OutputOptions.from_args(args)
     outputs.keep_apart(task.given)
-    recorded = {
-        **task.recorded,
-        **regions.recorded(),
-        **models.recorded(),
-        **recorded_reading(args),
-        "preset": args.preset,
-        **outputs.recorded(),
-        **cap.recorded(),
-        "files_state": _states([*models.files(), *regions.files()]),
-        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
-    }
-    plan = _plan(task, outputs, recorded)
-    compilation.enable_compilation_cache()
-    devices = mesh(args.devices)
-    sources, targets = models.names()
-    options = RunOptions(
-        form=outputs.format,
-        mesh=devices,
-        slots=args.slots,
-        target_class=vars(args).get("target_class"),
-        cap=cap.cap(regions.where, len(sources), len(targets)),
-        quiet=args.quiet,
-        resize_on=args.resize_on,
-    )
-    classifiers = load([*sources, *targets], quiet=args.quiet)
-    adapted_to, held_out = classifiers[: len(sources)], classifiers[len(sources) :]
+    plan = _plan(task, outputs, recorded_of(args, task.recorded, settings))
+    options = run_options(args)
+    adapted_to, held_out = load_models(args, load)
     run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options)
     report = _execute(run, task, plan)
     if not args.quiet:
         print(tables.closing(report), file=sys.stderr if outputs.streamed else sys.stdout)
     return 1 if report["summary"]["failed"] else 0
+
+
+def recorded_of(args: Namespace, more: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """What journal and report say of the options: all that the results depend on.
+
+    Args:
+        args: the command line.
+        more: what this command alone has.
+        settings: options of the loop.
+    """
+    models, regions = ModelOptions.from_args(args), RegionOptions.from_args(args)
+    return {
+        **more,
+        **regions.recorded(),
+        **models.recorded(),
+        **recorded_reading(args),
+        "preset": args.preset,
+        **OutputOptions.from_args(args).recorded(),
+        **CapOptions.from_args(args).recorded(),
+        "files_state": _states([*models.files(), *regions.files()]),
+        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
+    }
+
+
+def run_options(args: Namespace) -> RunOptions:
+    """How the run of a command line goes about its images.
+
+    Raises:
+        UsageError: for devices that are not there, or a cap without a judge.
+    """
+    compilation.enable_compilation_cache()
+    sources, targets = ModelOptions.from_args(args).names()
+    cap = CapOptions.from_args(args).cap(args.regions, len(sources), len(targets))
+    return RunOptions(
+        form=args.format,
+        mesh=mesh(args.devices),
+        slots=args.slots,
+        target_class=vars(args).get("target_class"),
+        cap=cap,
+        quiet=args.quiet,
+        resize_on=args.resize_on,
+    )
+
+
+def load_models(args: Namespace, load: Loader) -> tuple[Sequence[Classifier], Sequence[Classifier]]:
+    """The sources and the targets of a command line."""
+    sources, targets = ModelOptions.from_args(args).names()
+    classifiers = load([*sources, *targets], quiet=args.quiet)
+    return classifiers[: len(sources)], classifiers[len(sources) :]
 
 
 def _plan(task: Task, outputs: OutputOptions, recorded: Mapping[str, object]) -> OutputPlan:
@@ -116,12 +143,14 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
         plan.discard_earlier()
     if task.anonymizer:
         plan.journal.start()  # so that what is prepared is known for this run's, if it ends here
-        prepare(task.anonymizer, run.sources, task.inputs, outputs.sink, resume=outputs.resume)
+        prepare(
+            task.anonymizer, run.stages.sources, task.inputs, outputs.sink, resume=outputs.resume
+        )
     report = run.execute(plan.earlier.unchanged(plan.items))
     if outputs.report:
         write_json(outputs.report, report)
     if outputs.sheet:
-        write_sheet(outputs.sheet, plan.items, report, run.ensemble)
+        write_sheet(outputs.sheet, plan.items, report, run.stages.ensemble)
     return report
 
 

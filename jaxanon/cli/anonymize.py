@@ -13,9 +13,9 @@ from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.cli.region_flags import RegionOptions
+from jaxanon.cli.shard_run import ShardTask, adapt_shards, shards_among
 from jaxanon.display import tables
 from jaxanon.errors import UsageError, errors_named, printable
-from jaxanon.io.colour import as_grey
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds import open_inputs
@@ -23,8 +23,8 @@ from jaxanon.io.pairs import Partners, check_orientation, decode_together
 from jaxanon.io.standard_streams import STANDARD
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import LoadedImage
+from jaxanon.pipeline.loading import Anonymizing
 from jaxanon.runtime import compilation
-from jaxanon.runtime.arrays import is_grey
 
 
 def anonymize(args: Namespace, load: Loader = load_all) -> int:
@@ -32,24 +32,20 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     compilation.enable_compilation_cache()
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
-    inputs = list(read_as(args, open_inputs(args.src, streamed=True)))
     regions = RegionOptions.from_args(args)
+    shards = shards_among(args.src)
+    inputs = [] if shards else list(read_as(args, open_inputs(args.src, streamed=True)))
     region_of = regions.finder(inputs)
-    may_be_empty = regions.allow_empty or regions.where == "whole"
-
-    def load_image(image: InputImage, view: int) -> LoadedImage:
-        original = decode(image)
-        regions.say_how_read(image)
-        region = region_of(image.relative, original)
-        with errors_named(image.name):
-            hidden = anonymizer(original, region, view)
-            pixels, low = hidden.pixels, hidden.low_resolution
-            if settings.keep_grey and is_grey(original):
-                pixels = as_grey(pixels)
-            hiding = Hiding.checked(original, pixels, region, may_be_empty=may_be_empty)
-        return LoadedImage(original, pixels, region.mask, region.boxes, low, hiding)
-
+    load_image = Anonymizing(
+        anonymizer,
+        region_of,
+        may_be_empty=regions.allow_empty or regions.where == "whole",
+        keep_grey=settings.keep_grey,
+        looked_at=regions.say_how_read,
+    )
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
+    if shards:
+        return adapt_shards(args, ShardTask(shards, load_image, recorded), settings, load)
     task = Task(inputs, _paths(args.src), load_image, region_of, recorded, anonymizer)
     return adapt_task(args, task, settings, load)
 

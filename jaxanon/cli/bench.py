@@ -26,7 +26,7 @@ from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline import ceiling
-from jaxanon.pipeline.run import RunOptions
+from jaxanon.pipeline.stages import RunOptions
 from jaxanon.pipeline.whole import bare_run, whole_items
 from jaxanon.runtime import compilation, workers
 from jaxanon.runtime.devices import mesh

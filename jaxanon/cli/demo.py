@@ -23,7 +23,8 @@ from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.report import REPORT, Report
-from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.stages import RunOptions
 from jaxanon.pipeline.whole import whole_items
 from jaxanon.runtime import compilation
 
@@ -89,7 +90,7 @@ def _repair(
     report = run.execute()
     write_json(folder / REPORT, report)
     sheet = args.output / f"{method}-sheet.png"
-    write_sheet(sheet, items, report, run.ensemble)
+    write_sheet(sheet, items, report, run.stages.ensemble)
     strength = recorded["strength"]
     say(f"\n{method}, strength {strength:g}: share of photos on which each classifier decides")
     say("as on the original, before and after adaptation (read off the saved files)\n")

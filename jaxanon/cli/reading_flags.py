@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 if TYPE_CHECKING:
     from jaxanon.io.inputs import Inputs
+    from jaxanon.io.reading import Reading
 
 
 def add_reading_flags(command: ArgumentParser) -> None:
@@ -38,8 +39,15 @@ def read_as(args: Namespace, inputs: Inputs) -> Inputs:
     """Inputs whose images are read as the flags say."""
     from jaxanon.io.reading import InputsReadAs, Reading
 
-    reading = Reading(args.colour, args.first_frame, args.truncated)
+    reading = reading_from(args)
     return inputs if reading == Reading() else InputsReadAs(inputs, reading)
+
+
+def reading_from(args: Namespace) -> Reading:
+    """How the flags say that pictures are read."""
+    from jaxanon.io.reading import Reading
+
+    return Reading(args.colour, args.first_frame, args.truncated)
 
 
 def recorded_reading(args: Namespace) -> dict[str, object]:

@@ -116,6 +116,19 @@ def closing(report: Mapping[str, Any]) -> str:
     return text
 
 
+def closing_of_shards(run: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
+    """What a run over shards came to: concordance per classifier, counts and time."""
+    statuses = summary["statuses"]
+    done = summary["images"] - summary["failed"] - statuses.get("partly", 0)
+    return (
+        f"{_concordances({**run, 'summary': summary})}\n"
+        f"{counted(summary['shards'], 'shard')}, {counted(summary['images'], 'image')}: {done} "
+        f"{STATUS[run['settings']['goal']]}, {statuses.get('partly', 0)} partly, "
+        f"{summary['failed']} failed; {summary['seconds']:.1f} s in all shards, "
+        f"{summary['images_per_second']:.2f} images/s"
+    )
+
+
 def _private(images: Sequence[Mapping[str, Any]]) -> str:
     """How much of the images is private, where that is not all of them."""
     shares = [image["private"] for image in images if image["private"] is not None]

@@ -23,7 +23,8 @@ from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.results import OutputFolder
 from jaxanon.pipeline.item import ImageState
 from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.stages import RunOptions, Stages
 from jaxanon.pipeline.whole import whole_items
 
 
@@ -71,14 +72,20 @@ class InstantSlots(Slots[K]):
         self._held = [None] * (wanted * self.sources.mesh.size)
 
 
-class HostAlone(Run):
-    """A run in which the device's work takes no time."""
+class InstantStages(Stages):
+    """Stages in which the device's work takes no time."""
 
     ensemble_class = InstantEnsemble
 
     def make_slots(self) -> Slots[ImageState]:
         """Slots that answer at once."""
-        return InstantSlots(self.sources, self.settings, self.slots)
+        return InstantSlots(self.sources, self.settings, self.slots_per_device)
+
+
+class HostAlone(Run):
+    """A run in which the device's work takes no time."""
+
+    stages_class = InstantStages
 
 
 def images_per_second(

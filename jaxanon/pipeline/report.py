@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from jaxanon import __version__
-from jaxanon.metrics import concordance, repair_rate
 from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.tally import Tally
 
 REPORT = "report.json"
 Report = dict[str, Any]
@@ -30,6 +28,29 @@ class Totals:
     processed: int
 
 
+def describe(
+    roles: Mapping[str, str], origins: Mapping[str, str], options: Mapping[str, Any]
+) -> Report:
+    """What a report says before it comes to images.
+
+    Args:
+        roles: classifier -> `source` or `target`.
+        origins: classifier -> where its weights come from.
+        options: all that the results depend on.
+    """
+    import jax
+
+    device = jax.devices()[0]
+    return {
+        "schema": 1,
+        "version": __version__,
+        "device": f"{device.platform}: {device.device_kind} x {jax.device_count()}",
+        "settings": dict(options),
+        "classifiers": [{"name": name, "role": role} for name, role in roles.items()],
+        "weights": dict(origins),
+    }
+
+
 def summarise(
     records: Sequence[Record],
     roles: Mapping[str, str],
@@ -46,38 +67,11 @@ def summarise(
         options: all that the results depend on.
         totals: what the run took.
     """
-    import jax
-
-    device = jax.devices()[0]
-    seconds = totals.seconds
+    tally = Tally(roles)
+    for record in records:
+        tally.add(record)
     return {
-        "schema": 1,
-        "version": __version__,
-        "device": f"{device.platform}: {device.device_kind} x {jax.device_count()}",
-        "settings": dict(options),
-        "classifiers": [{"name": name, "role": role} for name, role in roles.items()],
-        "weights": dict(origins),
-        "summary": {
-            "images": len(records),
-            "done": sum(record.status != "failed" for record in records),
-            "failed": sum(record.status == "failed" for record in records),
-            "seconds": round(seconds, 3),
-            "images_per_second": round(totals.processed / seconds, 4) if seconds > 0 else 0.0,
-            "concordance": {name: shares(records, name) for name in roles},
-        },
+        **describe(roles, origins, options),
+        "summary": tally.summary(totals.seconds, totals.processed),
         "images": [asdict(record) for record in records],
-    }
-
-
-def shares(records: Sequence[Record], name: str) -> dict[str, float | None]:
-    """A classifier's concordance, before and after, and repair rate over the saved images."""
-    rows = [record.decisions[name] for record in records if name in record.decisions]
-    reference, anonymized, adapted = (
-        np.array([row[stage] for row in rows], int)
-        for stage in ("reference", "anonymized", "adapted")
-    )
-    return {
-        "anonymized": concordance(reference, anonymized),
-        "adapted": concordance(reference, adapted),
-        "repair": repair_rate(reference, anonymized, adapted),
     }

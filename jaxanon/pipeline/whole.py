@@ -14,7 +14,8 @@ from jaxanon.io.results import ResultSink
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.stages import RunOptions
 from jaxanon.regions.region import Region
 
 

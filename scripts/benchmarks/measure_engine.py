@@ -53,7 +53,8 @@ from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Baseline, ImageState, Item, LoadedImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.run import Run, RunOptions
+from jaxanon.pipeline.run import Run
+from jaxanon.pipeline.stages import RunOptions, Stages
 from jaxanon.pipeline.whole import bare_run, load_whole
 from jaxanon.runtime import compilation, memory
 
@@ -91,11 +92,17 @@ class SlotsWithoutRefill(Slots[K]):
         return finished
 
 
-class RunWithoutRefill(Run):
-    """A run whose slots are filled anew only when all images in them are done."""
+class StagesWithoutRefill(Stages):
+    """Stages whose slots are filled anew only when all images in them are done."""
 
     def make_slots(self) -> Slots[ImageState]:
-        return SlotsWithoutRefill(self.sources, self.settings, self.slots)
+        return SlotsWithoutRefill(self.sources, self.settings, self.slots_per_device)
+
+
+class RunWithoutRefill(Run):
+    """A run through such stages."""
+
+    stages_class = StagesWithoutRefill
 
 
 def numbered(number: int, folder: Path, load: Callable[[], LoadedImage]) -> Item:
@@ -173,12 +180,12 @@ def start_once(slots: int) -> dict[str, Any]:
     run = bare_run(
         OutputFolder(Path()), [], classifiers, [], preset("fast"), RunOptions(slots=slots)
     )
-    made = run.compile()
+    made = run.stages.compile()
     ready = time.perf_counter() - begin
     pixels = np.full((256, 256, 3), 127, np.uint8)
     item = numbered(0, Path(), lambda: LoadedImage(pixels, pixels, None))
     state = ImageState(item, Baseline({}))
-    job = prepare(state, pixels, np.arange(7), run.sources, run.settings)
+    job = prepare(state, pixels, np.arange(7), run.stages.sources, run.stages.settings)
     made.fill(deque([Attempt(job, job.problem)]))
     made.advance()
     begin = time.perf_counter()

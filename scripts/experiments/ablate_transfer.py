@@ -124,19 +124,19 @@ def adapt(
     failed = [record["error"] for record in records if record["status"] == "failed"]
     if failed:
         raise ImageError("\n".join(failed))
-    names = run.ensemble.names
+    names, adapted_to = run.stages.ensemble.names, run.stages.sources
     reference = {name: _decisions(records, name, "reference") for name in names}
     saved = [read_image(place) for place in places]
-    wanted = np.stack([reference[name] for name in run.sources.names])
+    wanted = np.stack([reference[name] for name in adapted_to.names])
     return {
-        "sources": run.sources.names,
+        "sources": adapted_to.names,
         "seed": settings.seed,
         "gradients": float(np.mean([record["steps"] for record in records]) * settings.gradients),
         "psnr": float(np.mean([r["psnr"] for r in records if r["psnr"] is not None])),
         "anonymized": _kept(records, reference, "anonymized"),
         "adapted": _kept(records, reference, "adapted"),
         "under": {
-            name: [bits(kept) for kept in run.sources.decide(list(map(change, saved))) == wanted]
+            name: [bits(kept) for kept in adapted_to.decide(list(map(change, saved))) == wanted]
             for name, change in changes(CHANGES).items()
         },
     }

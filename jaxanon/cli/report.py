@@ -1,0 +1,19 @@
+"""`jaxanon report`."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from jaxanon.display.tables import closing_of_shards
+from jaxanon.pipeline.manifest import Manifest
+from jaxanon.pipeline.manifest_report import write_report
+from jaxanon.pipeline.report import REPORT
+
+
+def report(args: Namespace, load: object = None) -> int:
+    """Write `report.json` anew from the manifest, and print what the run came to."""
+    manifest = Manifest(args.folder)
+    summary = write_report(manifest, args.folder / REPORT)
+    if not args.quiet:
+        print(closing_of_shards(manifest.run(), summary))
+    return 1 if summary["failed"] else 0

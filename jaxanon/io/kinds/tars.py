@@ -1,0 +1,230 @@
+"""WebDataset shards: tar files in which the members of one sample share their name up to a dot.
+
+`0001.jpg`, `0001.cls`, `0001.json` are the sample `0001` with one picture and what stands beside
+it (https://github.com/webdataset/webdataset describes the format).
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath, PurePosixPath
+from typing import BinaryIO
+
+from jaxanon.errors import ImageError, UsageError, printable
+from jaxanon.io.inputs import register_inputs
+
+PICTURES = frozenset(
+    {"png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp", "gif", "ppm", "pgm", "pbm"}
+    | {"jp2", "j2k", "avif", "heic", "heif", "jxl"}
+)
+"""Last parts of members' names, lower case, that say that they are pictures."""
+MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"\xff\x0a")
+"""How pictures begin, of the formats that say so at once."""
+OURS = "jaxanon.json"
+"""What comes after the key in the name of the record that adapted samples carry."""
+HEAD = 16
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file in a tar.
+
+    Attributes:
+        name: its whole name.
+        offset: where its bytes begin in the tar.
+        size: how many they are.
+    """
+
+    name: str
+    offset: int
+    size: int
+
+    @property
+    def extension(self) -> str:
+        """What comes after the key in its name, such as `jpg` or `seg.png`."""
+        return _split(self.name)[1]
+
+
+@dataclass(frozen=True)
+class SampleImage:
+    """The picture of a sample: an `InputImage`, with what stands beside it.
+
+    Attributes:
+        shard: the tar.
+        key: name of the sample in it.
+        members: all members of the sample, in their order.
+        picture: the one that is the picture; None where that is not clear.
+        trouble: why the sample cannot be used; None where it can.
+    """
+
+    shard: TarShard
+    key: str
+    members: Sequence[Member]
+    picture: Member | None
+    trouble: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The tar's name and the member's, or the sample's."""
+        return f"{self.shard.name}/{self.picture.name if self.picture else self.key}"
+
+    @property
+    def relative(self) -> PurePath:
+        """The member's name below the tar's without its suffix."""
+        below = PurePosixPath(self.picture.name if self.picture else self.key)
+        return PurePath(self.shard.path.stem) / below
+
+    @property
+    def carried(self) -> list[Member]:
+        """What stands beside the picture, a record of an earlier adaptation left out."""
+        return [one for one in self.members if one is not self.picture and one.extension != OURS]
+
+    def open(self) -> BinaryIO:
+        if self.trouble is not None:
+            raise ImageError(self.trouble)
+        assert self.picture is not None
+        return io.BytesIO(self.shard.read(self.picture))
+
+    def fingerprint(self) -> str:
+        where = self.picture or Member("", 0, 0)
+        return f"{self.shard.fingerprint()}-{where.offset}-{where.size}"
+
+
+@register_inputs(".tar")
+class TarShard:
+    """A WebDataset shard: a kind of `Inputs`, one image per sample.
+
+    A sample that is not clear stands among the images: opening it says why. Such are those without
+    a picture or with several, with members of one name or with names that lead elsewhere, and links
+    and other special members. Members without a dot in their names belong to no sample.
+
+    Args:
+        path: path of the tar, which is not compressed.
+
+    Raises:
+        UsageError: when it cannot be read, or is no such tar.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with tarfile.open(path, "r:") as tar:
+                tar.next()
+        except (OSError, tarfile.TarError) as error:
+            raise UsageError(f"{path}: cannot be read as an uncompressed tar: {error}") from error
+
+    @property
+    def name(self) -> str:
+        """The path as it was given."""
+        return str(self.path)
+
+    @property
+    def length(self) -> int:
+        """Number of samples, by the headers of all members; 0 where the tar is damaged."""
+        with suppress(ImageError):
+            return len(self.samples)
+        return 0
+
+    def __iter__(self) -> Iterator[SampleImage]:
+        return iter(self.samples)
+
+    def fingerprint(self) -> str:
+        """A text that changes with the size and the time of the file."""
+        state = self.path.stat()
+        return f"{state.st_size}-{state.st_mtime_ns}"
+
+    def read(self, member: Member) -> bytes:
+        """The bytes of a member.
+
+        Raises:
+            OSError: when they cannot be read.
+            ImageError: when the tar ends before.
+        """
+        with self.path.open("rb") as file:
+            file.seek(member.offset)
+            data = file.read(member.size)
+        if len(data) < member.size:
+            raise ImageError(f"the tar ends in the middle of {printable(member.name)}")
+        return data
+
+    @cached_property
+    def samples(self) -> Sequence[SampleImage]:
+        """All samples, by their first member.
+
+        Raises:
+            ImageError: when the tar is damaged.
+        """
+        groups: dict[str, list[Member]] = {}
+        special: dict[str, str] = {}
+        try:
+            with tarfile.open(self.path, "r:") as tar:
+                for info in tar:
+                    key, extension = _split(info.name)
+                    if info.isdir() or (info.isfile() and not extension):
+                        continue
+                    groups.setdefault(key, []).append(
+                        Member(info.name, info.offset_data, info.size)
+                    )
+                    if not info.isreg() or info.issparse():
+                        special[key] = f"{printable(info.name)} is a link or special file"
+        except (OSError, tarfile.TarError, EOFError, ValueError) as error:
+            raise ImageError(f"{self.name}: damaged: {error}") from error
+        return [self._sample(key, group, special.get(key)) for key, group in groups.items()]
+
+    def _sample(self, key: str, members: list[Member], trouble: str | None) -> SampleImage:
+        trouble = trouble or _unsafe(key) or _twice(members)
+        pictures = [] if trouble else [one for one in members if self._is_picture(one)]
+        if not trouble and len(pictures) != 1:
+            names = ", ".join(printable(one.name) for one in pictures)
+            trouble = (
+                f"the sample has {len(pictures)} pictures, {names}: which is private is not clear"
+                if pictures
+                else f"the sample {printable(key)} has no picture"
+            )
+        return SampleImage(self, key, members, None if trouble else pictures[0], trouble)
+
+    def _is_picture(self, member: Member) -> bool:
+        """Whether its name or its first bytes say that a member is a picture."""
+        if member.extension.rpartition(".")[2].lower() in PICTURES:
+            return True
+        head = self.read(Member(member.name, member.offset, min(HEAD, member.size)))
+        return (
+            head.startswith(MAGIC)
+            or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
+            or (head[:2] == b"BM" and int.from_bytes(head[2:6], "little") == member.size)
+            or head[4:8] in (b"ftyp", b"JXL ")
+        )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """The key of a member's sample and the rest of its name, parted at the first dot of the file's.
+
+    The rest is empty where there is no dot but a first one.
+    """
+    folder, slash, file = name.rpartition("/")
+    key, _, extension = file.partition(".")
+    return (folder + slash + key, extension) if key else (name, "")
+
+
+def _unsafe(key: str) -> str | None:
+    """Why a name is not to be written into another tar; None where it may be."""
+    try:
+        key.encode()
+    except UnicodeEncodeError:
+        return f"the name {printable(key)} is no UTF-8"
+    path = PurePosixPath(key)
+    if path.is_absolute() or ".." in path.parts or not key.isprintable() or "\\" in key:
+        return f"the name {printable(key)} could lead out of a folder, or commands a terminal"
+    return None
+
+
+def _twice(members: Sequence[Member]) -> str | None:
+    """Why members of a sample exclude each other; None where they do not."""
+    names = [one.name for one in members]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    return None if twice is None else f"{printable(twice)} is in the tar twice"

@@ -1,0 +1,160 @@
+"""One shard in, one shard out: whole or not at all, the same bytes whoever does it.
+
+Knows nothing of what hands out the shards: a loop, the tasks of a scheduler, a cluster's actors.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+from jaxanon.errors import ImageError
+from jaxanon.io.files import SUFFIX
+from jaxanon.io.inputs import InputImage
+from jaxanon.io.kinds.tars import SampleImage, TarShard
+from jaxanon.io.reading import ReadAs, Reading
+from jaxanon.io.tar_shards import Spool, SpooledPlace, tar_writer
+from jaxanon.pipeline.item import Failure, ImageState, Item, LoadedImage
+from jaxanon.pipeline.manifest import Manifest, ShardDone
+from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.stages import Stages
+
+Load = Callable[[InputImage, int], LoadedImage]
+"""(original, number of the view from 0) -> the image read and anonymized; raises ImageError."""
+Told = Callable[[Record], None]
+"""Told of each image of a shard once it is adapted, or has failed."""
+
+
+class ShardWorker:
+    """Adapts shards, one after the other, with programs compiled once.
+
+    Args:
+        stages: what images go through.
+        load: reads and anonymizes an original.
+        manifest: the run's.
+        reading: how pictures are read.
+    """
+
+    def __init__(self, stages: Stages, load: Load, manifest: Manifest, reading: Reading) -> None:
+        self.stages, self.load, self.manifest, self.reading = stages, load, manifest, reading
+
+    def adapt(self, shard: TarShard, told: Told) -> ShardDone:
+        """Adapt a shard, or find that it is finished.
+
+        Args:
+            shard: the input.
+            told: told of each image.
+
+        Raises:
+            ImageError: when the shard cannot be read or written; nothing of it is there then.
+        """
+        name, source = shard.path.name, shard.fingerprint()
+        earlier = self.manifest.done(name)
+        if earlier and earlier.source == source:
+            return earlier
+        self.manifest.forget(name)
+        begin = time.perf_counter()
+        output = self.manifest.output / name
+        samples = shard.samples
+        with closing(Spool(_made(self.manifest.output))) as spool:
+            records, items = self._adapt(samples, output, spool, told)
+            size, digest = self._write(samples, items, records, output)
+        done = ShardDone(
+            shard=name,
+            source=source,
+            images=len(samples),
+            failed=sum(record.status == "failed" for record in records),
+            size=size,
+            sha256=digest,
+            records_sha256=self.manifest.write_records(name, records),
+            seconds=round(time.perf_counter() - begin, 3),
+        )
+        self.manifest.finish(done)
+        return done
+
+    def _adapt(
+        self, samples: Sequence[SampleImage], output: Path, spool: Spool, told: Told
+    ) -> tuple[list[Record], list[Item]]:
+        """Take the images of a shard through all stages; their records, and where they lie."""
+        suffix = SUFFIX[self.stages.options.form]
+        places = [SpooledPlace(f"{output.name}/{sample.key}{suffix}", spool) for sample in samples]
+        images = [ReadAs(sample, self.reading) for sample in samples]
+        items = [
+            Item(image, place, partial(self.load, image, 0))
+            for image, place in zip(images, places, strict=True)
+        ]
+        found: dict[str, Record] = {}
+        lock = threading.Lock()
+
+        def done(outcome: ImageState | Failure) -> None:
+            with lock:
+                record = _keep(outcome)
+                found[record.key] = record
+                told(record)
+
+        self.stages.process(items, done)
+        return [found[item.key] for item in items], items
+
+    def _write(
+        self, samples: Sequence[SampleImage], items: Sequence[Item], records: Sequence[Record],
+        output: Path,
+    ) -> tuple[int, str]:  # fmt: skip
+        """Write the adapted shard; its size and digest."""
+        with tar_writer(output, self.stages.options.form) as (tar, file):
+            for sample, item, record in zip(samples, items, records, strict=True):
+                if record.status == "failed":
+                    continue
+                with item.output.open() as picture:
+                    tar.add(sample, picture.read(), _inside(record, sample))
+            tar.close()
+            file.commit()
+        return file.size, file.digest
+
+
+def _keep(outcome: ImageState | Failure) -> Record:
+    """Put a verified image on the spool; returns the record that counts."""
+    if isinstance(outcome, Failure):
+        return outcome.record()
+    assert outcome.saved is not None
+    try:
+        outcome.item.output.commit()
+    except ImageError as error:
+        return Failure.from_error(outcome.item, error).record()
+    return outcome.saved
+
+
+def _inside(record: Record, sample: SampleImage) -> bytes:
+    """The record as the adapted sample carries it: it says nothing of where files lay."""
+    inside = replace(record, input=sample.relative.as_posix(), output=None)
+    found = {name: value for name, value in asdict(inside).items() if value is not None}
+    return f"{json.dumps(found)}\n".encode()
+
+
+def _made(folder: Path) -> Path:
+    """A folder, made if it is not there.
+
+    Raises:
+        ImageError: when it cannot be.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageError(f"{folder}: cannot be made: {error.strerror or error}") from error
+    return folder
+
+
+def own_share(shards: Sequence[Path], share: tuple[int, int]) -> Iterator[Path]:
+    """The shards that one of several workers takes: every n-th.
+
+    Args:
+        shards: all of them, in an order that is the same for all workers.
+        share: number of the worker, from 1, and how many there are.
+    """
+    number, count = share
+    yield from shards[number - 1 :: count]

@@ -1,0 +1,199 @@
+"""All that happens to an image between its file and its verified file, programs compiled once.
+
+Reading, anonymizing, resizing and encoding go on in a bounded pool of threads beside the device.
+The stages pass one `ImageState` per image along.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from jax.sharding import Mesh
+
+from jaxanon.adaptation.problem import Job
+from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.slots import Slots, wanted_slots
+from jaxanon.adaptation.stream import stream
+from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.display.labels import class_number
+from jaxanon.errors import UsageError
+from jaxanon.pipeline.cap import Cap
+from jaxanon.pipeline.intake import Intake
+from jaxanon.pipeline.item import Failure, ImageState, Item
+from jaxanon.pipeline.verification import Verification
+from jaxanon.runtime import workers
+from jaxanon.runtime.compilation import gc_paused
+from jaxanon.runtime.meter import Meter
+
+log = logging.getLogger(__name__)
+Done = Callable[[ImageState | Failure], None]
+"""Told of each image that has left the stages: verified beside its place, or failed."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run goes about its images.
+
+    Attributes:
+        form: format of the saved images: `png`, `jpeg` or `webp`.
+        mesh: the devices; all by default.
+        slots: images adapted at once, per device; by default what suits the device.
+        target_class: name or number of the class that sources are to see, where the goal is to
+            `reach` one.
+        cap: the highest score that a saved image may have, if there is a bound.
+        quiet: no progress, no messages.
+        resize_on: where images are resized for classifiers, see
+            `jaxanon.classifiers.ensemble.Ensemble`; the results are the same.
+    """
+
+    form: str = "png"
+    mesh: Mesh | None = None
+    slots: int | None = None
+    target_class: str | int | None = None
+    cap: Cap | None = None
+    quiet: bool = False
+    resize_on: str = "auto"
+
+
+class Stages:
+    """Takes images from their files to verified files, batch after batch.
+
+    Programs are compiled at the first image, and serve all that come later.
+
+    Args:
+        sources: classifiers to adapt to.
+        targets: classifiers to evaluate only.
+        settings: options of the loop.
+        options: how to go about it.
+        images: how many are to come in all; 0 where that is not known.
+
+    Raises:
+        UsageError: when there is no source, a classifier stands twice, `slots` is below 1, or a
+            source does not have the target class, or a judge has two classes.
+    """
+
+    ensemble_class = Ensemble
+
+    def __init__(
+        self,
+        sources: Sequence[Classifier],
+        targets: Sequence[Classifier],
+        settings: Settings,
+        options: RunOptions,
+        images: int = 0,
+    ) -> None:
+        self.settings, self.options = settings, options
+        self.meter = Meter()
+        self.ensemble = self.ensemble_class(
+            [*sources, *targets],
+            mesh=options.mesh,
+            meter=self.meter,
+            resize_on=options.resize_on,
+        )
+        self.sources = self.ensemble.first(len(sources))
+        self.slots_per_device = wanted_slots(options.slots, self.ensemble.mesh, images)
+        _refuse_judges(options.cap, targets)
+        target_classes = _target_classes(options.target_class, sources)
+        self.roles = {
+            **{classifier.name: "source" for classifier in sources},
+            **{classifier.name: "target" for classifier in targets},
+        }
+        self.intake = Intake(
+            self.ensemble, self.sources, settings, target_classes, options.cap, self.meter
+        )
+        self.verification = Verification(
+            self.ensemble, len(sources), settings, options.form, options.cap, self.meter
+        )
+        self._slots: Slots[ImageState] | None = None
+
+    @property
+    def origins(self) -> dict[str, str]:
+        """Classifier -> where its weights come from."""
+        return {c.name: c.config.origin for c in self.ensemble.classifiers}
+
+    def process(self, items: Iterable[Item], done: Done) -> None:
+        """Take images through all stages.
+
+        Args:
+            items: the images, taken one by one as there is room.
+            done: told of each image that has been verified, or has failed, in the order in which
+                that happens; failures on the way in by another thread.
+        """
+        slots = self.compile()
+        threads = workers.pool()
+        self.meter.start()
+        try:
+            check = partial(self.verification.check, threads=threads)
+            with workers.one_core_each():
+                for adapted in stream(self._jobs(items, threads, done), slots, check):
+                    state = self.verification.finish(adapted.job.key)
+                    done(state.failure or state)
+        except BaseException:
+            self._slots = None  # images of this call are still in them
+            raise
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+    def compile(self) -> Slots[ImageState]:
+        """Compile all programs side by side, once; returns the empty slots."""
+        if self._slots is not None:
+            return self._slots
+        begin = time.perf_counter()
+        count = len(self.ensemble.classifiers)
+        log.info(
+            "compiling: the adaptation to %d, %d forward passes", len(self.sources.names), count
+        )
+        with self.meter.stage("compile"), gc_paused(), ThreadPoolExecutor(1) as beside:
+            forwards = beside.submit(self.ensemble.compile)
+            slots = self.make_slots()
+            forwards.result()
+        text = "compiled in %.0f s; %d images at once, %.1f GB on each of %d devices"
+        seconds = time.perf_counter() - begin
+        log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)
+        self._slots = slots
+        return slots
+
+    def make_slots(self) -> Slots[ImageState]:
+        """The running batch, empty; compiles its program."""
+        return Slots(self.sources, self.settings, self.slots_per_device)
+
+    def _jobs(
+        self, items: Iterable[Item], threads: ThreadPoolExecutor, done: Done
+    ) -> Iterator[Sequence[Job[ImageState]]]:
+        for batch in self.intake.batches(items, threads):
+            for failure in batch.failures:
+                done(failure)
+            if batch.jobs:
+                yield batch.jobs
+
+
+def _refuse_judges(cap: Cap | None, targets: Sequence[Classifier]) -> None:
+    """Refuse targets as judges whose logits tell no images apart: two always correlate whole."""
+    if cap is not None and cap.judge == "targets":
+        for classifier in targets:
+            if classifier.config.num_classes < 3:
+                raise UsageError(
+                    f"--judge targets: {classifier.name} has two classes, too few to compare by; "
+                    "give other --targets, or --judge faces"
+                )
+
+
+def _target_classes(
+    target_class: str | int | None, sources: Sequence[Classifier]
+) -> list[int] | None:
+    """Each source's number of the class that all are to see; None where they are to see none."""
+    if target_class is None:
+        return None
+    numbers = []
+    for classifier in sources:
+        try:
+            numbers.append(class_number(classifier.config, target_class))
+        except UsageError as error:
+            raise UsageError(f"--target-class: {classifier.name}: {error}") from error
+    return numbers

@@ -1,0 +1,264 @@
+"""Runs over shards: what goes in as tars comes out as tars, each whole or not at all."""
+
+import gc
+import io
+import json
+import tarfile
+from contextlib import suppress
+
+import check_run
+import numpy as np
+import pytest
+from command_line import jaxanon, with_tinies
+from PIL import Image
+from samples import picture
+
+from jaxanon.classifiers import registry
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.kinds.tars import TarShard
+from jaxanon.pipeline import shard as shard_module
+from jaxanon.pipeline.manifest import Manifest
+
+
+def encoded(seed, form="png"):
+    buffer = io.BytesIO()
+    Image.fromarray(picture(seed, 40, 52)).save(buffer, form)
+    return buffer.getvalue()
+
+
+def write_tar(path, members):
+    """A tar of (name, bytes), or None for a link."""
+    with tarfile.open(path, "w") as tar:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            if data is not None:
+                info.size = len(data)
+                info.mtime = 1_700_000_000
+                tar.addfile(info, io.BytesIO(data))
+            else:
+                info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+                tar.addfile(info)
+    return path
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Three shards of three samples."""
+    (tmp_path / "in").mkdir()
+    found = []
+    for s in range(3):
+        members = []
+        for i in range(3):
+            key, number = f"part/{s}{i}", 3 * s + i
+            members += [(f"{key}.jpg", encoded(number, "jpeg")), (f"{key}.cls", b"%d" % number)]
+            members.append((f"{key}.meta.json", b'{"number": %d}' % number))
+        found.append(write_tar(tmp_path / "in" / f"train-{s}.tar", members))
+    return found
+
+
+def anonymize(zoo, shards, out, *more):
+    sources = ["--sources", ",".join(zoo[:2]), "--targets", zoo[2]]
+    loop = ["--eps", 40, "--steps", 40, *([] if "isr" in more else ["--strength", 10])]
+    return jaxanon("anonymize", *shards, "-o", out, *sources, *loop, *more)
+
+
+def everything(folder):
+    """All that does not depend on when it was made: shards and records."""
+    paths = [*folder.glob("*.tar"), *(folder / "manifest").glob("*.jsonl")]
+    return {path.name: path.read_bytes() for path in paths}
+
+
+def faults(folder):
+    return list(check_run.check(folder, None, check_run.Counter()))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_shards_become_shards_of_the_same_names(zoo, shards, tmp_path, capsys):
+    import webdataset
+
+    out = tmp_path / "out"
+    assert anonymize(zoo, shards, out) == 0
+    assert "3 shards, 9 images" in capsys.readouterr().out
+    assert faults(out) == []
+    urls = [str(path) for path in sorted(out.glob("*.tar"))]
+    assert [path.name for path in sorted(out.glob("*.tar"))] == [path.name for path in shards]
+    samples = list(webdataset.WebDataset(urls, shardshuffle=False).decode("rgb8"))
+    assert [sample["__key__"] for sample in samples] == [
+        f"part/{s}{i}" for s in range(3) for i in range(3)
+    ]
+    report = json.loads((out / "report.json").read_text())
+    assert report["summary"]["images"] == report["summary"]["done"] == 9
+    names = [each["name"] for each in report["classifiers"]]
+    for number, (sample, row) in enumerate(zip(samples, report["images"], strict=True)):
+        assert sample["cls"] == number
+        assert sample["meta.json"] == {"number": number}
+        assert sample["png"].shape == (40, 52, 3)
+        assert "jpg" not in sample, "the original"
+        assert sample["jaxanon.json"]["decisions"] == row["decisions"]
+        assert str(tmp_path) not in json.dumps(sample["jaxanon.json"])
+        assert row["output"] == str(out / f"train-{number // 3}.tar" / f"{sample['__key__']}.png")
+        assert set(row["decisions"]) == set(names)
+        assert row["status"] == "kept"
+    del samples
+    gc.collect()  # the package leaves files open
+
+
+def test_workers_kills_and_resumption_change_no_byte(zoo, shards, tmp_path, monkeypatch, capsys):
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert anonymize(zoo, shards, whole, "--quiet") == 0
+    real, finished = shard_module._keep, []
+
+    def keep(outcome):
+        if len(finished) == 4:
+            raise KeyboardInterrupt
+        finished.append(outcome)
+        return real(outcome)
+
+    monkeypatch.setattr(shard_module, "_keep", keep)
+    assert anonymize(zoo, shards, out) == 130
+    assert [path.name for path in out.glob("*.tar")] == ["train-0.tar"]
+    assert "train-1.tar: not finished" in faults(out)
+    assert not list(out.rglob("*.part"))
+    monkeypatch.undo()
+    monkeypatch.setattr(registry, "ENTRIES", with_tinies())
+
+    assert jaxanon("report", out) == 0
+    assert "1 shard, 3 images" in capsys.readouterr().out
+    assert anonymize(zoo, shards, out) == 2
+    assert "--resume" in capsys.readouterr().err
+    assert anonymize(zoo, shards, out, "--resume", "--seed", 5) == 2
+    assert "the settings differ: seed" in capsys.readouterr().err
+    stale = out / f".{'0' * 16}.part"  # of somebody else
+    left = shard_module.tar_writer(out / "train-1.tar", "png")
+    with left as (_, file):
+        file.part.with_name(file.part.name.replace(".part", "x.part")).write_bytes(b"half")
+    before = (out / "train-0.tar").stat().st_mtime_ns
+    for number in (2, 1):
+        assert anonymize(zoo, shards, out, "--resume", "--shard", f"{number}/2", "--quiet") == 0
+    assert (out / "train-0.tar").stat().st_mtime_ns == before, "it was finished"
+    assert not stale.exists()
+    assert everything(out) == everything(whole)
+    assert faults(out) == []
+    write_tar(shards[2], [("a.png", encoded(77))])
+    assert anonymize(zoo, shards, out, "--resume", "--quiet") == 0
+    assert Manifest(out).done("train-2.tar").images == 1, "another file of that name"
+
+
+def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsys):
+    good = encoded(1)
+    members = [
+        ("good.png", good),
+        ("good.txt", b"BM is how a bitmap begins, P6 a pixmap"),
+        ("README", b"of no sample"),
+        ("two.png", good),
+        ("two.seg.jpg", encoded(2, "jpeg")),
+        ("disguised.png", good),
+        ("disguised.bin", encoded(3, "webp")),
+        ("none.cls", b"1"),
+        ("twice.png", good),
+        ("twice.png", encoded(4)),
+        ("../out.png", good),
+        ("/etc/root.png", good),
+        ("line\nbreak.png", good),
+        ("link.png", None),
+        ("broken.png", good[:200]),
+        ("again.png", encoded(5)),
+        ("good.cls", b"7"),
+    ]
+    shard, out = write_tar(tmp_path / "odd.tar", members), tmp_path / "out"
+    assert anonymize(zoo, [shard], out) == 1
+    printed = capsys.readouterr().err
+    for text in (
+        "has 2 pictures, two.png, two.seg.jpg",
+        "has 2 pictures, disguised.png, disguised.bin",
+        "the sample none has no picture",
+        "twice.png is in the tar twice",
+        "../out could lead out of a folder",
+        "/etc/root could lead out of a folder",
+        "the name line\\nbreak could lead out of a folder, or commands a terminal",
+        "link.png is a link or special file",
+        "odd.tar/broken.png: ",
+    ):
+        assert text in printed
+    with tarfile.open(out / "odd.tar") as tar:
+        names = tar.getnames()
+    assert names == [
+        "good.png", "good.txt", "good.cls", "good.jaxanon.json", "again.png", "again.jaxanon.json",
+    ]  # fmt: skip
+    assert not list(tmp_path.rglob("out.png"))
+    assert json.loads((out / "report.json").read_text())["summary"]["failed"] == 9
+    assert faults(out) == []
+
+
+def test_a_damaged_shard_fails_alone(zoo, shards, tmp_path, capsys):
+    shards[1].write_bytes(shards[1].read_bytes()[:2000])
+    out = tmp_path / "out"
+    assert anonymize(zoo, shards, out) == 1
+    assert sorted(path.name for path in out.glob("*.tar")) == ["train-0.tar", "train-2.tar"]
+    assert "train-1.tar" in capsys.readouterr().err
+    assert "train-1.tar: not finished" in faults(out)
+
+
+def test_the_check_finds_what_is_wrong(zoo, shards, tmp_path):
+    out = tmp_path / "out"
+    assert anonymize(zoo, shards, out, "--quiet") == 0
+    (out / "train-9.tar").write_bytes(b"")
+    (out / ".x.part").write_bytes(b"")
+    with (out / "manifest" / "train-0.tar.jsonl").open("a") as file:
+        file.write(file.name and (out / "manifest" / "train-1.tar.jsonl").read_text())
+    members = [("part/10.png", encoded(1)), ("part/10.cls", b"8"), ("part/10.jaxanon.json", b"{}")]
+    write_tar(out / "train-1.tar", members)
+    found = "\n".join(faults(out))
+    for text in (
+        "train-9.tar: no such input",
+        ".x.part: part of a file",
+        "train-0.tar: digest of the records",
+        "train-0.tar: part/10 was not given",
+        "train-1.tar: digest",
+        "train-1.tar: part/11 is not there",
+        "part/10: 2 members are not those of the input",
+    ):
+        assert text in found
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        (["--shard", "3/2"], "3/2: give I/N"),
+        (["--shard", "one"], "one: give I/N"),
+        (["--sheet", "sheet.png"], "--sheet cannot be used with shards"),
+        (["--method", "isr"], "--method isr cannot be used with shards"),
+        (["--save-anonymized", "blurred"], "--save-anonymized cannot be used with shards"),
+    ],
+)
+def test_what_cannot_be_done_with_shards_is_refused(zoo, shards, tmp_path, capsys, more, text):
+    with suppress(SystemExit):  # by argparse
+        assert anonymize(zoo, shards, tmp_path / "out", *more) == 2
+    assert text in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_inputs_that_exclude_each_other_are_refused(zoo, shards, photos_dir, tmp_path, capsys):
+    assert anonymize(zoo, [shards[0], photos_dir], tmp_path / "out") == 2
+    assert "adapt them in two runs" in capsys.readouterr().err
+    (tmp_path / "more").mkdir()
+    again = write_tar(tmp_path / "more" / "train-0.tar", [("a.png", encoded(1))])
+    assert anonymize(zoo, [*shards, again], tmp_path / "out") == 2
+    assert "two shards are called train-0.tar" in capsys.readouterr().err
+    assert jaxanon("report", tmp_path) == 2
+    assert "no run over shards was begun here" in capsys.readouterr().err
+
+
+def test_the_images_of_a_shard_are_inputs_like_others(shards, tmp_path):
+    images = list(TarShard(shards[1]))
+    assert [str(image.relative) for image in images] == [f"train-1/part/1{i}.jpg" for i in range(3)]
+    with images[0].open() as file, Image.open(file) as image:
+        assert np.asarray(image).shape == (40, 52, 3)
+    assert len({image.fingerprint() for image in images}) == 3
+    cut = tmp_path / "cut.tar"
+    cut.write_bytes(shards[1].read_bytes()[:2000])
+    with pytest.raises(ImageError, match=r"ends in the middle|damaged"):
+        [image.open() for image in TarShard(cut)]
+    (tmp_path / "no.tar").write_bytes(b"no tar" * 200)
+    with pytest.raises(UsageError, match=r"no\.tar: cannot be read as an uncompressed tar"):
+        TarShard(tmp_path / "no.tar")
