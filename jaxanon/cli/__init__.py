@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -166,8 +167,9 @@ def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
         if isinstance(stream, TextIOWrapper):  # a file name may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
     args = parser().parse_args(argv)
-    if argv is None:  # a process of its own, whose memory is ours to manage
+    if argv is None:  # a process of its own, whose memory and signals are ours to manage
         memory.keep_freed()
+        signal.signal(signal.SIGTERM, _terminate)
     chosen = COMMANDS[args.command]
     try:
         command = getattr(import_module(f"jaxanon.cli.{chosen.module}"), chosen.function)
@@ -181,6 +183,18 @@ def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
     except (JaxanonError, OSError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)
         return 1
+    except Terminated:
+        print("jaxanon: terminated; give --resume to go on", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("jaxanon: interrupted; give --resume to go on", file=sys.stderr)
         return 130
+
+
+class Terminated(KeyboardInterrupt):
+    """The process is to end, as schedulers ask before they kill: as if the user had asked."""
+
+
+def _terminate(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the cleaning up short
+    raise Terminated

@@ -13,7 +13,7 @@ from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.cli.region_flags import RegionOptions
-from jaxanon.cli.shard_run import ShardTask, adapt_shards, shards_among
+from jaxanon.cli.shard_run import adapt_shards, shards_among
 from jaxanon.display import tables
 from jaxanon.errors import UsageError, errors_named, printable
 from jaxanon.io.images import decode
@@ -30,11 +30,14 @@ from jaxanon.runtime import compilation
 def anonymize(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon anonymize`: hide what is private, then adapt."""
     compilation.enable_compilation_cache()
+    if shards := shards_among(args.src):
+        return adapt_shards(args, shards, load)
+    if args.shard or args.engine != "local":
+        raise UsageError("--shard and --engine are for shards (.tar), not for files and folders")
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
     regions = RegionOptions.from_args(args)
-    shards = shards_among(args.src)
-    inputs = [] if shards else list(read_as(args, open_inputs(args.src, streamed=True)))
+    inputs = list(read_as(args, open_inputs(args.src, streamed=True)))
     region_of = regions.finder(inputs)
     load_image = Anonymizing(
         anonymizer,
@@ -44,8 +47,6 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
         looked_at=regions.say_how_read,
     )
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
-    if shards:
-        return adapt_shards(args, ShardTask(shards, load_image, recorded), settings, load)
     task = Task(inputs, _paths(args.src), load_image, region_of, recorded, anonymizer)
     return adapt_task(args, task, settings, load)
 

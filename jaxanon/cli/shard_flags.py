@@ -1,4 +1,4 @@
-"""The flags that say which part of a run over shards a process does."""
+"""The flags that say where a run over shards is done, and which part of it by this process."""
 
 from __future__ import annotations
 
@@ -7,20 +7,52 @@ from argparse import ArgumentParser, ArgumentTypeError
 
 
 def add_shard_flags(command: ArgumentParser) -> None:
-    """Add what says which of the shards this process adapts."""
-    command.add_argument(
+    """Add what concerns inputs that are shards."""
+    group = command.add_argument_group("where the inputs are shards (.tar)")
+    add = group.add_argument
+    add(
         "--shard",
         type=share,
         metavar="I/N",
-        help="where the inputs are shards (.tar): adapt every N-th of them, from the I-th on, as "
-        "one of N processes, such as the tasks of a Slurm array (1/N to N/N; default: all)",
+        help="adapt every N-th shard, from the I-th on, as one of N processes, such as the tasks "
+        "of a Slurm array (1/N to N/N; default: all)",
+    )
+    add(
+        "--engine",
+        choices=("local", "ray"),
+        default="local",
+        metavar="NAME",
+        help="local: this process; ray: workers on a cluster, or of this machine (needs the extra "
+        "cluster) (default: local)",
+    )
+    add("--address", metavar="HOST:PORT", help="of the Ray cluster (default: start one here)")
+    add("--workers", type=count, metavar="N", help="how many (default: as the cluster has room)")
+    add(
+        "--devices-per-worker",
+        type=count,
+        default=1,
+        metavar="N",
+        help="accelerators that each worker has for itself (default: 1)",
+    )
+    add(
+        "--platform",
+        choices=("cpu", "gpu", "tpu"),
+        metavar="NAME",
+        help="cpu, gpu or tpu: what workers must find (default: the best that the cluster has)",
     )
 
 
 def share(text: str) -> tuple[int, int]:
     """Number of this process, from 1, and of all, as in `3/8`."""
     found = re.fullmatch("([0-9]+)/([0-9]+)", text)
-    number, count = map(int, found.groups()) if found else (0, 0)
-    if not 1 <= number <= count:
+    number, most = map(int, found.groups()) if found else (0, 0)
+    if not 1 <= number <= most:
         raise ArgumentTypeError(f"{text}: give I/N with I from 1 to N, such as 3/8")
-    return number, count
+    return number, most
+
+
+def count(text: str) -> int:
+    """A number that is at least 1."""
+    if not re.fullmatch("[1-9][0-9]*", text):
+        raise ArgumentTypeError(f"{text}: give a whole number, at least 1")
+    return int(text)

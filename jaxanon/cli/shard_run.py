@@ -4,45 +4,29 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from jaxanon.adaptation.settings import Settings
-from jaxanon.cli.adaptation_run import load_models, recorded_of, run_options
+from jaxanon.cli.anonymizer_flags import anonymizer_from
 from jaxanon.cli.common import Loader
+from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.outputs import OutputOptions
-from jaxanon.cli.reading_flags import reading_from
+from jaxanon.cli.shard_worker import anonymizing, open_worker
+from jaxanon.cli.task_options import ModelOptions
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
-from jaxanon.errors import ImageError, UsageError
+from jaxanon.errors import UsageError
 from jaxanon.io.inputs import INPUT_KINDS
 from jaxanon.io.kinds.tars import TarShard
+from jaxanon.pipeline.engines import ENGINES
+from jaxanon.pipeline.engines.engine import EngineOptions
 from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.manifest_report import write_report
-from jaxanon.pipeline.record import Record
-from jaxanon.pipeline.report import REPORT, describe
-from jaxanon.pipeline.shard import Load, ShardWorker, own_share
-from jaxanon.pipeline.stages import RunOptions, Stages
+from jaxanon.pipeline.report import REPORT
 
 log = logging.getLogger("jaxanon")
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """What a command wants to have adapted, shard by shard.
-
-    Attributes:
-        shards: paths of the inputs, in order.
-        load: reads and anonymizes an original.
-        recorded: what the results depend on besides the options that all commands share.
-    """
-
-    shards: Sequence[Path]
-    load: Load
-    recorded: Mapping[str, Any]
 
 
 def shards_among(paths: Sequence[Path]) -> list[Path]:
@@ -65,28 +49,29 @@ def shards_among(paths: Sequence[Path]) -> list[Path]:
     return sorted(found, key=lambda path: path.name)
 
 
-def adapt_shards(args: Namespace, task: ShardTask, settings: Settings, load: Loader) -> int:
+def adapt_shards(args: Namespace, shards: Sequence[Path], load: Loader) -> int:
     """Adapt the shards that fall to this process; returns the exit status."""
     outputs = OutputOptions.from_args(args)
-    _refuse_what_needs_files(args, task)
-    outputs.keep_apart(task.shards)
+    _refuse_what_cannot_be(args, shards)
+    outputs.keep_apart(shards)
     manifest = Manifest(outputs.folder)
-    mine = [TarShard(path) for path in own_share(task.shards, args.shard or (1, 1))]
-    options = run_options(args)
-    recorded = recorded_of(args, task.recorded, settings)
+    number, count = args.shard or (1, 1)
+    mine = shards[number - 1 :: count]
+    images = sum(TarShard(path).length for path in mine)
     _refuse_existing(manifest, mine, outputs, shared=args.shard is not None)
-    sources, targets = load_models(args, load)
-    stages = Stages(sources, targets, settings, options, sum(shard.length for shard in mine))
     if outputs.overwrite:
         for shard in mine:
-            manifest.forget(shard.path.name)
-    manifest.begin(
-        {**describe(stages.roles, stages.origins, recorded), "inputs": list(map(str, task.shards))}
-    )
-    worker = ShardWorker(stages, task.load, manifest, reading_from(args))
-    broken = _adapt(worker, mine, options)
-    finished = all(manifest.done(path.name) for path in task.shards)
-    if not finished and args.shard:
+            manifest.forget(shard.name)
+    options = EngineOptions(args.address, args.workers, args.devices_per_worker, args.platform)
+    engine = ENGINES[args.engine](options)
+    opener = partial(open_worker, args, images, load)
+    try:
+        with closing(Progress(images, quiet=args.quiet)) as progress:
+            broken = engine.run(opener, mine, progress)
+    except KeyboardInterrupt:
+        manifest.forgive(path.name for path in mine)
+        raise
+    if args.shard and not all(manifest.done(path.name) for path in shards):
         log.info("other shards are not finished; jaxanon report %s sums up all", outputs.folder)
         return 1 if broken else 0
     summary = write_report(manifest, outputs.report or outputs.folder / REPORT)
@@ -95,28 +80,8 @@ def adapt_shards(args: Namespace, task: ShardTask, settings: Settings, load: Loa
     return 1 if broken or summary["failed"] else 0
 
 
-def _adapt(worker: ShardWorker, shards: Sequence[TarShard], options: RunOptions) -> int:
-    """Adapt shards one after the other; how many could not be."""
-    broken = 0
-    images = sum(shard.length for shard in shards)
-    with closing(Progress(images, quiet=options.quiet)) as progress:
-
-        def told(record: Record) -> None:
-            if record.error and record.status == "failed":
-                progress.error(record.error)
-            progress.advance()
-
-        for shard in shards:
-            try:
-                worker.adapt(shard, told)
-            except ImageError as error:
-                broken += 1
-                progress.error(f"shard {shard.path.name}: {error}")
-    return broken
-
-
-def _refuse_what_needs_files(args: Namespace, task: ShardTask) -> None:
-    """Refuse options that mean nothing for shards, or not yet.
+def _refuse_what_cannot_be(args: Namespace, shards: Sequence[Path]) -> None:
+    """Refuse options that mean nothing for shards, or not yet; and those that never work.
 
     Raises:
         UsageError: naming the option.
@@ -135,12 +100,19 @@ def _refuse_what_needs_files(args: Namespace, task: ShardTask) -> None:
     for name, given in needing.items():
         if given:
             raise UsageError(
-                f"{name} cannot be used with shards ({task.shards[0]}); unpack them into a folder"
+                f"{name} cannot be used with shards ({shards[0]}); unpack them into a folder"
             )
+    if args.engine == "local" and (args.address or args.workers or args.platform):
+        raise UsageError("--address, --workers and --platform go with --engine ray")
+    if args.engine == "ray" and args.shard:
+        raise UsageError("--shard divides a run among processes by hand, --engine ray does it too")
+    settings = settings_from(args, "keep")
+    anonymizing(args, anonymizer_from(args, settings.seed), keep_grey=False)
+    ModelOptions.from_args(args).names()
 
 
 def _refuse_existing(
-    manifest: Manifest, shards: Sequence[TarShard], outputs: OutputOptions, *, shared: bool
+    manifest: Manifest, shards: Sequence[Path], outputs: OutputOptions, *, shared: bool
 ) -> None:
     """Refuse to write over what is there, unless asked to.
 
@@ -156,7 +128,7 @@ def _refuse_existing(
     if outputs.overwrite:
         return
     may_be_ours = outputs.resume and manifest.exists()
-    there = [path for shard in shards if (path := manifest.output / shard.path.name).exists()]
+    there = [path for shard in shards if (path := manifest.output / shard.name).exists()]
     if manifest.exists() and not shared:
         there.append(manifest.folder)
     if there and not may_be_ours:

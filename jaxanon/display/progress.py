@@ -58,9 +58,9 @@ class Progress:
         self._task = self._bar.add_task("", total=total)
         self._bar.start()
 
-    def advance(self) -> None:
-        """Count one image more as finished."""
-        self._bar.advance(self._task)
+    def advance(self, images: int = 1) -> None:
+        """Count images more as finished."""
+        self._bar.advance(self._task, images)
 
     def error(self, text: str) -> None:
         """Print that an image failed, above the bar."""

@@ -8,12 +8,15 @@ marker decides: a shard without one is made anew. Memory does not grow with the 
 from __future__ import annotations
 
 import json
+import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jaxanon.errors import UsageError
+from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.durable import DurableFile, parts_of, write_durably
 from jaxanon.io.files import discard
 from jaxanon.pipeline.record import Record
@@ -21,6 +24,8 @@ from jaxanon.pipeline.record import Record
 FOLDER = "manifest"
 """Its name in the output folder."""
 RUN = "run.json"
+MOST_ATTEMPTS = 3
+"""Times that a shard may be begun by workers that did not live to say what became of it."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,37 @@ class Manifest:
         except (OSError, ValueError, TypeError):
             return None
         return found if size == found.size and self._records(shard).exists() else None
+
+    @contextmanager
+    def attempt(self, shard: str) -> Iterator[None]:
+        """While a shard is being made; what kills its worker without a word is counted.
+
+        Raises:
+            ImageError: where that has happened `MOST_ATTEMPTS` times.
+        """
+        path = self.folder / f"{shard}.attempts"
+        before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        if len(before) >= MOST_ATTEMPTS:
+            raise ImageError(
+                f"set aside: {len(before)} workers died over it ({', '.join(before)}); find out "
+                f"why, and remove {path} to have it tried again"
+            )
+        mine = f"{socket.gethostname()}:{os.getpid()}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{mine}\n")
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        try:
+            yield
+        finally:
+            discard(path)
+
+    def forgive(self, shards: Iterable[str]) -> None:
+        """Count no attempts against shards: their workers were stopped on purpose."""
+        for shard in shards:
+            discard(self.folder / f"{shard}.attempts")
 
     def forget(self, shard: str) -> None:
         """Take back that a shard is finished, before it is made anew."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
-from jaxanon.errors import ImageError
+from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds.tars import SampleImage, TarShard
@@ -44,20 +44,33 @@ class ShardWorker:
     def __init__(self, stages: Stages, load: Load, manifest: Manifest, reading: Reading) -> None:
         self.stages, self.load, self.manifest, self.reading = stages, load, manifest, reading
 
-    def adapt(self, shard: TarShard, told: Told) -> ShardDone:
+    def adapt(self, path: Path, told: Told) -> ShardDone:
         """Adapt a shard, or find that it is finished.
 
         Args:
-            shard: the input.
+            path: path of the input.
             told: told of each image.
 
         Raises:
-            ImageError: when the shard cannot be read or written; nothing of it is there then.
+            ImageError: when the shard cannot be read or written, or has killed its worker
+                `MOST_ATTEMPTS` times; nothing of it is there then.
         """
-        name, source = shard.path.name, shard.fingerprint()
-        earlier = self.manifest.done(name)
+        try:
+            shard = TarShard(path)
+            source = shard.fingerprint()
+        except (UsageError, OSError) as error:
+            raise ImageError(str(error)) from error
+        earlier = self.manifest.done(path.name)
         if earlier and earlier.source == source:
+            for record in self.manifest.records(earlier):
+                told(record)
             return earlier
+        with self.manifest.attempt(path.name):
+            return self._make(shard, source, told)
+
+    def _make(self, shard: TarShard, source: str, told: Told) -> ShardDone:
+        """Adapt a shard that is not finished."""
+        name = shard.path.name
         self.manifest.forget(name)
         begin = time.perf_counter()
         output = self.manifest.output / name
@@ -147,14 +160,3 @@ def _made(folder: Path) -> Path:
     except OSError as error:
         raise ImageError(f"{folder}: cannot be made: {error.strerror or error}") from error
     return folder
-
-
-def own_share(shards: Sequence[Path], share: tuple[int, int]) -> Iterator[Path]:
-    """The shards that one of several workers takes: every n-th.
-
-    Args:
-        shards: all of them, in an order that is the same for all workers.
-        share: number of the worker, from 1, and how many there are.
-    """
-    number, count = share
-    yield from shards[number - 1 :: count]

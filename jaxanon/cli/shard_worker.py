@@ -1,0 +1,56 @@
+"""From a command line to a worker that adapts shards: what each process of a run over them does."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from jaxanon.anonymizers import Anonymizer
+from jaxanon.cli.adaptation_run import load_models, recorded_of, run_options
+from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
+from jaxanon.cli.common import Loader, load_all
+from jaxanon.cli.loop_options import settings_from
+from jaxanon.cli.reading_flags import reading_from
+from jaxanon.cli.region_flags import RegionOptions
+from jaxanon.pipeline.loading import Anonymizing
+from jaxanon.pipeline.manifest import Manifest
+from jaxanon.pipeline.report import describe
+from jaxanon.pipeline.shard import ShardWorker
+from jaxanon.pipeline.stages import Stages
+
+
+def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> ShardWorker:
+    """Load what `jaxanon anonymize` needs for its shards, and join the run in the output folder.
+
+    Args:
+        args: the command line.
+        images: how many images are to come; 0 where that is not known.
+        load: loads classifiers.
+
+    Raises:
+        UsageError: for options that cannot work, or that differ from those of the run so far.
+        WeightsError: for classifiers that cannot be loaded.
+        ImageError: when the manifest cannot be written.
+    """
+    settings = settings_from(args, "keep")
+    anonymizer = anonymizer_from(args, settings.seed)
+    loader = anonymizing(args, anonymizer, keep_grey=settings.keep_grey)
+    sources, targets = load_models(args, load)
+    stages = Stages(sources, targets, settings, run_options(args), images)
+    recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
+    settled = recorded_of(args, recorded, settings)
+    manifest = Manifest(args.output)
+    inputs = [str(path) for path in args.src]
+    manifest.begin({**describe(stages.roles, stages.origins, settled), "inputs": inputs})
+    return ShardWorker(stages, loader, manifest, reading_from(args))
+
+
+def anonymizing(args: Namespace, anonymizer: Anonymizer, *, keep_grey: bool) -> Anonymizing:
+    """What reads and hides the images of shards, whose names are not known ahead."""
+    regions = RegionOptions.from_args(args)
+    return Anonymizing(
+        anonymizer,
+        regions.finder([]),
+        may_be_empty=regions.allow_empty or regions.where == "whole",
+        keep_grey=keep_grey,
+        looked_at=regions.say_how_read,
+    )

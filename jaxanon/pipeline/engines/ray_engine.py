@@ -1,0 +1,181 @@
+"""The engine that spreads workers over a cluster: Ray Data, one row per shard.
+
+A row is the *name* of a shard (https://docs.ray.io/en/latest/data/data.html): no pixels pass
+through Ray. An actor adapts one shard after the other and writes it out itself, so what is lost
+with an actor, a node or the driver is at most the shard in hand of each. Ray begins a lost shard
+again as often as it is lost; that it is so no more than a few times is the manifest's business.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxanon.display.progress import Progress
+from jaxanon.errors import JaxanonError, UsageError
+from jaxanon.io.images import quiet
+from jaxanon.pipeline.engines.engine import EngineOptions, OpenWorker
+from jaxanon.pipeline.record import Record
+from jaxanon.runtime import memory
+from jaxanon.runtime.devices import available
+
+RESOURCES = {"tpu": "TPU", "gpu": "GPU"}
+"""Kind of device -> what Ray calls it, the best first."""
+OBJECT_STORE = 100_000_000
+"""Bytes of Ray's store on a machine of our own: names and counts are all that lies in it."""
+
+
+class RayEngine:
+    """Hands out shards to actors of a Ray cluster: an `Engine`.
+
+    Args:
+        options: where workers run.
+
+    Raises:
+        UsageError: when Ray is not installed.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        try:
+            import ray.data
+        except ImportError as error:
+            raise UsageError(
+                "--engine ray needs the extra cluster: pip install 'jaxanon[cluster]'"
+            ) from error
+        self.options, self._ray = options, ray
+
+    def run(
+        self, open_worker: OpenWorker, shards: Sequence[Path], progress: Progress
+    ) -> Sequence[str]:
+        ray, data = self._ray, self._ray.data
+        self._connect()
+        try:
+            data.DataContext.get_current().enable_progress_bars = False
+            workers, each = self._workers(len(shards))
+            platform = self.options.platform or next(iter(each)).lower()
+            names = [{"path": str(path.resolve())} for path in shards]
+            rows = data.from_items(names, override_num_blocks=len(names)).map_batches(
+                _Actor,
+                fn_constructor_args=(open_worker, platform),
+                batch_size=1,
+                compute=data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+                **_asked_of_ray(each),
+            )
+            return [name for row in rows.iter_rows() for name in _note(row, progress)]
+        except ray.exceptions.RayError as error:
+            raise JaxanonError(f"Ray: {str(error).splitlines()[0]}") from error
+        finally:
+            ray.shutdown()
+
+    def _connect(self) -> None:
+        """Join the cluster, or start one on this machine."""
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_worker_niceness", "0")
+        here: dict[str, Any] = {
+            "include_dashboard": False,
+            "object_store_memory": OBJECT_STORE,
+            "_node_ip_address": "127.0.0.1",
+        }
+        address = self.options.address
+        try:
+            logging.getLogger("ray").setLevel(logging.WARNING)
+            self._ray.init(
+                address,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                **({} if address else here),
+            )
+        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+            raise UsageError(f"--address {address}: {error}") from error
+
+    def _workers(self, shards: int) -> tuple[int, dict[str, int]]:
+        """How many workers, and the resource that each has for itself with its number."""
+        there = self._ray.cluster_resources()
+        wanted, each = self.options.platform, self.options.devices_per_worker
+        for platform, name in RESOURCES.items():
+            if wanted == platform or (wanted is None and there.get(name, 0) >= 1):
+                most = int(there.get(name, 0)) // each
+                if most < (self.options.workers or 1):
+                    raise UsageError(
+                        f"--workers {self.options.workers or 1} of {each} {name} each: the cluster "
+                        f"has {there.get(name, 0):g}"
+                    )
+                return min(self.options.workers or most, shards), {name: each}
+        nodes = sum(node["Alive"] for node in self._ray.nodes())
+        return min(self.options.workers or nodes, shards), {"CPU": 1}
+
+
+def _asked_of_ray(each: dict[str, int]) -> dict[str, Any]:
+    """A worker's resource, as Ray wants it said."""
+    ((name, count),) = each.items()
+    known = {"CPU": {"num_cpus": count}, "GPU": {"num_gpus": count}}
+    return known.get(name, {"resources": {name: count}})
+
+
+def _note(row: dict[str, Any], progress: Progress) -> Iterator[str]:
+    """Tell of a shard that an actor has done with; its name, if it could not be adapted."""
+    for error in row["errors"]:
+        progress.error(str(error))
+    progress.advance(int(row["images"]))
+    if row["fatal"]:
+        raise UsageError(str(row["fatal"]))
+    if row["broken"]:
+        yield str(row["shard"])
+
+
+class _Actor:
+    """A worker in a process of Ray's.
+
+    What cannot work is told with the first shard: an actor that fails at its start would be started
+    again and again.
+    """
+
+    def __init__(self, open_worker: OpenWorker, platform: str) -> None:
+        memory.keep_freed()
+        self._fatal = ""
+        try:
+            found = available()[0].platform
+            if found != platform:
+                raise UsageError(
+                    f"a worker found devices of kind {found}, not {platform}, and does not start: "
+                    "install what they need on every node, or give another --platform"
+                )
+            self._worker = open_worker()
+        except JaxanonError as error:
+            self._fatal = str(error)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Adapt the shard of a batch of one."""
+        path = Path(batch["path"][0])
+        errors: list[str] = []
+        images, broken = 0, False
+
+        def told(record: Record) -> None:
+            if record.error and record.status == "failed":
+                errors.append(record.error)
+
+        try:
+            if not self._fatal:
+                with quiet():
+                    images = self._worker.adapt(path, told).images
+        except JaxanonError as error:
+            errors.append(f"shard {path.name}: {error}")
+            broken = True
+        except jax.errors.JaxRuntimeError as error:
+            errors.append(f"shard {path.name}: {error}")
+            broken = True
+        texts = np.empty(1, object)
+        texts[0] = errors
+        return {
+            "shard": np.array([path.name]),
+            "images": np.array([images]),
+            "broken": np.array([broken]),
+            "errors": texts,
+            "fatal": np.array([self._fatal]),
+        }
