@@ -131,14 +131,15 @@ class ShardWorker:
 
 
 def _keep(outcome: ImageState | Failure) -> Record:
-    """Put a verified image on the spool; returns the record that counts."""
+    """Put a verified image on the spool; returns the record that counts.
+
+    Raises:
+        ImageError: when there is no room: that is the shard's failure, not the image's.
+    """
     if isinstance(outcome, Failure):
         return outcome.record()
     assert outcome.saved is not None
-    try:
-        outcome.item.output.commit()
-    except ImageError as error:
-        return Failure.from_error(outcome.item, error).record()
+    outcome.item.output.commit()
     return outcome.saved
 
 

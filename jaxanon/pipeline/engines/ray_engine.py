@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from jaxanon.runtime.devices import available
 
 RESOURCES = {"tpu": "TPU", "gpu": "GPU"}
 """Kind of device -> what Ray calls it, the best first."""
+PATIENCE = 10.0
+"""Seconds within which a cluster must answer."""
 OBJECT_STORE = 100_000_000
 """Bytes of Ray's store on a machine of our own: names and counts are all that lies in it."""
 
@@ -84,6 +87,7 @@ class RayEngine:
         }
         address = self.options.address
         try:
+            _knock(address)
             logging.getLogger("ray").setLevel(logging.WARNING)
             self._ray.init(
                 address,
@@ -91,7 +95,7 @@ class RayEngine:
                 logging_level=logging.WARNING,
                 **({} if address else here),
             )
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(f"--address {address}: {error}") from error
 
     def _workers(self, shards: int) -> tuple[int, dict[str, int]]:
@@ -109,6 +113,14 @@ class RayEngine:
                 return min(self.options.workers or most, shards), {name: each}
         nodes = sum(node["Alive"] for node in self._ray.nodes())
         return min(self.options.workers or nodes, shards), {"CPU": 1}
+
+
+def _knock(address: str | None) -> None:
+    """Raise OSError or ValueError where nothing answers: Ray itself would ask for minutes."""
+    if address and address != "auto":
+        host, _, port = address.rpartition(":")
+        with socket.create_connection((host, int(port)), PATIENCE):
+            pass
 
 
 def _asked_of_ray(each: dict[str, int]) -> dict[str, Any]:
