@@ -3,6 +3,7 @@
 import gc
 import io
 import json
+import subprocess
 import tarfile
 from contextlib import suppress
 
@@ -197,6 +198,36 @@ def test_a_damaged_shard_fails_alone(zoo, shards, tmp_path, capsys):
     assert sorted(path.name for path in out.glob("*.tar")) == ["train-0.tar", "train-2.tar"]
     assert "train-1.tar" in capsys.readouterr().err
     assert "train-1.tar: not finished" in faults(out)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 96 kB, and what gives it more room."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "tmpfs", folder]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting is not allowed here")
+    grow = ["mount", "-o", "remount,size=20m", folder]
+    try:
+        yield folder, lambda: subprocess.run(grow, check=True)
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_costs_the_shards_that_do_not_fit(zoo, shards, tmp_path, small_disk, capsys):
+    folder, grow = small_disk
+    whole, out = tmp_path / "whole", folder / "out"
+    assert anonymize(zoo, shards, whole, "--quiet") == 0
+    assert anonymize(zoo, shards, out) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    finished = [done.shard for done in Manifest(out).shards()]
+    assert 0 < len(finished) < 3
+    assert not list(out.rglob("*.part"))
+    grow()
+    assert anonymize(zoo, shards, out, "--resume") == 0
+    assert everything(out) == everything(whole)
+    assert faults(out) == []
 
 
 def test_the_check_finds_what_is_wrong(zoo, shards, tmp_path):

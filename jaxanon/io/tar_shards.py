@@ -6,7 +6,7 @@ import io
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,17 +20,28 @@ class Spool:
     """Encoded images on the disk, in the order in which they come, until they can be put in theirs.
 
     Args:
-        folder: where the space is taken; nothing shows there.
+        folder: where the space is taken; nothing shows there. It is made if it is not there.
+
+    Raises:
+        ImageError: when nothing can be written there, here and in `add`.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by `close`
-        self._end = 0
+        self._folder, self._end = folder, 0
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # closed by `close`
+        except OSError as error:
+            raise self._error(error) from error
 
     def add(self, data: bytes) -> tuple[int, int]:
         """Keep an image; returns where it lies, for `read`."""
-        self._file.seek(self._end)
-        self._file.write(data)
+        try:
+            self._file.seek(self._end)
+            self._file.write(data)
+            self._file.flush()
+        except OSError as error:
+            raise self._error(error) from error
         start, self._end = self._end, self._end + len(data)
         return start, len(data)
 
@@ -41,7 +52,11 @@ class Spool:
 
     def close(self) -> None:
         """Give the space back."""
-        self._file.close()
+        with suppress(OSError):  # what a full disk has not taken
+            self._file.close()
+
+    def _error(self, error: OSError) -> ImageError:
+        return ImageError(f"{self._folder}: cannot be written: {error.strerror or error}")
 
 
 class SpooledPlace:
@@ -80,12 +95,7 @@ class SpooledPlace:
         self._part = b""
 
     def commit(self) -> None:
-        try:
-            self._kept = self._spool.add(self._part)
-        except OSError as error:
-            raise ImageError(
-                f"{self.location}: cannot be written: {error.strerror or error}"
-            ) from error
+        self._kept = self._spool.add(self._part)
         self._part = b""
 
     def discard(self) -> None:

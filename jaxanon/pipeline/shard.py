@@ -75,7 +75,7 @@ class ShardWorker:
         begin = time.perf_counter()
         output = self.manifest.output / name
         samples = shard.samples
-        with closing(Spool(_made(self.manifest.output))) as spool:
+        with closing(Spool(self.manifest.output)) as spool:
             records, items = self._adapt(samples, output, spool, told)
             size, digest = self._write(samples, items, records, output)
         done = ShardDone(
@@ -148,16 +148,3 @@ def _inside(record: Record, sample: SampleImage) -> bytes:
     inside = replace(record, input=sample.relative.as_posix(), output=None)
     found = {name: value for name, value in asdict(inside).items() if value is not None}
     return f"{json.dumps(found)}\n".encode()
-
-
-def _made(folder: Path) -> Path:
-    """A folder, made if it is not there.
-
-    Raises:
-        ImageError: when it cannot be.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageError(f"{folder}: cannot be made: {error.strerror or error}") from error
-    return folder
