@@ -51,9 +51,9 @@ class Archive:
 
 @pytest.fixture
 def archive(tmp_path):
-    """A tar file of two pictures, and the kind that opens it, registered for this test alone."""
-    register_inputs(".tar")(Archive)
-    path = tmp_path / "photos.tar"
+    """A file of two pictures, and the kind that opens it, registered for this test alone."""
+    register_inputs(".box")(Archive)
+    path = tmp_path / "photos.box"
     with tarfile.open(path, "w") as file:
         for i in range(2):
             data = io.BytesIO()
@@ -63,7 +63,7 @@ def archive(tmp_path):
             data.seek(0)
             file.addfile(info, data)
     yield path
-    del INPUT_KINDS[".tar"]
+    del INPUT_KINDS[".box"]
 
 
 def test_several_kinds_are_one_after_the_other(archive, photos_dir):

@@ -18,8 +18,7 @@ from jaxanon.cli.task_options import ModelOptions
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
 from jaxanon.errors import UsageError
-from jaxanon.io.inputs import INPUT_KINDS
-from jaxanon.io.kinds.tars import TarShard
+from jaxanon.io.shard_kinds import is_shard, open_shard
 from jaxanon.pipeline.engines import ENGINES
 from jaxanon.pipeline.engines.engine import EngineOptions
 from jaxanon.pipeline.manifest import Manifest
@@ -35,7 +34,7 @@ def shards_among(paths: Sequence[Path]) -> list[Path]:
     Raises:
         UsageError: for both at once, or two shards of one name.
     """
-    found = [path for path in paths if path.suffix.lower() in INPUT_KINDS]
+    found = [path for path in paths if is_shard(path)]
     others = [path for path in paths if path not in found]
     if found and others:
         raise UsageError(f"{found[0]} is a shard, {others[0]} is none; adapt them in two runs")
@@ -57,7 +56,7 @@ def adapt_shards(args: Namespace, shards: Sequence[Path], load: Loader) -> int:
     manifest = Manifest(outputs.folder)
     number, count = args.shard or (1, 1)
     mine = shards[number - 1 :: count]
-    images = sum(TarShard(path).length for path in mine)
+    images = sum(map(_length, mine))
     _refuse_existing(manifest, mine, outputs, shared=args.shard is not None)
     if outputs.overwrite:
         for shard in mine:
@@ -78,6 +77,21 @@ def adapt_shards(args: Namespace, shards: Sequence[Path], load: Loader) -> int:
     if not args.quiet:
         print(closing_of_shards(manifest.run(), summary))
     return 1 if broken or summary["failed"] else 0
+
+
+def _length(path: Path) -> int:
+    """Number of samples of a shard; 0 where it cannot be read, which is said when its turn comes.
+
+    Raises:
+        UsageError: when a package is missing.
+    """
+    try:
+        with closing(open_shard(path)) as shard:
+            return shard.length
+    except UsageError as error:
+        if isinstance(error.__cause__, ImportError):
+            raise
+        return 0
 
 
 def _refuse_what_cannot_be(args: Namespace, shards: Sequence[Path]) -> None:

@@ -9,9 +9,12 @@ import secrets
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from jaxanon.errors import ImageError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
 
 
 def unique_part(path: Path) -> Path:
@@ -58,16 +61,21 @@ class DurableFile(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]  # of bytes alone
+    def write(self, data: Buffer) -> int:
         """Append bytes; returns how many."""
         assert self._file is not None
+        view = memoryview(data).cast("B")
         try:
-            self._file.write(data)
+            self._file.write(view)
         except OSError as error:
             raise self._error(error) from error
-        self._digest.update(data)
-        self.size += len(data)
-        return len(data)
+        self._digest.update(view)
+        self.size += view.nbytes
+        return view.nbytes
+
+    def tell(self) -> int:
+        """Number of bytes so far."""
+        return self.size
 
     def commit(self) -> None:
         """Give the file its name, in place of what had it."""

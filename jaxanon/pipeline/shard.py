@@ -5,7 +5,6 @@ Knows nothing of what hands out the shards: a loop, the tasks of a scheduler, a 
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,9 +16,10 @@ from pathlib import Path
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.inputs import InputImage
-from jaxanon.io.kinds.tars import SampleImage, TarShard
 from jaxanon.io.reading import ReadAs, Reading
-from jaxanon.io.tar_shards import Spool, SpooledPlace, tar_writer
+from jaxanon.io.shard_kinds import kind_of, open_shard
+from jaxanon.io.shards import Sample, Shard
+from jaxanon.io.spool import Spool, SpooledPlace
 from jaxanon.pipeline.item import Failure, ImageState, Item, LoadedImage
 from jaxanon.pipeline.manifest import Manifest, ShardDone
 from jaxanon.pipeline.record import Record
@@ -56,19 +56,20 @@ class ShardWorker:
                 `MOST_ATTEMPTS` times; nothing of it is there then.
         """
         try:
-            shard = TarShard(path)
+            shard = open_shard(path)
             source = shard.fingerprint()
         except (UsageError, OSError) as error:
             raise ImageError(str(error)) from error
-        earlier = self.manifest.done(path.name)
-        if earlier and earlier.source == source:
-            for record in self.manifest.records(earlier):
-                told(record)
-            return earlier
-        with self.manifest.attempt(path.name):
-            return self._make(shard, source, told)
+        with closing(shard):
+            earlier = self.manifest.done(path.name)
+            if earlier and earlier.source == source:
+                for record in self.manifest.records(earlier):
+                    told(record)
+                return earlier
+            with self.manifest.attempt(path.name):
+                return self._make(shard, source, told)
 
-    def _make(self, shard: TarShard, source: str, told: Told) -> ShardDone:
+    def _make(self, shard: Shard, source: str, told: Told) -> ShardDone:
         """Adapt a shard that is not finished."""
         name = shard.path.name
         self.manifest.forget(name)
@@ -77,7 +78,7 @@ class ShardWorker:
         samples = shard.samples
         with closing(Spool(self.manifest.output)) as spool:
             records, items = self._adapt(samples, output, spool, told)
-            size, digest = self._write(samples, items, records, output)
+            size, digest = self._write(shard, items, records, output)
         done = ShardDone(
             shard=name,
             source=source,
@@ -92,7 +93,7 @@ class ShardWorker:
         return done
 
     def _adapt(
-        self, samples: Sequence[SampleImage], output: Path, spool: Spool, told: Told
+        self, samples: Sequence[Sample], output: Path, spool: Spool, told: Told
     ) -> tuple[list[Record], list[Item]]:
         """Take the images of a shard through all stages; their records, and where they lie."""
         suffix = SUFFIX[self.stages.options.form]
@@ -115,19 +116,18 @@ class ShardWorker:
         return [found[item.key] for item in items], items
 
     def _write(
-        self, samples: Sequence[SampleImage], items: Sequence[Item], records: Sequence[Record],
+        self, shard: Shard, items: Sequence[Item], records: Sequence[Record],
         output: Path,
     ) -> tuple[int, str]:  # fmt: skip
         """Write the adapted shard; its size and digest."""
-        with tar_writer(output, self.stages.options.form) as (tar, file):
-            for sample, item, record in zip(samples, items, records, strict=True):
+        open_writer = kind_of(output).writer
+        with open_writer(shard, output, self.stages.options.form) as writer:
+            for sample, item, record in zip(shard.samples, items, records, strict=True):
                 if record.status == "failed":
                     continue
                 with item.output.open() as picture:
-                    tar.add(sample, picture.read(), _inside(record, sample))
-            tar.close()
-            file.commit()
-        return file.size, file.digest
+                    writer.add(sample, picture.read(), _inside(record, sample))
+            return writer.commit()
 
 
 def _keep(outcome: ImageState | Failure) -> Record:
@@ -143,8 +143,7 @@ def _keep(outcome: ImageState | Failure) -> Record:
     return outcome.saved
 
 
-def _inside(record: Record, sample: SampleImage) -> bytes:
+def _inside(record: Record, sample: Sample) -> dict[str, object]:
     """The record as the adapted sample carries it: it says nothing of where files lay."""
     inside = replace(record, input=sample.relative.as_posix(), output=None)
-    found = {name: value for name, value in asdict(inside).items() if value is not None}
-    return f"{json.dumps(found)}\n".encode()
+    return {name: value for name, value in asdict(inside).items() if value is not None}

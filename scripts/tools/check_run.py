@@ -53,7 +53,7 @@ def check(folder: Path, inputs: list[Path] | None, counts: Counter[str]) -> Iter
     for path in folder.rglob("*.part"):
         yield f"{path}: part of a file"
     names = {path.name for path in shards}
-    for path in folder.glob("*.tar"):
+    for path in [*folder.glob("*.tar"), *folder.glob("*.parquet")]:
         if path.name not in names:
             yield f"{path}: no such input"
     for shard in shards:
@@ -110,7 +110,9 @@ def _check_sample(name: str, after: dict[str, bytes], before: dict[str, bytes]) 
 
 
 def _samples(path: Path) -> dict[str, dict[str, bytes]]:
-    """Key -> the members of a sample by what comes after the key."""
+    """Key -> the members of a sample by what comes after the key, or the values of a row."""
+    if path.suffix == ".parquet":
+        return _rows(path)
     found: dict[str, dict[str, bytes]] = {}
     with tarfile.open(path) as tar:
         for info in tar:
@@ -123,8 +125,32 @@ def _samples(path: Path) -> dict[str, dict[str, bytes]]:
     return found
 
 
+def _rows(path: Path) -> dict[str, dict[str, bytes]]:
+    """Key -> the values of a row by column; the encoded image for an image."""
+    from pyarrow import parquet
+
+    rows: list[tuple[str, int, dict[str, bytes]]] = []
+    adapted = False
+    for number, row in enumerate(parquet.read_table(path).to_pylist()):
+        adapted = adapted or "jaxanon" in row
+        values = {
+            OURS if name == "jaxanon" else name: value["bytes"]
+            if isinstance(value, dict) and "bytes" in value
+            else repr(value).encode()
+            for name, value in row.items()
+        }
+        record = json.loads(row["jaxanon"])["input"] if adapted else ""
+        key = record.rpartition("/")[2].partition(".")[0] if adapted else f"{number:08d}"
+        key = row.get("__key__", key) or f"#{number}"
+        rows.append((key, number, values))
+    times = Counter(key for key, _, _ in rows)
+    return {key if times[key] == 1 else f"{key}#{number}": values for key, number, values in rows}
+
+
 def _key(name: str) -> str:
     """The key of a sample by what records call it: the shard, the folders, the member."""
+    if ".parquet/" in name:
+        return name.rpartition(".parquet/")[2]
     inside = name.rpartition(".tar/")[2]
     folder, slash, file = inside.rpartition("/")
     return f"{folder}{slash}{file.partition('.')[0]}"

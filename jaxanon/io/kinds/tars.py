@@ -17,17 +17,10 @@ from typing import BinaryIO
 
 from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.inputs import register_inputs
+from jaxanon.io.pictures import HEAD, SUFFIXES, looks_like_picture, unsafe_name
 
-PICTURES = frozenset(
-    {"png", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp", "gif", "ppm", "pgm", "pbm"}
-    | {"jp2", "j2k", "avif", "heic", "heif", "jxl"}
-)
-"""Last parts of members' names, lower case, that say that they are pictures."""
-MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"\0\0\0\x0cjP", b"\xff\x0a")
-"""How pictures begin, of the formats that say so at once."""
 OURS = "jaxanon.json"
 """What comes after the key in the name of the record that adapted samples carry."""
-HEAD = 16
 
 
 @dataclass(frozen=True)
@@ -138,6 +131,9 @@ class TarShard:
         state = self.path.stat()
         return f"{state.st_size}-{state.st_mtime_ns}"
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def read(self, member: Member) -> bytes:
         """The bytes of a member.
 
@@ -177,7 +173,9 @@ class TarShard:
         return [self._sample(key, group, special.get(key)) for key, group in groups.items()]
 
     def _sample(self, key: str, members: list[Member], trouble: str | None) -> SampleImage:
-        trouble = trouble or _unsafe(key) or _twice(members)
+        if not trouble and (why := unsafe_name(key)):
+            trouble = f"the name {printable(key)} {why}"
+        trouble = trouble or _twice(members)
         pictures = [] if trouble else [one for one in members if self._is_picture(one)]
         if not trouble and len(pictures) != 1:
             names = ", ".join(printable(one.name) for one in pictures)
@@ -190,15 +188,10 @@ class TarShard:
 
     def _is_picture(self, member: Member) -> bool:
         """Whether its name or its first bytes say that a member is a picture."""
-        if member.extension.rpartition(".")[2].lower() in PICTURES:
+        if member.extension.rpartition(".")[2].lower() in SUFFIXES:
             return True
         head = self.read(Member(member.name, member.offset, min(HEAD, member.size)))
-        return (
-            head.startswith(MAGIC)
-            or (head[:4] == b"RIFF" and head[8:12] == b"WEBP")
-            or (head[:2] == b"BM" and int.from_bytes(head[2:6], "little") == member.size)
-            or head[4:8] in (b"ftyp", b"JXL ")
-        )
+        return looks_like_picture(head, member.size)
 
 
 def _split(name: str) -> tuple[str, str]:
@@ -209,18 +202,6 @@ def _split(name: str) -> tuple[str, str]:
     folder, slash, file = name.rpartition("/")
     key, _, extension = file.partition(".")
     return (folder + slash + key, extension) if key else (name, "")
-
-
-def _unsafe(key: str) -> str | None:
-    """Why a name is not to be written into another tar; None where it may be."""
-    try:
-        key.encode()
-    except UnicodeEncodeError:
-        return f"the name {printable(key)} is no UTF-8"
-    path = PurePosixPath(key)
-    if path.is_absolute() or ".." in path.parts or not key.isprintable() or "\\" in key:
-        return f"the name {printable(key)} could lead out of a folder, or commands a terminal"
-    return None
 
 
 def _twice(members: Sequence[Member]) -> str | None:

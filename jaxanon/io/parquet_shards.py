@@ -1,0 +1,96 @@
+"""Adapted tables: rows with the adapted picture, their other columns, and their record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jaxanon.errors import ImageError
+from jaxanon.io.durable import DurableFile
+from jaxanon.io.files import SUFFIX
+from jaxanon.io.kinds.parquets import OURS, ROWS, ParquetShard, RowImage, pyarrow
+
+FEATURES = b"huggingface"
+"""Where Hugging Face's package keeps the types of columns, in a table's metadata."""
+
+
+class ParquetWriter:
+    """Writes the rows of an adapted table: a `ShardWriter`.
+
+    Args:
+        shard: the table that is adapted.
+        file: where the adapted one goes.
+        form: format of the pictures: `png`, `jpeg` or `webp`.
+    """
+
+    def __init__(self, shard: ParquetShard, file: DurableFile, form: str) -> None:
+        self._arrow, self._file = pyarrow(""), file
+        self._column, self._suffix = shard.column, SUFFIX[form]
+        self.schema = _with_records(shard.schema, self._arrow)
+        self._writer = shard.parquet.ParquetWriter(file, self.schema)
+        self._batches = shard.file.iter_batches(ROWS)
+        self._batch: Any = None
+        self._start = self._end = 0
+        self._rows: list[tuple[int, dict[str, Any], str]] = []
+
+    def add(self, sample: RowImage, picture: bytes, record: dict[str, Any]) -> None:
+        """Write a row: all columns as they were, the adapted picture, the record."""
+        while sample.row >= self._end:
+            self._flush()
+            self._batch = next(self._batches)
+            self._start, self._end = self._end, self._end + self._batch.num_rows
+        path = f"{PurePosixPath(sample.key).name}{self._suffix}"
+        image = {"bytes": picture, "path": path}
+        self._rows.append((sample.row - self._start, image, json.dumps(record)))
+
+    def commit(self) -> tuple[int, str]:
+        self._flush()
+        self._writer.close()
+        self._file.commit()
+        return self._file.size, self._file.digest
+
+    def _flush(self) -> None:
+        """Write the rows that were added of the batch at hand."""
+        if not self._rows:
+            return
+        places, images, records = zip(*self._rows, strict=True)
+        kept = self._batch.take(self._arrow.array(places))
+        columns = {name: kept.column(name) for name in kept.schema.names}
+        kind = self.schema.field(self._column).type
+        columns[self._column] = self._arrow.array(images, kind)
+        columns[OURS] = self._arrow.array(records)
+        arrays = [columns[name] for name in self.schema.names]
+        self._writer.write_table(self._arrow.Table.from_arrays(arrays, schema=self.schema))
+        self._rows = []
+
+
+def _with_records(schema: Any, arrow: Any) -> Any:
+    """A table's columns, and that of the records; also for Hugging Face's package."""
+    if OURS in schema.names:  # of an earlier adaptation
+        schema = schema.remove(schema.get_field_index(OURS))
+    schema = schema.append(arrow.field(OURS, arrow.string()))
+    metadata = dict(schema.metadata or {})
+    try:
+        known = json.loads(metadata[FEATURES])
+        known["info"]["features"][OURS] = {"dtype": "string", "_type": "Value"}
+        metadata[FEATURES] = json.dumps(known).encode()
+    except (KeyError, TypeError, ValueError):
+        metadata.pop(FEATURES, None)
+    return schema.with_metadata(metadata)
+
+
+@contextmanager
+def parquet_writer(shard: ParquetShard, path: Path, form: str) -> Iterator[ParquetWriter]:
+    """The writer of an adapted table, see `ShardKind`."""
+    file = DurableFile(path)
+    try:
+        yield ParquetWriter(shard, file, form)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ImageError):
+            raise
+        raise ImageError(f"{path}: cannot be written: {error}") from error
+    finally:
+        file.discard()

@@ -1,0 +1,91 @@
+"""Shards: files of many samples, adapted one file at a time. What every kind of them can do.
+
+A further kind is a module with a class for the shard and one for its writer, and a row of
+`jaxanon.io.shard_kinds`. Nothing outside `jaxanon.io` asks how samples lie in a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO, Protocol
+
+
+class Sample(Protocol):
+    """One picture of a shard, an `InputImage`, and what stands beside it.
+
+    A sample that is not clear is one whose `open` says why.
+
+    Attributes:
+        name: what reports and error messages call it.
+        relative: place of the picture below the shard's name, see `InputImage`.
+        key: names the sample in its shard.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def relative(self) -> PurePath: ...
+
+    @property
+    def key(self) -> str: ...
+
+    def open(self) -> BinaryIO: ...
+
+    def fingerprint(self) -> str: ...
+
+
+class Shard(Protocol):
+    """A file of samples.
+
+    Attributes:
+        path: path of the file.
+        length: number of samples; 0 where the file is damaged.
+        samples: all samples, in their order; raises ImageError where the file is damaged.
+    """
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def length(self) -> int: ...
+
+    @property
+    def samples(self) -> Sequence[Sample]: ...
+
+    def fingerprint(self) -> str:
+        """A text that changes when the file does."""
+        ...
+
+    def close(self) -> None:
+        """Give back what reading it took."""
+        ...
+
+
+class ShardWriter(Protocol):
+    """Writes an adapted shard, the same bytes for the same samples."""
+
+    def add(self, sample: Any, picture: bytes, record: dict[str, Any]) -> None:
+        """Write a sample of the shard, in the shard's order: picture, what it carries, record."""
+        ...
+
+    def commit(self) -> tuple[int, str]:
+        """Give the file its name; returns its size and its SHA-256."""
+        ...
+
+
+@dataclass(frozen=True)
+class ShardKind:
+    """A kind of shards.
+
+    Attributes:
+        open: opens a file; raises UsageError when it is none of this kind.
+        writer: (shard, path of the output, format of the pictures) -> its writer, discarded on the
+            way out unless it was committed; raises ImageError when nothing can be written.
+    """
+
+    open: Callable[[Path], Shard]
+    writer: Callable[[Any, Path, str], AbstractContextManager[ShardWriter]]
