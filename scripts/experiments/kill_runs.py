@@ -1,0 +1,128 @@
+"""Kill runs over shards at random moments, resume them, and compare with one that nobody killed.
+
+    python scripts/experiments/kill_runs.py [--runs 30] [--seed 0] [--json FILE]
+
+In turn a run in one process is killed (`kill -9`), one of two that share the shards, a worker of a
+Ray run, and a Ray run's driver; after a random time, and half of them twice. Each is then resumed
+until it ends, some with another number of workers. Every run must come out byte for byte like the
+whole one, and pass `check_run.py`. Exit status 1 where one does not. Needs the extra `cluster`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from compare_engines import write_shard
+
+VICTIMS = ("local", "share", "worker", "driver")
+PROGRAM = "import sys; from jaxanon.cli import main; sys.exit(main())"
+CHECK = Path(__file__).parents[1] / "tools" / "check_run.py"
+LOCAL: tuple[str, ...] = ()
+
+
+def main() -> int:
+    """Kill and resume; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--runs", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    rng, rows = random.Random(args.seed), []
+    with tempfile.TemporaryDirectory(prefix="jaxanon-kills-") as name:
+        folder = Path(name)
+        shards = [write_shard(folder / f"s{i}.tar", i, 24, 64) for i in range(4)]
+        begin = time.perf_counter()
+        start(shards, folder / "whole", LOCAL).wait()
+        whole, usual = digests(folder / "whole"), time.perf_counter() - begin
+        for run in range(args.runs):
+            victim, out = VICTIMS[run % len(VICTIMS)], folder / f"run{run}"
+            killed = 0
+            for _ in range(rng.choice((1, 2))):
+                killed += kill_once(shards, out, victim, rng.uniform(0.2, 1.1) * usual)
+            workers = rng.choice((1, 2))
+            more = ("--engine", "ray", "--workers", str(workers)) if workers == 2 else LOCAL
+            status = start(shards, out, more).wait()
+            check = subprocess.run([sys.executable, CHECK, out], capture_output=True, text=True)
+            same = digests(out) == whole
+            row = {
+                "victim": victim, "killed": killed, "resumed_by": workers, "status": status,
+                "same_bytes": same, "check": check.stdout.splitlines()[-1],
+                "right": same and status == 0 and check.returncode == 0,
+            }  # fmt: skip
+            rows.append(row)
+            print(run, row, flush=True)
+    wrong = sum(not row["right"] for row in rows)
+    kills = sum(int(str(row["killed"])) for row in rows)
+    print(f"{len(rows)} runs, {kills} of them or their workers killed, {wrong} came out wrong")
+    if args.json:
+        args.json.write_text(json.dumps({"seed": args.seed, "rows": rows}, indent=1) + "\n")
+    return 1 if wrong else 0
+
+
+def start(shards: Sequence[Path], out: Path, more: Sequence[str]) -> subprocess.Popen[bytes]:
+    """A run in a process group of its own."""
+    words = ["anonymize", *map(str, shards), "-o", str(out), "--resume", "--quiet"]
+    words += ["--sources", "tf_efficientnet_lite0", *more]
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *words], start_new_session=True, stderr=subprocess.DEVNULL
+    )
+
+
+def kill_once(shards: Sequence[Path], out: Path, victim: str, after: float) -> int:
+    """Start a run and kill its victim after some seconds; how many processes were killed."""
+    if victim in ("local", "share"):
+        parts = [LOCAL] if victim == "local" else [("--shard", f"{i}/2") for i in (1, 2)]
+        runs = [start(shards, out, part) for part in parts]
+        time.sleep(after)
+        running = runs[0].poll() is None
+        runs[0].kill()
+        for run in runs:
+            run.wait()
+        return int(running)
+    run = start(shards, out, ("--engine", "ray", "--workers", "2"))
+    time.sleep(after + 8)  # Ray starts
+    actors = [pid for pid in descendants(run.pid) if "MapWorker" in command(pid)]
+    running = run.poll() is None
+    if victim == "worker" and actors:
+        os.kill(actors[0], signal.SIGKILL)
+        run.wait()
+        return 1
+    run.kill()
+    run.wait()
+    return int(running)
+
+
+def descendants(pid: int) -> list[int]:
+    """All processes that come from one."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    found = [int(child) for child in children.read_text().split()] if children.exists() else []
+    return found + [one for child in found for one in descendants(child)]
+
+
+def command(pid: int) -> str:
+    """What a process was started as, or calls itself."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Name -> digest of all that a run made and must make again: shards and records."""
+    paths = [*folder.glob("*.tar"), *(folder / "manifest").glob("*.jsonl")]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
