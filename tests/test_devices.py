@@ -82,6 +82,7 @@ from collections import deque
 from functools import partial
 from samples import picture, tiny
 from jaxanon.runtime import devices
+from jaxanon.runtime.programs import options
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.chunk import chunk_of_steps
@@ -105,7 +106,10 @@ for ours, theirs in zip(jax.tree.leaves(slots._states), jax.tree.leaves(states),
     np.testing.assert_array_equal(ours, np.asarray(theirs).reshape(ours.shape))
 assert np.asarray(slots._states.delta).any()
 """
-    subprocess.run([sys.executable, "-c", program], check=True, env=EIGHT_DEVICES, timeout=300)
+    # `pmap` takes no options of the compiler: it is given those of `advance` by the environment.
+    flags = " ".join(f"--{name}={value}" for name, value in options("cpu").items())
+    env = {**EIGHT_DEVICES, "XLA_FLAGS": f"{EIGHT_DEVICES['XLA_FLAGS']} {flags}"}
+    subprocess.run([sys.executable, "-c", program], check=True, env=env, timeout=300)
 
 
 def test_more_devices_than_there_are_is_said():
