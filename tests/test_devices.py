@@ -197,6 +197,7 @@ from jaxanon.adaptation import chunk, placing
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.runtime.programs import options
 slots = Slots(Ensemble([tiny("a", 1)], mesh=devices.mesh(4)), preset("fast"), slots=2)
 at = jax.device_put(np.ones(4, np.int32), devices.split(slots.sources.mesh))
 text = chunk.take.lower(slots.sources.mesh, slots._states, at).compile().as_text()
