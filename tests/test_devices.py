@@ -26,6 +26,7 @@ from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.errors import DeviceMemoryError, UsageError
 from jaxanon.runtime import devices, workers
 from jaxanon.runtime.meter import Meter
+from jaxanon.runtime.programs import options
 
 EIGHT_DEVICES = {
     "XLA_FLAGS": "--xla_force_host_platform_device_count=8",
@@ -197,7 +198,6 @@ from jaxanon.adaptation import chunk, placing
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.runtime.programs import options
 slots = Slots(Ensemble([tiny("a", 1)], mesh=devices.mesh(4)), preset("fast"), slots=2)
 at = jax.device_put(np.ones(4, np.int32), devices.split(slots.sources.mesh))
 text = chunk.take.lower(slots.sources.mesh, slots._states, at).compile().as_text()
