@@ -83,7 +83,6 @@ from collections import deque
 from functools import partial
 from samples import picture, tiny
 from jaxanon.runtime import devices
-from jaxanon.runtime.programs import options
 from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.chunk import chunk_of_steps
