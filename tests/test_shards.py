@@ -5,7 +5,7 @@ import io
 import json
 import subprocess
 import tarfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import check_run
 import numpy as np
@@ -150,12 +150,19 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
     good = encoded(1)
     members = [
         ("good.png", good),
-        ("good.txt", b"BM is how a bitmap begins, P6 a pixmap"),
+        ("good.txt", b"BM is how a bitmap begins, P6, a pixmap"),
         ("README", b"of no sample"),
         ("two.png", good),
         ("two.seg.jpg", encoded(2, "jpeg")),
         ("disguised.png", good),
         ("disguised.bin", encoded(3, "webp")),
+        ("ppm.png", good),
+        ("ppm.bin", b"P6 1 1 255 abc"),
+        ("array.png", good),
+        ("array.bin", b"\x93NUMPY\x01\0 and so on"),
+        ("escape.png", good),
+        ("escape.te\x1b]0;xt", b"1"),
+        ("nodot", good),
         ("none.cls", b"1"),
         ("twice.png", good),
         ("twice.png", encoded(4)),
@@ -175,6 +182,10 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         "has 2 pictures, disguised.png, disguised.bin",
         "the sample none has no picture",
         "twice.png is in the tar twice",
+        "has 2 pictures, ppm.png, ppm.bin",
+        "has 2 pictures, array.png, array.bin",
+        "the name escape.te\\x1b]0;xt could lead",
+        "the picture nodot has no suffix",
         "../out could lead out of a folder",
         "/etc/root could lead out of a folder",
         "the name line\\nbreak could lead out of a folder, or commands a terminal",
@@ -188,12 +199,29 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         "good.png", "good.txt", "good.cls", "good.jaxanon.json", "again.png", "again.jaxanon.json",
     ]  # fmt: skip
     assert not list(tmp_path.rglob("out.png"))
-    assert json.loads((out / "report.json").read_text())["summary"]["failed"] == 9
+    assert json.loads((out / "report.json").read_text())["summary"]["failed"] == 13
     assert faults(out) == []
 
 
-def test_a_damaged_shard_fails_alone(zoo, shards, tmp_path, capsys):
-    shards[1].write_bytes(shards[1].read_bytes()[:2000])
+def headers(path):
+    with tarfile.open(path) as tar:
+        return [info.offset for info in tar]
+
+
+@pytest.mark.parametrize("damage", ["short", "between", "zeros", "flipped", "joined"])
+def test_a_damaged_shard_fails_alone(zoo, shards, tmp_path, capsys, damage):
+    data, middle = bytearray(shards[1].read_bytes()), headers(shards[1])[4]
+    if damage == "short":
+        del data[2000:]
+    elif damage == "between":
+        del data[middle:]
+    elif damage == "zeros":
+        data[middle : middle + 512] = bytes(512)
+    elif damage == "flipped":
+        data[middle + 150] ^= 1  # of the checksum
+    else:
+        data += shards[0].read_bytes()
+    shards[1].write_bytes(data)
     out = tmp_path / "out"
     assert anonymize(zoo, shards, out) == 1
     assert sorted(path.name for path in out.glob("*.tar")) == ["train-0.tar", "train-2.tar"]
@@ -279,6 +307,64 @@ def test_inputs_that_exclude_each_other_are_refused(zoo, shards, photos_dir, tmp
     assert "two shards are called train-0.tar" in capsys.readouterr().err
     assert jaxanon("report", tmp_path) == 2
     assert "no run over shards was begun here" in capsys.readouterr().err
+
+
+def test_nothing_outside_the_run_is_replaced(zoo, shards, tmp_path, capsys):
+    out, precious = tmp_path / "out", tmp_path / "precious.png"
+    precious.write_bytes(b"mine")
+    for report in (shards[0], precious):
+        assert anonymize(zoo, shards[1:], out, "--report", report) == 2
+    out.mkdir()
+    (out / "train-1.tar").write_bytes(b"mine")
+    assert anonymize(zoo, shards, out, "--resume") == 2
+    assert "train-1.tar exists" in capsys.readouterr().err
+    evil = write_tar(tmp_path / "evil.tar", [(str(precious), encoded(1))])
+    assert jaxanon("attack", evil, "-o", tmp_path / "attacked", "--sources", zoo[0],
+                   "--overwrite") == 1  # fmt: skip
+    assert precious.read_bytes() == b"mine"
+    assert (out / "train-1.tar").read_bytes() == b"mine"
+
+
+def test_begun_anew_nothing_of_the_former_run_is_left(zoo, shards, tmp_path):
+    out = tmp_path / "out"
+    assert anonymize(zoo, shards, out, "--quiet") == 0
+    assert anonymize(zoo, shards[:2], out, "--quiet", "--overwrite", "--seed", 3) == 0
+    assert sorted(path.name for path in out.glob("*.tar")) == ["train-0.tar", "train-1.tar"]
+    assert json.loads((out / "report.json").read_text())["summary"]["images"] == 6
+    assert faults(out) == []
+    (out / "manifest" / "train-1.tar.jsonl").write_text("damaged")
+    assert anonymize(zoo, shards[:2], out, "--quiet", "--resume", "--seed", 3) == 0
+    assert faults(out) == []
+
+
+def test_a_shard_that_changes_under_way_is_not_written(zoo, shards, tmp_path, monkeypatch, capsys):
+    real = shard_module._keep
+
+    def keep(outcome):
+        shards[0].write_bytes(shards[1].read_bytes())
+        return real(outcome)
+
+    monkeypatch.setattr(shard_module, "_keep", keep)
+    assert anonymize(zoo, shards[:1], tmp_path / "out") == 1
+    assert "was changed while it was read" in capsys.readouterr().err
+    assert not list((tmp_path / "out").glob("*.tar"))
+
+
+def test_living_workers_are_not_counted_as_dead(tmp_path):
+    manifest = Manifest(tmp_path)
+    with ExitStack() as living:
+        for _ in range(4):
+            living.enter_context(manifest.attempt("a.tar"))
+    assert not list(tmp_path.rglob("*.attempts"))
+    folder = tmp_path / "manifest" / "a.tar.attempts"
+    folder.mkdir(parents=True)
+    for i in range(3):
+        (folder / f"host.{i}.dead").touch()
+    with pytest.raises(ImageError, match="set aside: 3 workers died"), manifest.attempt("a.tar"):
+        pass
+    manifest.forgive(["a.tar"])
+    with manifest.attempt("a.tar"):
+        pass
 
 
 def test_the_images_of_a_shard_are_inputs_like_others(shards, tmp_path):

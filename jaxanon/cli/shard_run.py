@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from argparse import Namespace
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 from jaxanon.cli.anonymizer_flags import anonymizer_from
-from jaxanon.cli.common import Loader
+from jaxanon.cli.common import Loader, check_side_files
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.outputs import OutputOptions
 from jaxanon.cli.shard_worker import anonymizing, open_worker
@@ -35,14 +36,13 @@ def shards_among(paths: Sequence[Path]) -> list[Path]:
         UsageError: for both at once, or two shards of one name.
     """
     found = [path for path in paths if is_shard(path)]
-    others = [path for path in paths if path not in found]
+    others = [path for path in paths if not is_shard(path)]
     if found and others:
         raise UsageError(f"{found[0]} is a shard, {others[0]} is none; adapt them in two runs")
-    names = [path.name for path in found]
-    twice = next((path for path in found if names.count(path.name) > 1), None)
-    if twice:
+    times = Counter(path.name for path in found)
+    if twice := [name for name, count in times.items() if count > 1]:
         raise UsageError(
-            f"two shards are called {twice.name}, so that one would replace the other; adapt them "
+            f"two shards are called {twice[0]}, so that one would replace the other; adapt them "
             "in two runs"
         )
     return sorted(found, key=lambda path: path.name)
@@ -56,11 +56,13 @@ def adapt_shards(args: Namespace, shards: Sequence[Path], load: Loader) -> int:
     manifest = Manifest(outputs.folder)
     number, count = args.shard or (1, 1)
     mine = shards[number - 1 :: count]
-    images = sum(map(_length, mine))
     _refuse_existing(manifest, mine, outputs, shared=args.shard is not None)
-    if outputs.overwrite:
-        for shard in mine:
-            manifest.forget(shard.name)
+    if args.shard is None:
+        if outputs.overwrite:
+            manifest.discard_all()
+        manifest.forgive(path.name for path in mine)
+    images = sum(_length(path, manifest) for path in mine)
+    args.output = args.output.absolute()  # workers may have started elsewhere
     options = EngineOptions(args.address, args.workers, args.devices_per_worker, args.platform)
     engine = ENGINES[args.engine](options)
     opener = partial(open_worker, args, images, load)
@@ -79,12 +81,14 @@ def adapt_shards(args: Namespace, shards: Sequence[Path], load: Loader) -> int:
     return 1 if broken or summary["failed"] else 0
 
 
-def _length(path: Path) -> int:
+def _length(path: Path, manifest: Manifest) -> int:
     """Number of samples of a shard; 0 where it cannot be read, which is said when its turn comes.
 
     Raises:
         UsageError: when a package is missing.
     """
+    if done := manifest.done(path.name):
+        return done.images
     try:
         with closing(open_shard(path)) as shard:
             return shard.length
@@ -118,6 +122,11 @@ def _refuse_what_cannot_be(args: Namespace, shards: Sequence[Path]) -> None:
             )
     if args.engine == "local" and (args.address or args.workers or args.platform):
         raise UsageError("--address, --workers and --platform go with --engine ray")
+    if args.overwrite and args.shard:
+        raise UsageError(
+            "--overwrite would remove what the other processes of --shard make; remove the output "
+            "folder, or name another one"
+        )
     if args.engine == "ray" and args.shard:
         raise UsageError("--shard divides a run among processes by hand, --engine ray does it too")
     settings = settings_from(args, "keep")
@@ -139,13 +148,17 @@ def _refuse_existing(
     Raises:
         UsageError: naming the first file.
     """
+    report = outputs.report or outputs.folder / REPORT
+    ours = outputs.overwrite or manifest.exists()
+    check_side_files([report], shards, overwrite=ours and report.parent == outputs.folder)
     if outputs.overwrite:
         return
-    may_be_ours = outputs.resume and manifest.exists()
+    known = manifest.known() if outputs.resume and manifest.exists() else set()
     there = [path for shard in shards if (path := manifest.output / shard.name).exists()]
-    if manifest.exists() and not shared:
+    there = [path for path in there if path.name not in known]
+    if manifest.exists() and not shared and not outputs.resume:
         there.append(manifest.folder)
-    if there and not may_be_ours:
+    if there:
         raise UsageError(
             f"{there[0]} exists; give --resume to go on with that run, or --overwrite to begin anew"
         )

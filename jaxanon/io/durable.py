@@ -9,9 +9,14 @@ import secrets
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from jaxanon.errors import ImageError
+
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -23,9 +28,10 @@ def unique_part(path: Path) -> Path:
     return path.with_name(f".{_short(path)}.{mine}.part")
 
 
-def parts_of(path: Path) -> list[Path]:
-    """What processes write, or have left, beside `path`."""
-    return sorted(path.parent.glob(f".{_short(path)}.*.part"))
+def left_parts_of(path: Path) -> list[Path]:
+    """What processes that live no more have left beside `path`."""
+    parts = sorted(path.parent.glob(f".{_short(path)}.*.part"))
+    return [part for part in parts if not is_held(part)]
 
 
 def _short(path: Path) -> str:
@@ -50,6 +56,7 @@ class DurableFile(io.RawIOBase):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self.part.open("xb")
+            hold(self._file)
         except OSError as error:
             raise self._error(error) from error
 
@@ -65,6 +72,8 @@ class DurableFile(io.RawIOBase):
         """Append bytes; returns how many."""
         assert self._file is not None
         view = memoryview(data).cast("B")
+        if self._file.closed:
+            return view.nbytes  # of what was discarded, by a library that cleans up
         try:
             self._file.write(view)
         except OSError as error:
@@ -77,17 +86,27 @@ class DurableFile(io.RawIOBase):
         """Number of bytes so far."""
         return self.size
 
-    def commit(self) -> None:
-        """Give the file its name, in place of what had it."""
+    def commit(self, *, first: bool = False) -> bool:
+        """Give the file its name, in place of what had it; whether it was given.
+
+        Args:
+            first: whether to leave a file of that name as it is.
+        """
         assert self._file is not None
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
+            if first:
+                _link(self.part, self.path)
+            else:
+                self.part.replace(self.path)
             self._file.close()
-            self.part.replace(self.path)
             _sync_folder(self.path.parent)
+        except FileExistsError:
+            return False
         except OSError as error:
             raise self._error(error) from error
+        return True
 
     def discard(self) -> None:
         """Remove what was written, unless it has its name."""
@@ -101,8 +120,37 @@ class DurableFile(io.RawIOBase):
         return ImageError(f"{self.path}: cannot be written: {error.strerror or error}")
 
 
-def write_durably(path: Path, data: bytes) -> None:
+def hold(file: IO[Any]) -> None:
+    """Mark an open file as in use, until it is closed or its process ends."""
+    if fcntl is not None:
+        with suppress(OSError):  # not every file system knows locks
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def is_held(path: Path) -> bool:
+    """Whether a living process has marked a file as in use."""
+    if fcntl is None:
+        return False
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def write_durably(path: Path, data: bytes, *, first: bool = False) -> bool:
     """Write a file whole or not at all, in place of what has its name.
+
+    Args:
+        path: path of the file.
+        data: what it is to hold.
+        first: whether to leave a file of that name as it is.
+
+    Returns:
+        Whether it was written.
 
     Raises:
         ImageError: when it cannot be written.
@@ -110,9 +158,21 @@ def write_durably(path: Path, data: bytes) -> None:
     file = DurableFile(path)
     try:
         file.write(data)
-        file.commit()
+        return file.commit(first=first)
     finally:
         file.discard()
+
+
+def _link(part: Path, path: Path) -> None:
+    """Give a file a second name; raises FileExistsError where something has it."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if path.exists():
+            raise FileExistsError(path) from None
+        part.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from jaxanon.errors import ImageError
 from jaxanon.io.durable import DurableFile
 from jaxanon.io.files import SUFFIX
-from jaxanon.io.kinds.parquets import OURS, ROWS, ParquetShard, RowImage, pyarrow
+from jaxanon.io.kinds.parquets import DAMAGE, OURS, ROWS, ParquetShard, RowImage, pyarrow
 
 FEATURES = b"huggingface"
 """Where Hugging Face's package keeps the types of columns, in a table's metadata."""
@@ -72,14 +72,16 @@ def _with_records(schema: Any, arrow: Any) -> Any:
     if OURS in schema.names:  # of an earlier adaptation
         schema = schema.remove(schema.get_field_index(OURS))
     schema = schema.append(arrow.field(OURS, arrow.string()))
-    metadata = dict(schema.metadata or {})
+    # Nothing else of the metadata goes on: it may tell of the originals.
+    known = (schema.metadata or {}).get(FEATURES, b"")
+    fields = [field.remove_metadata() for field in schema]
     try:
-        known = json.loads(metadata[FEATURES])
-        known["info"]["features"][OURS] = {"dtype": "string", "_type": "Value"}
-        metadata[FEATURES] = json.dumps(known).encode()
+        features = json.loads(known)["info"]["features"]
+        features[OURS] = {"dtype": "string", "_type": "Value"}
+        metadata = {FEATURES: json.dumps({"info": {"features": features}}).encode()}
     except (KeyError, TypeError, ValueError):
-        metadata.pop(FEATURES, None)
-    return schema.with_metadata(metadata)
+        metadata = {}
+    return arrow.schema(fields, metadata)
 
 
 @contextmanager
@@ -88,9 +90,9 @@ def parquet_writer(shard: ParquetShard, path: Path, form: str) -> Iterator[Parqu
     file = DurableFile(path)
     try:
         yield ParquetWriter(shard, file, form)
-    except (OSError, ValueError) as error:
-        if isinstance(error, ImageError):
-            raise
+    except ImageError:
+        raise
+    except DAMAGE as error:
         raise ImageError(f"{path}: cannot be written: {error}") from error
     finally:
         file.discard()

@@ -19,7 +19,7 @@ SHARD_KINDS = {
 
 def is_shard(path: Path) -> bool:
     """Whether the suffix of a path is that of a shard."""
-    return path.suffix.lower() in SHARD_KINDS
+    return path.suffix.lower() in SHARD_KINDS and not path.is_dir()
 
 
 def kind_of(path: Path) -> ShardKind:

@@ -7,23 +7,27 @@ marker decides: a shard without one is made anew. Memory does not grow with the 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import secrets
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.durable import DurableFile, parts_of, write_durably
+from jaxanon.io.durable import DurableFile, hold, is_held, left_parts_of, write_durably
 from jaxanon.io.files import discard
 from jaxanon.pipeline.record import Record
 
 FOLDER = "manifest"
 """Its name in the output folder."""
 RUN = "run.json"
+ATTEMPTS = ".attempts"
+"""Ends the name of the folder that has a file for each worker that has begun a shard."""
 MOST_ATTEMPTS = 3
 """Times that a shard may be begun by workers that did not live to say what became of it."""
 
@@ -74,15 +78,37 @@ class Manifest:
             UsageError: where the run here has other settings.
             ImageError: when it cannot be written.
         """
-        if self.exists():
-            before, now = self.run()["settings"], json.loads(json.dumps(run["settings"]))
-            names = sorted(n for n in {*before, *now} if before.get(n) != now.get(n))
-            if names:
-                raise UsageError(
-                    f"{self.folder / RUN}: cannot go on, the settings differ: {', '.join(names)}; "
-                    "use the same ones, or --overwrite to begin anew"
-                )
-        write_durably(self.folder / RUN, f"{json.dumps(run, indent=1)}\n".encode())
+        text = f"{json.dumps(run, indent=1)}\n".encode()
+        if write_durably(self.folder / RUN, text, first=True):
+            return
+        found = self.run()
+        before, now = found["settings"], json.loads(json.dumps(run["settings"]))
+        names = sorted(n for n in {*before, *now} if before.get(n) != now.get(n))
+        if names:
+            raise UsageError(
+                f"{self.folder / RUN}: cannot go on, the settings differ: {', '.join(names)}; "
+                "use the same ones, or --overwrite to begin anew"
+            )
+        more = [name for name in run["inputs"] if name not in set(found["inputs"])]
+        if more:
+            found["inputs"] = sorted([*found["inputs"], *more])
+            write_durably(self.folder / RUN, f"{json.dumps(found, indent=1)}\n".encode())
+
+    def discard_all(self) -> None:
+        """Remove all that the run here has made, to begin anew."""
+        discard(self.folder / RUN)
+        for name in sorted(self.known()):
+            for path in (self._marker(name), self.output / name, self._records(name)):
+                discard(path)
+        self.forgive(self.known())
+
+    def known(self) -> set[str]:
+        """Names of the shards that the run here has begun, as far as it was told."""
+        found = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*")}
+        ends = (".jsonl", ".json", ATTEMPTS)
+        return {name.removesuffix(end) for name in found for end in ends if name.endswith(end)} - {
+            RUN.removesuffix(".json")
+        }
 
     def run(self) -> dict[str, Any]:
         """What `begin` said.
@@ -105,9 +131,11 @@ class Manifest:
         try:
             found = ShardDone(**json.loads(self._marker(shard).read_text(encoding="utf-8")))
             size = (self.output / shard).stat().st_size
+            records = hashlib.sha256(self._records(shard).read_bytes()).hexdigest()
         except (OSError, ValueError, TypeError):
             return None
-        return found if size == found.size and self._records(shard).exists() else None
+        whole = size == found.size and records == found.records_sha256
+        return found if whole else None
 
     @contextmanager
     def attempt(self, shard: str) -> Iterator[None]:
@@ -116,29 +144,38 @@ class Manifest:
         Raises:
             ImageError: where that has happened `MOST_ATTEMPTS` times.
         """
-        path = self.folder / f"{shard}.attempts"
-        before = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        folder = self.folder / f"{shard}{ATTEMPTS}"
+        before = [path for path in folder.glob("*") if not is_held(path)]
         if len(before) >= MOST_ATTEMPTS:
+            names = ", ".join(sorted(path.name for path in before))
             raise ImageError(
-                f"set aside: {len(before)} workers died over it ({', '.join(before)}); find out "
-                f"why, and remove {path} to have it tried again"
+                f"set aside: {len(before)} workers died over it ({names}); find out why, and "
+                f"remove {folder} to have it tried again"
             )
-        mine = f"{socket.gethostname()}:{os.getpid()}"
+        mine = folder / f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as file:
-                file.write(f"{mine}\n")
+            folder.mkdir(parents=True, exist_ok=True)
+            with mine.open("xb") as file:
+                hold(file)
+                try:
+                    yield
+                finally:
+                    discard(mine)
         except OSError as error:
-            raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
-        try:
-            yield
+            raise ImageError(f"{mine}: cannot be written: {error.strerror or error}") from error
         finally:
-            discard(path)
+            with suppress(OSError):
+                folder.rmdir()  # unless another one is there
 
     def forgive(self, shards: Iterable[str]) -> None:
-        """Count no attempts against shards: their workers were stopped on purpose."""
+        """Count no attempts against shards, of workers that live no more."""
         for shard in shards:
-            discard(self.folder / f"{shard}.attempts")
+            folder = self.folder / f"{shard}{ATTEMPTS}"
+            for path in folder.glob("*"):
+                if not is_held(path):
+                    discard(path)
+            with suppress(OSError):
+                folder.rmdir()
 
     def forget(self, shard: str) -> None:
         """Take back that a shard is finished, before it is made anew."""
@@ -156,11 +193,11 @@ class Manifest:
         return file.digest
 
     def finish(self, done: ShardDone) -> None:
-        """Say that a shard is finished; what other processes were writing of it is removed."""
+        """Say that a shard is finished; what dead processes have left of it is removed."""
         marker, records = self._marker(done.shard), self._records(done.shard)
         write_durably(marker, f"{json.dumps(asdict(done), indent=1)}\n".encode())
         for path in (self.output / done.shard, records, marker):
-            for part in parts_of(path):
+            for part in left_parts_of(path):
                 discard(part)
 
     def shards(self) -> Iterator[ShardDone]:

@@ -25,6 +25,8 @@ from jaxanon.pipeline.manifest import Manifest, ShardDone
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.stages import Stages
 
+DAMAGE = (OSError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
+"""What a file that changes, vanishes or is damaged may raise, wherever it is noticed."""
 Load = Callable[[InputImage, int], LoadedImage]
 """(original, number of the view from 0) -> the image read and anonymized; raises ImageError."""
 Told = Callable[[Record], None]
@@ -67,18 +69,28 @@ class ShardWorker:
                     told(record)
                 return earlier
             with self.manifest.attempt(path.name):
-                return self._make(shard, source, told)
+                try:
+                    return self._make(shard, source, told)
+                except ImageError:
+                    if (done := self.manifest.done(path.name)) and done.source == source:
+                        return done  # by another process, meanwhile
+                    raise
+                except DAMAGE as error:
+                    raise ImageError(f"{path}: cannot be adapted: {error!r}") from error
 
     def _make(self, shard: Shard, source: str, told: Told) -> ShardDone:
         """Adapt a shard that is not finished."""
         name = shard.path.name
+        if (done := self.manifest.done(name)) and done.source == source:
+            return done  # by another process, meanwhile
         self.manifest.forget(name)
         begin = time.perf_counter()
         output = self.manifest.output / name
         samples = shard.samples
         with closing(Spool(self.manifest.output)) as spool:
             records, items = self._adapt(samples, output, spool, told)
-            size, digest = self._write(shard, items, records, output)
+            records_digest = self.manifest.write_records(name, records)
+            size, digest = self._write(shard, source, items, records)
         done = ShardDone(
             shard=name,
             source=source,
@@ -86,7 +98,7 @@ class ShardWorker:
             failed=sum(record.status == "failed" for record in records),
             size=size,
             sha256=digest,
-            records_sha256=self.manifest.write_records(name, records),
+            records_sha256=records_digest,
             seconds=round(time.perf_counter() - begin, 3),
         )
         self.manifest.finish(done)
@@ -103,23 +115,23 @@ class ShardWorker:
             Item(image, place, partial(self.load, image, 0))
             for image, place in zip(images, places, strict=True)
         ]
-        found: dict[str, Record] = {}
+        found: dict[int, Record] = {}
         lock = threading.Lock()
 
         def done(outcome: ImageState | Failure) -> None:
             with lock:
                 record = _keep(outcome)
-                found[record.key] = record
+                found[id(outcome.item)] = record
                 told(record)
 
         self.stages.process(items, done)
-        return [found[item.key] for item in items], items
+        return [found[id(item)] for item in items], items
 
     def _write(
-        self, shard: Shard, items: Sequence[Item], records: Sequence[Record],
-        output: Path,
+        self, shard: Shard, source: str, items: Sequence[Item], records: Sequence[Record]
     ) -> tuple[int, str]:  # fmt: skip
         """Write the adapted shard; its size and digest."""
+        output = self.manifest.output / shard.path.name
         open_writer = kind_of(output).writer
         with open_writer(shard, output, self.stages.options.form) as writer:
             for sample, item, record in zip(shard.samples, items, records, strict=True):
@@ -127,6 +139,8 @@ class ShardWorker:
                     continue
                 with item.output.open() as picture:
                     writer.add(sample, picture.read(), _inside(record, sample))
+            if shard.fingerprint() != source:
+                raise ImageError(f"{shard.path}: was changed while it was read")
             return writer.commit()
 
 

@@ -84,7 +84,8 @@ def _check_shard(folder: Path, shard: Path, counts: Counter[str]) -> Iterator[st
     recorded = Counter(_key(record["input"]) for record in records)
     yield from (f"{shard.name}: {key} is on record twice" for key, n in recorded.items() if n > 1)
     yield from (f"{shard.name}: {key} is lost" for key in before.keys() - recorded.keys())
-    yield from (f"{shard.name}: {key} was not given" for key in recorded.keys() - before.keys())
+    strange = recorded.keys() - before.keys() - _names(shard)
+    yield from (f"{shard.name}: {key} was not given" for key in strange)
     for key in (before.keys() - failed) ^ after.keys():
         yield f"{shard.name}: {key} is {'failed, but there' if key in after else 'not there'}"
     for key, members in after.items():
@@ -125,6 +126,14 @@ def _samples(path: Path) -> dict[str, dict[str, bytes]]:
     return found
 
 
+def _names(path: Path) -> set[str]:
+    """Names of all members of a tar: some belong to no sample."""
+    if path.suffix == ".parquet":
+        return set()
+    with tarfile.open(path) as tar:
+        return set(tar.getnames())
+
+
 def _rows(path: Path) -> dict[str, dict[str, bytes]]:
     """Key -> the values of a row by column; the encoded image for an image."""
     from pyarrow import parquet
@@ -141,10 +150,10 @@ def _rows(path: Path) -> dict[str, dict[str, bytes]]:
         }
         record = json.loads(row["jaxanon"])["input"] if adapted else ""
         key = record.rpartition("/")[2].partition(".")[0] if adapted else f"{number:08d}"
-        key = row.get("__key__", key) or f"#{number}"
+        key = str(row.get("__key__", key) or f"(row {number})")
         rows.append((key, number, values))
     times = Counter(key for key, _, _ in rows)
-    return {key if times[key] == 1 else f"{key}#{number}": values for key, number, values in rows}
+    return {key if times[key] == 1 else f"(row {number})": values for key, number, values in rows}
 
 
 def _key(name: str) -> str:

@@ -17,9 +17,11 @@ from typing import Any, BinaryIO
 
 from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.inputs import register_inputs
-from jaxanon.io.pictures import HEAD, looks_like_picture, unsafe_name
+from jaxanon.io.pictures import unsafe_name
 from jaxanon.io.spool import Spool
 
+DAMAGE = (OSError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError)
+"""What reading a damaged or unusual table raises."""
 KEY = "__key__"
 """Column that names the samples, as WebDataset's readers call it; else they are numbered."""
 OURS = "jaxanon"
@@ -72,15 +74,15 @@ class ParquetShard:
     """A table with one column of images: a kind of `Inputs`, one image per row.
 
     The encoded images wait in a temporary file until they are decoded. A row that is not clear
-    stands among the images: opening it says why. Such are those without bytes (only a path), with
-    a picture in another column too, and with a key that is unsafe or there twice.
+    stands among the images: opening it says why. Such are those without bytes (only a path), and
+    those with a key that is unsafe or there twice.
 
     Args:
         path: path of the table.
 
     Raises:
-        UsageError: when it cannot be read, has no column of images or several, or when pyarrow is
-            not installed.
+        UsageError: when it cannot be read, has no column of images or several, or another column
+            with bytes in it, or when pyarrow is not installed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -88,19 +90,25 @@ class ParquetShard:
         self.parquet = pyarrow("parquet")
         try:
             self.file = self.parquet.ParquetFile(path)
-        except (OSError, ValueError) as error:
+        except DAMAGE as error:
             raise UsageError(f"{path}: cannot be read as Parquet: {error}") from error
         self.schema = self.file.schema_arrow
-        columns = [field.name for field in self.schema if _holds_images(field.type)]
-        nested = [name for name in columns if not _is_image(self.schema.field(name).type)]
-        if len(columns) != 1 or nested:
+        images = [field.name for field in self.schema if _is_image(field.type)]
+        others = [
+            field.name
+            for field in self.schema
+            if field.name not in images and _has_bytes(field.type)
+        ]
+        names = self.schema.names
+        self.column = images[0] if len(images) == 1 else ""
+        if self.column in ("", OURS) or others or len(set(names)) < len(names):
             self.file.close()
-            found = ", ".join(map(printable, columns)) or "none"
+            found = [", ".join(map(printable, some)) or "none" for some in (images, others, names)]
             raise UsageError(
-                f"{path}: one column of images is needed, a struct of bytes and path; there are: "
-                f"{found}{' (in lists or structs)' if nested else ''}"
+                f"{path}: one column of images is needed, a struct of bytes and path (here: "
+                f"{found[0]}), and no other column with bytes, which may be pictures (here: "
+                f"{found[1]}), all of different names (here: {found[2]}); leave the others out"
             )
-        self.column = columns[0]
 
     @property
     def name(self) -> str:
@@ -145,12 +153,14 @@ class ParquetShard:
                 for at in range(batch.num_rows):
                     row = {name: column[at] for name, column in columns.items()}
                     found.append(self._sample(len(found), row))
-        except (OSError, ValueError) as error:
+        except ImageError:
+            raise  # no room
+        except DAMAGE as error:
             raise ImageError(f"{self.name}: damaged: {error}") from error
         times = Counter(sample.key for sample in found)
         return [
             self._unusable(
-                replace(sample, key=f"{sample.key}#{sample.row}"),
+                replace(sample, key=f"(row {sample.row})"),
                 f"{printable(sample.key)} is in the table twice",
             )
             if times[sample.key] > 1
@@ -162,9 +172,9 @@ class ParquetShard:
         image = row[self.column].as_py() or {}
         data, path = image.get("bytes"), image.get("path") or ""
         key = row[KEY].as_py() if KEY in row else f"{number:08d}"
-        others = [name for name, value in row.items() if name != self.column and _is_picture(value)]
+        key = str(key) if isinstance(key, int) else key
         named = isinstance(key, str) and key != ""
-        key = key if named else f"#{number}"
+        key = key if named else f"(row {number})"
         made = RowImage(self, number, key, PurePosixPath(path).suffix, (0, 0))
         if not named:
             return self._unusable(made, f"row {number} has no {KEY}")
@@ -172,12 +182,6 @@ class ParquetShard:
             return self._unusable(made, f"the name {printable(key + made.suffix)} {why}")
         if not data:
             return self._unusable(made, f"row {number} has no bytes in {self.column}")
-        if others:
-            return self._unusable(
-                made,
-                f"row {number} has pictures in {self.column} and in {', '.join(others)}: which is "
-                "private is not clear",
-            )
         return replace(made, place=self.spool.add(data))
 
     def _unusable(self, sample: RowImage, trouble: str) -> RowImage:
@@ -207,17 +211,10 @@ def _is_image(kind: Any) -> bool:
     return bool(types.is_binary(held) or types.is_large_binary(held))
 
 
-def _holds_images(kind: Any) -> bool:
-    """Whether there are images in a type, however deep."""
-    if _is_image(kind):
-        return True
-    return any(_holds_images(kind.field(i).type) for i in range(kind.num_fields))
-
-
-def _is_picture(value: Any) -> bool:
-    """Whether a value is bytes that begin like a picture."""
+def _has_bytes(kind: Any) -> bool:
+    """Whether there are bytes in a type, however deep."""
     types = pyarrow("types")
-    if not (types.is_binary(value.type) or types.is_large_binary(value.type)) or not value.is_valid:
-        return False
-    data = value.as_buffer()
-    return looks_like_picture(data.slice(0, min(HEAD, data.size)).to_pybytes(), data.size)
+    if types.is_dictionary(kind):
+        return _has_bytes(kind.value_type)
+    inner = [kind.field(i).type for i in range(kind.num_fields)]
+    return "binary" in str(kind) or any(map(_has_bytes, inner))

@@ -7,6 +7,7 @@ it (https://github.com/webdataset/webdataset describes the format).
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -19,6 +20,8 @@ from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.inputs import register_inputs
 from jaxanon.io.pictures import HEAD, SUFFIXES, looks_like_picture, unsafe_name
 
+DAMAGE = (OSError, tarfile.TarError, EOFError, ValueError, ArithmeticError, MemoryError)
+"""What reading a damaged tar raises."""
 OURS = "jaxanon.json"
 """What comes after the key in the name of the record that adapted samples carry."""
 
@@ -49,6 +52,7 @@ class SampleImage:
 
     Attributes:
         shard: the tar.
+        number: of the sample in it, from 0.
         key: name of the sample in it.
         members: all members of the sample, in their order.
         picture: the one that is the picture; None where that is not clear.
@@ -56,6 +60,7 @@ class SampleImage:
     """
 
     shard: TarShard
+    number: int
     key: str
     members: Sequence[Member]
     picture: Member | None
@@ -69,8 +74,9 @@ class SampleImage:
     @property
     def relative(self) -> PurePath:
         """The member's name below the tar's without its suffix."""
-        below = PurePosixPath(self.picture.name if self.picture else self.key)
-        return PurePath(self.shard.path.stem) / below
+        # What cannot be used may have a name that leads elsewhere.
+        below = self.picture.name if self.picture else f"#{self.number}"
+        return PurePath(self.shard.path.stem) / PurePosixPath(below)
 
     @property
     def carried(self) -> list[Member]:
@@ -108,7 +114,7 @@ class TarShard:
         try:
             with tarfile.open(path, "r:") as tar:
                 tar.next()
-        except (OSError, tarfile.TarError) as error:
+        except DAMAGE as error:
             raise UsageError(f"{path}: cannot be read as an uncompressed tar: {error}") from error
 
     @property
@@ -127,12 +133,19 @@ class TarShard:
         return iter(self.samples)
 
     def fingerprint(self) -> str:
-        """A text that changes with the size and the time of the file."""
+        """A text that changes with the size and the time of the file, and of what has its name."""
         state = self.path.stat()
         return f"{state.st_size}-{state.st_mtime_ns}"
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Close the file, if it was opened."""
+        if "_file" in self.__dict__:
+            self._file.close()
+
+    @cached_property
+    def _file(self) -> BinaryIO:
+        """The file, the same one however often its name is given to another."""
+        return self.path.open("rb")
 
     def read(self, member: Member) -> bytes:
         """The bytes of a member.
@@ -141,9 +154,7 @@ class TarShard:
             OSError: when they cannot be read.
             ImageError: when the tar ends before.
         """
-        with self.path.open("rb") as file:
-            file.seek(member.offset)
-            data = file.read(member.size)
+        data = os.pread(self._file.fileno(), member.size, member.offset)
         if len(data) < member.size:
             raise ImageError(f"the tar ends in the middle of {printable(member.name)}")
         return data
@@ -161,20 +172,44 @@ class TarShard:
             with tarfile.open(self.path, "r:") as tar:
                 for info in tar:
                     key, extension = _split(info.name)
-                    if info.isdir() or (info.isfile() and not extension):
+                    if info.isdir():
                         continue
+                    if info.isfile() and not extension:
+                        head = self.read(Member("", info.offset_data, min(HEAD, info.size)))
+                        if not looks_like_picture(head):
+                            continue
+                        special[key] = f"the picture {printable(info.name)} has no suffix"
                     groups.setdefault(key, []).append(
                         Member(info.name, info.offset_data, info.size)
                     )
                     if not info.isreg() or info.issparse():
                         special[key] = f"{printable(info.name)} is a link or special file"
-        except (OSError, tarfile.TarError, EOFError, ValueError) as error:
+                self._check_end(tar.offset)
+        except DAMAGE as error:
             raise ImageError(f"{self.name}: damaged: {error}") from error
-        return [self._sample(key, group, special.get(key)) for key, group in groups.items()]
+        return [
+            self._sample(number, key, group, special.get(key))
+            for number, (key, group) in enumerate(groups.items())
+        ]
 
-    def _sample(self, key: str, members: list[Member], trouble: str | None) -> SampleImage:
-        if not trouble and (why := unsafe_name(key)):
-            trouble = f"the name {printable(key)} {why}"
+    def _check_end(self, offset: int) -> None:
+        """Make sure that nothing but zeros follows: a bad header looks like the end of a tar."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            left = file.read(512)
+            if len(left) < 512:
+                raise ImageError("it is cut off")
+            while left:
+                if left.strip(b"\0"):
+                    raise ImageError(f"what follows byte {offset} is no tar")
+                left = file.read(1 << 20)
+
+    def _sample(
+        self, number: int, key: str, members: list[Member], trouble: str | None
+    ) -> SampleImage:
+        for name in (key, *(member.name for member in members)):
+            if not trouble and (why := unsafe_name(name)):
+                trouble = f"the name {printable(name)} {why}"
         trouble = trouble or _twice(members)
         pictures = [] if trouble else [one for one in members if self._is_picture(one)]
         if not trouble and len(pictures) != 1:
@@ -184,14 +219,15 @@ class TarShard:
                 if pictures
                 else f"the sample {printable(key)} has no picture"
             )
-        return SampleImage(self, key, members, None if trouble else pictures[0], trouble)
+        picture = None if trouble else pictures[0]
+        return SampleImage(self, number, key, members, picture, trouble)
 
     def _is_picture(self, member: Member) -> bool:
         """Whether its name or its first bytes say that a member is a picture."""
         if member.extension.rpartition(".")[2].lower() in SUFFIXES:
             return True
         head = self.read(Member(member.name, member.offset, min(HEAD, member.size)))
-        return looks_like_picture(head, member.size)
+        return looks_like_picture(head)
 
 
 def _split(name: str) -> tuple[str, str]:

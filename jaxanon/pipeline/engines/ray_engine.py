@@ -62,7 +62,7 @@ class RayEngine:
             data.DataContext.get_current().enable_progress_bars = False
             workers, each = self._workers(len(shards))
             platform = self.options.platform or next(iter(each)).lower()
-            names = [{"path": str(path.resolve())} for path in shards]
+            names = [{"path": str(path.absolute())} for path in shards]
             rows = data.from_items(names, override_num_blocks=len(names)).map_batches(
                 _Actor,
                 fn_constructor_args=(open_worker, platform),
