@@ -94,6 +94,7 @@ def test_shards_become_shards_of_the_same_names(zoo, shards, tmp_path, capsys):
     ]
     report = json.loads((out / "report.json").read_text())
     assert report["summary"]["images"] == report["summary"]["done"] == 9
+    assert report["guarantee"]["bits"] > 0
     names = [each["name"] for each in report["classifiers"]]
     for number, (sample, row) in enumerate(zip(samples, report["images"], strict=True)):
         assert sample["cls"] == number

@@ -39,8 +39,9 @@ def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> Sh
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
     settled = recorded_of(args, recorded, settings)
     manifest = Manifest(args.output)
+    said = describe(stages.roles, stages.origins, settled)
     inputs = [str(path) for path in args.src]
-    manifest.begin({**describe(stages.roles, stages.origins, settled), "inputs": inputs})
+    manifest.begin({**said, **stages.guarantee(settled), "inputs": inputs})
     return ShardWorker(stages, loader, manifest, reading_from(args))
 
 

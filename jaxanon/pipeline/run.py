@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 
-from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.display.progress import Progress
@@ -80,7 +79,8 @@ class Run:
         totals = Totals(time.perf_counter() - begin, len(todo))
         records = [self._records[name] for name in keys]
         report = summarise(records, stages.roles, stages.origins, self.journal.options, totals)
-        return {**report, **self._guarantee(), "timing": stages.meter.report()}
+        promised = stages.guarantee(self.journal.options)
+        return {**report, **promised, "timing": stages.meter.report()}
 
     def _finish(self, outcome: ImageState | Failure) -> None:
         """Give a verified file its name.
@@ -118,13 +118,3 @@ class Run:
     def _done(self, record: Record) -> None:
         self._records[record.key] = record
         self._progress.advance()
-
-    def _guarantee(self) -> Report:
-        """What adapted images can reveal, for the report; an attack starts from the original."""
-        settings = self.stages.settings
-        if settings.goal != "keep":
-            return {}
-        classes = [classifier.config.num_classes for classifier in self.stages.sources.classifiers]
-        regions = self.journal.options.get("regions", "whole") != "whole"
-        capped = self.options.cap is not None
-        return {"guarantee": guarantee(settings, classes, regions=regions, capped=capped)}

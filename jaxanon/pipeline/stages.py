@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from jax.sharding import Mesh
 
+from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.problem import Job
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Slots, wanted_slots
@@ -116,6 +118,19 @@ class Stages:
     def origins(self) -> dict[str, str]:
         """Classifier -> where its weights come from."""
         return {c.name: c.config.origin for c in self.ensemble.classifiers}
+
+    def guarantee(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """What adapted images can reveal, for the report; an attack starts from the original.
+
+        Args:
+            options: those on record, of which `regions` says what is private.
+        """
+        if self.settings.goal != "keep":
+            return {}
+        classes = [classifier.config.num_classes for classifier in self.sources.classifiers]
+        regions = options.get("regions", "whole") != "whole"
+        capped = self.options.cap is not None
+        return {"guarantee": guarantee(self.settings, classes, regions=regions, capped=capped)}
 
     def process(self, items: Iterable[Item], done: Done) -> None:
         """Take images through all stages.
