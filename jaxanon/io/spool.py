@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +33,7 @@ class Spool:
             )
         except OSError as error:
             raise self._error(error) from error
+        weakref.finalize(self, self._file.close)  # where nobody calls `close`
 
     def add(self, data: bytes) -> tuple[int, int]:
         """Keep an image; returns where it lies, for `read`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -145,7 +146,9 @@ class TarShard:
     @cached_property
     def _file(self) -> BinaryIO:
         """The file, the same one however often its name is given to another."""
-        return self.path.open("rb")
+        file = self.path.open("rb")
+        weakref.finalize(self, file.close)  # where nobody calls `close`
+        return file
 
     def read(self, member: Member) -> bytes:
         """The bytes of a member.
