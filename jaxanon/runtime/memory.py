@@ -13,6 +13,16 @@ import sys
 # From glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
+ENVIRONMENT = {
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(2**62),
+}
+"""What says the same as `keep_freed` to a process that is started with it.
+
+Better where a process has threads before ours: each may have an arena of its own by then.
+"""
+
 
 def keep_freed() -> bool:
     """Tell glibc to keep freed memory in the process, from now on.

@@ -93,6 +93,7 @@ class RayEngine:
                 address,
                 log_to_driver=False,
                 logging_level=logging.WARNING,
+                runtime_env={"env_vars": memory.ENVIRONMENT},
                 **({} if address else here),
             )
         except (OSError, RuntimeError, ValueError) as error:
@@ -149,7 +150,6 @@ class _Actor:
     """
 
     def __init__(self, open_worker: OpenWorker, platform: str) -> None:
-        memory.keep_freed()
         self._fatal = ""
         try:
             found = available()[0].platform
