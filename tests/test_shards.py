@@ -300,6 +300,12 @@ def test_what_cannot_be_done_with_shards_is_refused(zoo, shards, tmp_path, capsy
 
 
 def test_inputs_that_exclude_each_other_are_refused(zoo, shards, photos_dir, tmp_path, capsys):
+    (shards[0].parent / "notes.txt").touch()
+    assert anonymize(zoo, [shards[0].parent], tmp_path / "all", "--quiet") == 0
+    assert faults(tmp_path / "all") == []
+    (shards[0].parent / "a.png").touch()
+    assert anonymize(zoo, [shards[0].parent], tmp_path / "out") == 2
+    assert "holds shards (train-0.tar) and pictures (a.png)" in capsys.readouterr().err
     assert anonymize(zoo, [shards[0], photos_dir], tmp_path / "out") == 2
     assert "adapt them in two runs" in capsys.readouterr().err
     (tmp_path / "more").mkdir()

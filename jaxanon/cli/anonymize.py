@@ -31,6 +31,7 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon anonymize`: hide what is private, then adapt."""
     compilation.enable_compilation_cache()
     if shards := shards_among(args.src):
+        args.src = shards
         return adapt_shards(args, shards, load)
     if args.shard or args.engine != "local":
         raise UsageError("--shard and --engine are for shards (.tar), not for files and folders")

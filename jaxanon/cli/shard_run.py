@@ -19,6 +19,7 @@ from jaxanon.cli.task_options import ModelOptions
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
 from jaxanon.errors import UsageError
+from jaxanon.io.kinds.folders import is_no_picture
 from jaxanon.io.shard_kinds import is_shard, open_shard
 from jaxanon.pipeline.engines import ENGINES
 from jaxanon.pipeline.engines.engine import EngineOptions
@@ -30,11 +31,12 @@ log = logging.getLogger("jaxanon")
 
 
 def shards_among(paths: Sequence[Path]) -> list[Path]:
-    """The shards among what was given, by name; none where pictures were given.
+    """The shards among what was given, or in folders that were, by name; none for pictures.
 
     Raises:
         UsageError: for both at once, or two shards of one name.
     """
+    paths = [inner for path in paths for inner in _shards_in(path) or [path]]
     found = [path for path in paths if is_shard(path)]
     others = [path for path in paths if not is_shard(path)]
     if found and others:
@@ -46,6 +48,25 @@ def shards_among(paths: Sequence[Path]) -> list[Path]:
             "in two runs"
         )
     return sorted(found, key=lambda path: path.name)
+
+
+def _shards_in(folder: Path) -> list[Path]:
+    """The shards right in a folder; none where it is no folder, or has none.
+
+    Raises:
+        UsageError: where it has pictures, too.
+    """
+    if not folder.is_dir():
+        return []
+    inner = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
+    found = [path for path in inner if is_shard(path)]
+    pictures = [path for path in inner if path.is_file() and not is_no_picture(path)]
+    if found and pictures:
+        raise UsageError(
+            f"{folder} holds shards ({found[0].name}) and pictures ({pictures[0].name}); give "
+            "either"
+        )
+    return found
 
 
 def adapt_shards(args: Namespace, shards: Sequence[Path], load: Loader) -> int:

@@ -40,8 +40,7 @@ def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> Sh
     settled = recorded_of(args, recorded, settings)
     manifest = Manifest(args.output)
     said = describe(stages.roles, stages.origins, settled)
-    inputs = [str(path) for path in args.src]
-    manifest.begin({**said, **stages.guarantee(settled), "inputs": inputs})
+    manifest.begin({**said, **stages.guarantee(settled), "inputs": list(map(str, args.src))})
     return ShardWorker(stages, loader, manifest, reading_from(args))
 
 

@@ -123,6 +123,9 @@ def _samples(path: Path) -> dict[str, dict[str, bytes]]:
                 below = info.name.rpartition("/")
                 key = f"{below[0]}{below[1]}{stem}"
                 found.setdefault(key, {})[extension] = data.read() if data else b""
+        end = tar.offset
+    if path.read_bytes()[end:].strip(b"\0"):  # what is damaged looks like the end
+        found["what follows the tar"] = {}
     return found
 
 
