@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from jaxanon.errors import ImageError
+from jaxanon.io.memory_part import MemoryPart
 
 
 class Spool:
@@ -59,7 +60,7 @@ class Spool:
         return ImageError(f"{self._folder}: cannot be written: {error.strerror or error}")
 
 
-class SpooledPlace:
+class SpooledPlace(MemoryPart):
     """The place of an adapted image in a shard that is being made: a `ResultPlace`.
 
     In memory while it is verified, afterwards on the spool.
@@ -69,34 +70,20 @@ class SpooledPlace:
         spool: the shard's.
     """
 
-    overwrite = False
-
     def __init__(self, location: str, spool: Spool) -> None:
+        super().__init__()
         self.location = self.identity = location
         self._spool = spool
-        self._part = b""
         self._kept: tuple[int, int] | None = None
-
-    def exists(self) -> bool:
-        return False
 
     def open(self) -> BinaryIO:
         if self._kept is None:
             raise FileNotFoundError(self.location)
         return io.BytesIO(self._spool.read(self._kept))
 
-    def write_part(self, data: bytes) -> None:
-        self._part = data
-
-    def open_part(self) -> BinaryIO:
-        return io.BytesIO(self._part)
-
-    def discard_part(self) -> None:
-        self._part = b""
-
     def commit(self) -> None:
-        self._kept = self._spool.add(self._part)
-        self._part = b""
+        self._kept = self._spool.add(self.part)
+        self.discard_part()
 
     def discard(self) -> None:
         self._kept = None

@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.memory_part import MemoryPart
 
 STANDARD = Path("-")
 """What stands for standard input among the inputs, and for standard output as the output."""
@@ -64,7 +65,7 @@ class StreamedImage:
         yield self
 
 
-class StandardOutput:
+class StandardOutput(MemoryPart):
     """Standard output as a `ResultSink` of one result, its own `ResultPlace`, and no journal.
 
     Nothing is written before the result is verified.
@@ -74,7 +75,6 @@ class StandardOutput:
     """
 
     name = location = identity = "standard output"
-    overwrite = False
 
     def __init__(self) -> None:
         if sys.stdout is None or sys.stdout.isatty():
@@ -82,7 +82,7 @@ class StandardOutput:
             raise UsageError(
                 f"the output - is standard output, here {what}; send it to a file or a program"
             )
-        self._part = b""
+        super().__init__()
 
     def place(self, relative: PurePath, *, overwrite: bool = False) -> StandardOutput:
         return self
@@ -90,24 +90,12 @@ class StandardOutput:
     def lines(self, name: str) -> NoLines:
         return NoLines()
 
-    def exists(self) -> bool:
-        return False
-
     def open(self) -> BinaryIO:
         raise FileNotFoundError(self.location)
 
-    def write_part(self, data: bytes) -> None:
-        self._part = data
-
-    def open_part(self) -> BinaryIO:
-        return io.BytesIO(self._part)
-
-    def discard_part(self) -> None:
-        self._part = b""
-
     def commit(self) -> None:
         try:
-            sys.stdout.buffer.write(self._part)
+            sys.stdout.buffer.write(self.part)
             sys.stdout.buffer.flush()
         except OSError as error:
             raise ImageError(f"{self.location}: cannot be written: {error.strerror}") from error
