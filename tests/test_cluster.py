@@ -108,6 +108,31 @@ def test_a_worker_without_its_device_does_not_start(words):
     assert "--workers 1 of 1 GPU each: the cluster has 0" in said
 
 
+def test_a_slurm_array_shares_a_run(shards, tmp_path):  # noqa: F811
+    """As Slurm starts it: the tasks at once, in processes of their own."""
+    out = tmp_path / "out"
+    script = HERE.parent / "scripts" / "cluster" / "slurm.sh"
+    options = ["--sources", "tf_efficientnet_lite0", "--quiet"]
+
+    def task(number, least="1"):
+        return subprocess.Popen(
+            [script, shards[0].parent, out, *options],
+            env={
+                **os.environ,
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "JAX_PLATFORMS": "cpu",
+                "SLURM_ARRAY_TASK_ID": str(number),
+                "SLURM_ARRAY_TASK_COUNT": "2",
+                "SLURM_ARRAY_TASK_MIN": least,
+            },
+        )
+
+    assert [task.wait(240) for task in [task(1), task(2)]] == [0, 0]
+    assert json.loads((out / "report.json").read_text())["summary"]["images"] == 9
+    assert faults(out) == []
+    assert task(0, "0").wait(60) == 2
+
+
 def test_the_command_line_says_what_cannot_be(words, tmp_path, capsys):
     def jaxanon(*more):
         return main([str(word) for word in [*words, *more]])
