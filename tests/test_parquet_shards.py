@@ -8,7 +8,6 @@ import numpy as np
 import pandas
 import pyarrow
 import pytest
-from datasets import Dataset, Features, Image, Value, load_dataset
 from pyarrow import parquet
 from test_shards import anonymize, encoded, everything, faults
 
@@ -30,6 +29,8 @@ def write_table(path, images, **columns):
 @pytest.fixture
 def tables(tmp_path):
     """Two tables as Hugging Face's package writes them, of 130 and 3 rows."""
+    from datasets import Dataset, Features, Image, Value  # once the hub's settings are the tests'
+
     (tmp_path / "in").mkdir()
     features = Features({"image": Image(), "label": Value("int64"), "note": Value("string")})
     found = []
@@ -43,6 +44,8 @@ def tables(tmp_path):
 
 
 def test_tables_become_tables_that_others_read(zoo, tables, tmp_path, capsys):
+    from datasets import Image, load_dataset
+
     whole, out = tmp_path / "whole", tmp_path / "out"
     assert anonymize(zoo, tables, whole) == 0
     assert "2 shards, 133 images" in capsys.readouterr().out
