@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,11 +70,15 @@ class RayEngine:
                 compute=data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
                 **_asked_of_ray(each),
             )
-            return [name for row in rows.iter_rows() for name in _note(row, progress)]
+            # To the end, whatever comes: Ray ends a process that stops it in the middle.
+            seen = [_note(row, progress) for row in rows.iter_rows()]
         except ray.exceptions.RayError as error:
             raise JaxanonError(f"Ray: {str(error).splitlines()[0]}") from error
         finally:
             ray.shutdown()
+        if fatal := next((row["fatal"] for row in seen if row["fatal"]), None):
+            raise UsageError(str(fatal))
+        return [str(row["shard"]) for row in seen if row["broken"]]
 
     def _connect(self) -> None:
         """Join the cluster, or start one on this machine."""
@@ -131,15 +135,12 @@ def _asked_of_ray(each: dict[str, int]) -> dict[str, Any]:
     return known.get(name, {"resources": {name: count}})
 
 
-def _note(row: dict[str, Any], progress: Progress) -> Iterator[str]:
-    """Tell of a shard that an actor has done with; its name, if it could not be adapted."""
+def _note(row: dict[str, Any], progress: Progress) -> dict[str, Any]:
+    """Tell of a shard that an actor has done with; returns what the actor said of it."""
     for error in row["errors"]:
         progress.error(str(error))
     progress.advance(int(row["images"]))
-    if row["fatal"]:
-        raise UsageError(str(row["fatal"]))
-    if row["broken"]:
-        yield str(row["shard"])
+    return row
 
 
 class _Actor:
