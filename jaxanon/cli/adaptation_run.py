@@ -15,7 +15,7 @@ from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
 from jaxanon.cli.common import Loader
-from jaxanon.cli.output_plan import Load, OutputPlan, plan_outputs
+from jaxanon.cli.output_plan import OutputPlan, plan_outputs
 from jaxanon.cli.outputs import OutputOptions
 from jaxanon.cli.reading_flags import recorded_reading
 from jaxanon.cli.region_flags import RegionOptions
@@ -25,6 +25,7 @@ from jaxanon.display import tables
 from jaxanon.io.files import fingerprint, write_json
 from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
+from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.preparation import prepare, state_files
 from jaxanon.pipeline.report import Report
 from jaxanon.pipeline.run import Run

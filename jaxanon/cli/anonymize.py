@@ -14,6 +14,7 @@ from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.cli.shard_run import adapt_shards, shards_among
+from jaxanon.cli.shard_worker import anonymizing
 from jaxanon.display import tables
 from jaxanon.errors import UsageError, errors_named, printable
 from jaxanon.io.images import decode
@@ -23,7 +24,6 @@ from jaxanon.io.pairs import Partners, check_orientation, decode_together
 from jaxanon.io.standard_streams import STANDARD
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import LoadedImage
-from jaxanon.pipeline.loading import Anonymizing
 from jaxanon.runtime import compilation
 
 
@@ -37,18 +37,10 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
         raise UsageError("--shard and --engine are for shards (.tar), not for files and folders")
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
-    regions = RegionOptions.from_args(args)
     inputs = list(read_as(args, open_inputs(args.src, streamed=True)))
-    region_of = regions.finder(inputs)
-    load_image = Anonymizing(
-        anonymizer,
-        region_of,
-        may_be_empty=regions.allow_empty or regions.where == "whole",
-        keep_grey=settings.keep_grey,
-        looked_at=regions.say_how_read,
-    )
+    loader = anonymizing(args, anonymizer, settings, inputs)
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
-    task = Task(inputs, _paths(args.src), load_image, region_of, recorded, anonymizer)
+    task = Task(inputs, _paths(args.src), loader, loader.region_of, recorded, anonymizer)
     return adapt_task(args, task, settings, load)
 
 

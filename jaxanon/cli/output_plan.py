@@ -15,13 +15,12 @@ from jaxanon.io.files import discard, output_names
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import FilePlace
 from jaxanon.pipeline.earlier import EarlierRun
-from jaxanon.pipeline.item import Item, LoadedImage
+from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.journal import JOURNAL, Journal
+from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.preparation import state_files
 
 log = logging.getLogger("jaxanon")
-Load = Callable[[InputImage, int], LoadedImage]
-"""(original, number of the view from 0) -> the image read and anonymized; raises ImageError."""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,7 @@ def _refuse_what_cannot_be(args: Namespace, shards: Sequence[Path]) -> None:
     if args.engine == "ray" and args.shard:
         raise UsageError("--shard divides a run among processes by hand, --engine ray does it too")
     settings = settings_from(args, "keep")
-    anonymizing(args, anonymizer_from(args, settings.seed), keep_grey=False)
+    anonymizing(args, anonymizer_from(args, settings.seed), settings)
     ModelOptions.from_args(args).names()
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Sequence
 
+from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
 from jaxanon.cli.adaptation_run import load_models, recorded_of, run_options
 from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
@@ -11,6 +13,7 @@ from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.reading_flags import reading_from
 from jaxanon.cli.region_flags import RegionOptions
+from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.loading import Anonymizing
 from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.report import describe
@@ -33,7 +36,7 @@ def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> Sh
     """
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
-    loader = anonymizing(args, anonymizer, keep_grey=settings.keep_grey)
+    loader = anonymizing(args, anonymizer, settings)
     sources, targets = load_models(args, load)
     stages = Stages(sources, targets, settings, run_options(args), images)
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
@@ -44,13 +47,28 @@ def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> Sh
     return ShardWorker(stages, loader, manifest, reading_from(args))
 
 
-def anonymizing(args: Namespace, anonymizer: Anonymizer, *, keep_grey: bool) -> Anonymizing:
-    """What reads and hides the images of shards, whose names are not known ahead."""
+def anonymizing(
+    args: Namespace,
+    anonymizer: Anonymizer,
+    settings: Settings,
+    inputs: Sequence[InputImage] = (),
+) -> Anonymizing:
+    """What reads and hides the images of a command line.
+
+    Args:
+        args: the command line.
+        anonymizer: what hides.
+        settings: options of the loop.
+        inputs: the images; none for shards, in which their names are not known ahead.
+
+    Raises:
+        UsageError: for regions that cannot be had.
+    """
     regions = RegionOptions.from_args(args)
     return Anonymizing(
         anonymizer,
-        regions.finder([]),
+        regions.finder(inputs),
         may_be_empty=regions.allow_empty or regions.where == "whole",
-        keep_grey=keep_grey,
+        keep_grey=settings.keep_grey,
         looked_at=regions.say_how_read,
     )

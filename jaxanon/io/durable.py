@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from jaxanon.errors import ImageError
+from jaxanon.io.files import short_name
 
 try:
     import fcntl
@@ -25,17 +26,13 @@ if TYPE_CHECKING:
 def unique_part(path: Path) -> Path:
     """A hidden place beside `path` to write to, which no other process has."""
     mine = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
-    return path.with_name(f".{_short(path)}.{mine}.part")
+    return path.with_name(f".{short_name(path)}.{mine}.part")
 
 
 def left_parts_of(path: Path) -> list[Path]:
     """What processes that live no more have left beside `path`."""
-    parts = sorted(path.parent.glob(f".{_short(path)}.*.part"))
+    parts = sorted(path.parent.glob(f".{short_name(path)}.*.part"))
     return [part for part in parts if not is_held(part)]
-
-
-def _short(path: Path) -> str:
-    return hashlib.sha256(path.name.encode(errors="surrogateescape")).hexdigest()[:16]
 
 
 class DurableFile(io.RawIOBase):

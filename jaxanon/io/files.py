@@ -26,10 +26,20 @@ def fingerprint(path: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def size_and_time(path: Path) -> str:
+    """A text that changes with a file's size and time, wherever it lies."""
+    state = path.stat()
+    return f"{state.st_size}-{state.st_mtime_ns}"
+
+
+def short_name(path: Path) -> str:
+    """A short text for a file's name, which may be as long as names can be."""
+    return hashlib.sha256(path.name.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
 def part_of(path: Path) -> Path:
     """Where a file lies while it is being written and verified: hidden, beside its final place."""
-    short = hashlib.sha256(path.name.encode(errors="surrogateescape")).hexdigest()[:16]
-    return path.with_name(f".{short}.part")
+    return path.with_name(f".{short_name(path)}.part")
 
 
 def write_part(path: Path, data: bytes) -> Path:

@@ -32,11 +32,10 @@ class TarWriter:
 
     def add(self, sample: SampleImage, picture: bytes, record: dict[str, Any]) -> None:
         """Write a sample: its members in their order, the adapted picture, the record last."""
-        ours = {member.name for member in sample.carried}
         for member in sample.members:
             if member is sample.picture:
                 self._member(f"{sample.key}{self._suffix}", picture)
-            elif member.name in ours:
+            elif member.extension != OURS:  # a record of an earlier adaptation is left out
                 self._member(member.name, sample.shard.read(member))
         self._member(f"{sample.key}.{OURS}", f"{json.dumps(record)}\n".encode())
 

@@ -15,6 +15,9 @@ from jaxanon.pipeline.item import LoadedImage
 from jaxanon.regions.finder import RegionFinder
 from jaxanon.runtime.arrays import is_grey
 
+Load = Callable[[InputImage, int], LoadedImage]
+"""(original, number of the view from 0) -> the image read and anonymized; raises ImageError."""
+
 
 @dataclass(frozen=True)
 class Anonymizing:

@@ -126,8 +126,13 @@ class Manifest:
             raise UsageError(f"{path}: unreadable ({error!r}); give --overwrite") from error
         return dict(found)
 
-    def done(self, shard: str) -> ShardDone | None:
-        """The marker of a shard; None where it is not finished, or its file is not there."""
+    def done(self, shard: str, source: str | None = None) -> ShardDone | None:
+        """The marker of a shard; None where it is not finished, or its file is not there.
+
+        Args:
+            shard: its name.
+            source: what it must have been made from; None for whatever it was.
+        """
         try:
             found = ShardDone(**json.loads(self._marker(shard).read_text(encoding="utf-8")))
             size = (self.output / shard).stat().st_size
@@ -135,6 +140,7 @@ class Manifest:
         except (OSError, ValueError, TypeError):
             return None
         whole = size == found.size and records == found.records_sha256
+        whole = whole and source in (None, found.source)
         return found if whole else None
 
     @contextmanager

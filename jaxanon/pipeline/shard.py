@@ -15,20 +15,18 @@ from pathlib import Path
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
-from jaxanon.io.inputs import InputImage
 from jaxanon.io.reading import ReadAs, Reading
 from jaxanon.io.shard_kinds import kind_of, open_shard
 from jaxanon.io.shards import Sample, Shard
 from jaxanon.io.spool import Spool, SpooledPlace
-from jaxanon.pipeline.item import Failure, ImageState, Item, LoadedImage
+from jaxanon.pipeline.item import Failure, ImageState, Item
+from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.manifest import Manifest, ShardDone
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.stages import Stages
 
 DAMAGE = (OSError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
 """What a file that changes, vanishes or is damaged may raise, wherever it is noticed."""
-Load = Callable[[InputImage, int], LoadedImage]
-"""(original, number of the view from 0) -> the image read and anonymized; raises ImageError."""
 Told = Callable[[Record], None]
 """Told of each image of a shard once it is adapted, or has failed."""
 
@@ -63,8 +61,7 @@ class ShardWorker:
         except (UsageError, OSError) as error:
             raise ImageError(str(error)) from error
         with closing(shard):
-            earlier = self.manifest.done(path.name)
-            if earlier and earlier.source == source:
+            if earlier := self.manifest.done(path.name, source):
                 for record in self.manifest.records(earlier):
                     told(record)
                 return earlier
@@ -72,7 +69,7 @@ class ShardWorker:
                 try:
                     return self._make(shard, source, told)
                 except ImageError:
-                    if (done := self.manifest.done(path.name)) and done.source == source:
+                    if done := self.manifest.done(path.name, source):
                         return done  # by another process, meanwhile
                     raise
                 except DAMAGE as error:
@@ -81,20 +78,18 @@ class ShardWorker:
     def _make(self, shard: Shard, source: str, told: Told) -> ShardDone:
         """Adapt a shard that is not finished."""
         name = shard.path.name
-        if (done := self.manifest.done(name)) and done.source == source:
+        if done := self.manifest.done(name, source):
             return done  # by another process, meanwhile
         self.manifest.forget(name)
         begin = time.perf_counter()
-        output = self.manifest.output / name
-        samples = shard.samples
         with closing(Spool(self.manifest.output)) as spool:
-            records, items = self._adapt(samples, output, spool, told)
+            records, items = self._adapt(shard, spool, told)
             records_digest = self.manifest.write_records(name, records)
             size, digest = self._write(shard, source, items, records)
         done = ShardDone(
             shard=name,
             source=source,
-            images=len(samples),
+            images=len(records),
             failed=sum(record.status == "failed" for record in records),
             size=size,
             sha256=digest,
@@ -104,17 +99,14 @@ class ShardWorker:
         self.manifest.finish(done)
         return done
 
-    def _adapt(
-        self, samples: Sequence[Sample], output: Path, spool: Spool, told: Told
-    ) -> tuple[list[Record], list[Item]]:
+    def _adapt(self, shard: Shard, spool: Spool, told: Told) -> tuple[list[Record], list[Item]]:
         """Take the images of a shard through all stages; their records, and where they lie."""
         suffix = SUFFIX[self.stages.options.form]
-        places = [SpooledPlace(f"{output.name}/{sample.key}{suffix}", spool) for sample in samples]
-        images = [ReadAs(sample, self.reading) for sample in samples]
-        items = [
-            Item(image, place, partial(self.load, image, 0))
-            for image, place in zip(images, places, strict=True)
-        ]
+        items = []
+        for sample in shard.samples:
+            image = ReadAs(sample, self.reading)
+            place = SpooledPlace(f"{shard.path.name}/{sample.key}{suffix}", spool)
+            items.append(Item(image, place, partial(self.load, image, 0)))
         found: dict[int, Record] = {}
         lock = threading.Lock()
 

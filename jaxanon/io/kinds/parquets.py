@@ -16,6 +16,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO
 
 from jaxanon.errors import ImageError, UsageError, printable
+from jaxanon.io.files import size_and_time
 from jaxanon.io.inputs import register_inputs
 from jaxanon.io.pictures import unsafe_name
 from jaxanon.io.spool import Spool
@@ -125,8 +126,7 @@ class ParquetShard:
 
     def fingerprint(self) -> str:
         """A text that changes with the size and the time of the file."""
-        state = self.path.stat()
-        return f"{state.st_size}-{state.st_mtime_ns}"
+        return size_and_time(self.path)
 
     @cached_property
     def spool(self) -> Spool:

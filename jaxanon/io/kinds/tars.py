@@ -18,6 +18,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO
 
 from jaxanon.errors import ImageError, UsageError, printable
+from jaxanon.io.files import size_and_time
 from jaxanon.io.inputs import register_inputs
 from jaxanon.io.pictures import HEAD, SUFFIXES, looks_like_picture, unsafe_name
 
@@ -79,11 +80,6 @@ class SampleImage:
         below = self.picture.name if self.picture else f"#{self.number}"
         return PurePath(self.shard.path.stem) / PurePosixPath(below)
 
-    @property
-    def carried(self) -> list[Member]:
-        """What stands beside the picture, a record of an earlier adaptation left out."""
-        return [one for one in self.members if one is not self.picture and one.extension != OURS]
-
     def open(self) -> BinaryIO:
         if self.trouble is not None:
             raise ImageError(self.trouble)
@@ -135,8 +131,7 @@ class TarShard:
 
     def fingerprint(self) -> str:
         """A text that changes with the size and the time of the file, and of what has its name."""
-        state = self.path.stat()
-        return f"{state.st_size}-{state.st_mtime_ns}"
+        return size_and_time(self.path)
 
     def close(self) -> None:
         """Close the file, if it was opened."""

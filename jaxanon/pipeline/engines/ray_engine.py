@@ -177,10 +177,7 @@ class _Actor:
             if not self._fatal:
                 with quiet():
                     images = self._worker.adapt(path, told).images
-        except JaxanonError as error:
-            errors.append(f"shard {path.name}: {error}")
-            broken = True
-        except jax.errors.JaxRuntimeError as error:
+        except (JaxanonError, jax.errors.JaxRuntimeError) as error:
             errors.append(f"shard {path.name}: {error}")
             broken = True
         texts = np.empty(1, object)
