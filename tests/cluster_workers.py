@@ -16,6 +16,7 @@ from command_line import with_tinies
 
 from jaxanon.classifiers import registry
 from jaxanon.cli import parser
+from jaxanon.cli.shard_run import shards_among
 from jaxanon.cli.shard_worker import open_worker
 from jaxanon.display.progress import Progress
 from jaxanon.errors import JaxanonError
@@ -35,16 +36,16 @@ def open_tiny(words, deadly=None, lives=None):
     worker = open_worker(parser().parse_args(words))
     real = worker.adapt
 
-    def adapt(path, told):
+    def adapt(work, told):
         seen = []
 
         def count(record):
             seen.append(record)
-            if len(seen) == 2 and path.name == deadly and _costs_a_life(lives):
+            if len(seen) == 2 and work.name == deadly and _costs_a_life(lives):
                 os.kill(os.getpid(), signal.SIGKILL)
             told(record)
 
-        return real(path, count)
+        return real(work, count)
 
     worker.adapt = adapt
     return worker
@@ -63,7 +64,8 @@ def drive(words, engine, how):
     """Run the engine in this process; names of the shards that could not be adapted."""
     args = parser().parse_args(words)
     made = RayEngine(EngineOptions(**engine))
-    return made.run(partial(open_tiny, words, **how), args.src, Progress(0, quiet=True))
+    works = shards_among(args.src)
+    return made.run(partial(open_tiny, words, **how), works, Progress(0, quiet=True))
 
 
 if __name__ == "__main__":

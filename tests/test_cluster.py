@@ -12,6 +12,7 @@ import pytest
 from test_shards import anonymize, everything, shards  # noqa: F401  # a fixture
 
 from jaxanon.cli import main
+from jaxanon.io.stores.folder_store import FolderStore
 from jaxanon.pipeline.manifest import Manifest
 
 pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("default")]
@@ -80,7 +81,7 @@ def test_a_shard_that_kills_its_workers_is_set_aside(words, whole, tmp_path):
     broken, said = run(words, deadly="train-1.tar")
     assert broken == ["train-1.tar"]
     assert "train-1.tar: set aside: 3 workers died over it" in said
-    manifest = Manifest(tmp_path / "out")
+    manifest = Manifest(FolderStore(tmp_path / "out"))
     assert [done.shard for done in manifest.shards()] == ["train-0.tar", "train-2.tar"]
     manifest.forgive(["train-1.tar"])
     _, said = run([*words, "--seed", 3], workers=1)

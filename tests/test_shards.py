@@ -18,6 +18,7 @@ from jaxanon.classifiers import registry
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.durable import unique_part
 from jaxanon.io.kinds.tars import TarShard
+from jaxanon.io.stores.folder_store import FolderStore
 from jaxanon.pipeline import shard as shard_module
 from jaxanon.pipeline.manifest import Manifest
 
@@ -144,7 +145,7 @@ def test_workers_kills_and_resumption_change_no_byte(zoo, shards, tmp_path, monk
     assert faults(out) == []
     write_tar(shards[2], [("a.png", encoded(77))])
     assert anonymize(zoo, shards, out, "--resume", "--quiet") == 0
-    assert Manifest(out).done("train-2.tar").images == 1, "another file of that name"
+    assert Manifest(FolderStore(out)).done("train-2.tar").images == 1, "another file of that name"
 
 
 def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsys):
@@ -251,7 +252,7 @@ def test_a_full_disk_costs_the_shards_that_do_not_fit(zoo, shards, tmp_path, sma
     assert anonymize(zoo, shards, whole, "--quiet") == 0
     assert anonymize(zoo, shards, out) == 1
     assert "No space left on device" in capsys.readouterr().err
-    finished = [done.shard for done in Manifest(out).shards()]
+    finished = [done.shard for done in Manifest(FolderStore(out)).shards()]
     assert 0 < len(finished) < 3
     assert not list(out.rglob("*.part"))
     grow()
@@ -358,7 +359,7 @@ def test_a_shard_that_changes_under_way_is_not_written(zoo, shards, tmp_path, mo
 
 
 def test_living_workers_are_not_counted_as_dead(tmp_path):
-    manifest = Manifest(tmp_path)
+    manifest = Manifest(FolderStore(tmp_path))
     with ExitStack() as living:
         for _ in range(4):
             living.enter_context(manifest.attempt("a.tar"))

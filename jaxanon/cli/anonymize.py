@@ -22,6 +22,7 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners, check_orientation, decode_together
 from jaxanon.io.standard_streams import STANDARD
+from jaxanon.io.urls import Url
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import compilation
@@ -31,8 +32,10 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon anonymize`: hide what is private, then adapt."""
     compilation.enable_compilation_cache()
     if shards := shards_among(args.src):
-        args.src = shards
+        args.src = [shard.shown for shard in shards]
         return adapt_shards(args, shards, load)
+    if urls := [place for place in (*args.src, args.output) if isinstance(place, Url)]:
+        raise UsageError(f"{urls[0]}: only shards (.tar, .parquet) go to and from URLs")
     if args.shard or args.engine != "local":
         raise UsageError("--shard and --engine are for shards (.tar), not for files and folders")
     settings = settings_from(args, "keep")

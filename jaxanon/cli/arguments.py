@@ -10,11 +10,15 @@ from jaxanon.cli.anonymizer_flags import add_anonymizer_flags
 from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
 from jaxanon.cli.reading_flags import add_reading_flags
 from jaxanon.cli.shard_flags import add_shard_flags
-from jaxanon.io.standard_streams import path_or_stream
+from jaxanon.io.standard_streams import path_or_stream, place_or_stream
+from jaxanon.io.urls import place
 
 ORIGINALS = "file or folder"
 SOURCES = "files or folders; - is a picture on standard input"
-SHARDS = f"{SOURCES}; or WebDataset shards (.tar), which become shards of the same names"
+SHARDS = (
+    f"{SOURCES}; or shards (.tar, .parquet), also at s3://, gs://, hf:// or https://, which become "
+    "shards of the same names"
+)
 MATCHED = "matched by relative path, suffix aside (a.jpg with a.png or a.jpg.png)"
 ADAPTED = f"the same images, adapted; {MATCHED}"
 
@@ -35,9 +39,9 @@ def demo(command: argparse.ArgumentParser) -> None:
 
 def anonymize(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon anonymize` to its parser."""
-    command.add_argument("src", nargs="+", type=path_or_stream, metavar="SRC", help=SHARDS)
+    command.add_argument("src", nargs="+", type=place_or_stream, metavar="SRC", help=SHARDS)
     add_anonymizer_flags(command)
-    output(command, streamed=True)
+    output(command, streamed=True, urls=True)
     add_shard_flags(command)
     save_anonymized(command)
     loop(command)
@@ -171,7 +175,7 @@ def privacy(command: argparse.ArgumentParser) -> None:
 def report(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon report` to its parser."""
     command.add_argument(
-        "folder", type=Path, metavar="DIR", help="the output folder of a run over shards"
+        "folder", type=place, metavar="DIR", help="the output folder of a run over shards"
     )
     command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 

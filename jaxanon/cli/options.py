@@ -10,22 +10,23 @@ from jaxanon.cli.reading_flags import add_reading_flags
 from jaxanon.cli.region_flags import add_region_flags
 from jaxanon.cli.suggestions import Suggestions
 from jaxanon.io.files import SUFFIX
-from jaxanon.io.standard_streams import path_or_stream
+from jaxanon.io.standard_streams import path_or_stream, place_or_stream
 
 DEFAULT_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1,tf_efficientnet_lite2"
 
 
-def output(command: argparse.ArgumentParser, *, streamed: bool = False) -> None:
+def output(command: argparse.ArgumentParser, *, streamed: bool = False, urls: bool = False) -> None:
     """Where to write, and what to do with what is there.
 
     Args:
         command: parser of the command.
         streamed: whether it can write to standard output.
+        urls: whether it can write to an object store.
     """
     command.add_argument(
         "-o",
         "--output",
-        type=path_or_stream if streamed else Path,
+        type=place_or_stream if urls else path_or_stream if streamed else Path,
         required=True,
         metavar="DIR",
         help="folder to write to"

@@ -14,6 +14,7 @@ from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.reading_flags import reading_from
 from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.io.inputs import InputImage
+from jaxanon.io.stores import open_store
 from jaxanon.pipeline.loading import Anonymizing
 from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.report import describe
@@ -41,7 +42,7 @@ def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> Sh
     stages = Stages(sources, targets, settings, run_options(args), images)
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
     settled = recorded_of(args, recorded, settings)
-    manifest = Manifest(args.output)
+    manifest = Manifest(open_store(args.output))
     said = describe(stages.roles, stages.origins, settled)
     manifest.begin({**said, **stages.guarantee(settled), "inputs": list(map(str, args.src))})
     return ShardWorker(stages, loader, manifest, reading_from(args))

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import secrets
 import socket
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO
+from typing import IO, Any
 
 from jaxanon.errors import ImageError
 from jaxanon.io.files import short_name
+from jaxanon.io.new_file import NewFile
 
 try:
     import fcntl
 except ImportError:  # on Windows
     fcntl = None  # type: ignore[assignment]
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer as Buffer
 
 
 def unique_part(path: Path) -> Path:
@@ -35,8 +31,8 @@ def left_parts_of(path: Path) -> list[Path]:
     return [part for part in parts if not is_held(part)]
 
 
-class DurableFile(io.RawIOBase):
-    """A file that gets its name once it is whole and on the disk; counts and digests its bytes.
+class DurableFile(NewFile):
+    """A file of this machine that gets its name once it is whole and on the disk.
 
     Args:
         path: path of the file; its folder is made.
@@ -47,41 +43,13 @@ class DurableFile(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self.path, self.part = path, unique_part(path)
-        self.size = 0
-        self._digest = hashlib.sha256()
-        self._file: BinaryIO | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.part.open("xb")
-            hold(self._file)
+            file = self.part.open("xb")
         except OSError as error:
-            raise self._error(error) from error
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of what has been written, in hexadecimal digits."""
-        return self._digest.hexdigest()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Buffer) -> int:
-        """Append bytes; returns how many."""
-        assert self._file is not None
-        view = memoryview(data).cast("B")
-        if self._file.closed:
-            return view.nbytes  # of what was discarded, by a library that cleans up
-        try:
-            self._file.write(view)
-        except OSError as error:
-            raise self._error(error) from error
-        self._digest.update(view)
-        self.size += view.nbytes
-        return view.nbytes
-
-    def tell(self) -> int:
-        """Number of bytes so far."""
-        return self.size
+            raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        super().__init__(str(path), file)
+        hold(file)
 
     def commit(self, *, first: bool = False) -> bool:
         """Give the file its name, in place of what had it; whether it was given.
@@ -89,7 +57,6 @@ class DurableFile(io.RawIOBase):
         Args:
             first: whether to leave a file of that name as it is.
         """
-        assert self._file is not None
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -102,19 +69,14 @@ class DurableFile(io.RawIOBase):
         except FileExistsError:
             return False
         except OSError as error:
-            raise self._error(error) from error
+            raise self.error(error) from error
         return True
 
     def discard(self) -> None:
-        """Remove what was written, unless it has its name."""
         with suppress(OSError):
-            if self._file is not None:
-                self._file.close()
+            super().discard()
         with suppress(OSError):
             self.part.unlink(missing_ok=True)
-
-    def _error(self, error: OSError) -> ImageError:
-        return ImageError(f"{self.path}: cannot be written: {error.strerror or error}")
 
 
 def hold(file: IO[Any]) -> None:

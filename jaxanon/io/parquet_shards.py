@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from jaxanon.errors import ImageError
-from jaxanon.io.durable import DurableFile
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.kinds.parquets import DAMAGE, OURS, ROWS, ParquetShard, RowImage, pyarrow
+from jaxanon.io.new_file import NewFile
+from jaxanon.io.stores.store import Store
 
 FEATURES = b"huggingface"
 """Where Hugging Face's package keeps the types of columns, in a table's metadata."""
@@ -26,7 +27,7 @@ class ParquetWriter:
         form: format of the pictures: `png`, `jpeg` or `webp`.
     """
 
-    def __init__(self, shard: ParquetShard, file: DurableFile, form: str) -> None:
+    def __init__(self, shard: ParquetShard, file: NewFile, form: str) -> None:
         self._arrow, self._file = pyarrow(""), file
         self._column, self._suffix = shard.column, SUFFIX[form]
         self.schema = _with_records(shard.schema, self._arrow)
@@ -85,14 +86,16 @@ def _with_records(schema: Any, arrow: Any) -> Any:
 
 
 @contextmanager
-def parquet_writer(shard: ParquetShard, path: Path, form: str) -> Iterator[ParquetWriter]:
+def parquet_writer(
+    shard: ParquetShard, store: Store, name: str, form: str
+) -> Iterator[ParquetWriter]:
     """The writer of an adapted table, see `ShardKind`."""
-    file = DurableFile(path)
+    file = store.create(name)
     try:
         yield ParquetWriter(shard, file, form)
     except ImageError:
         raise
     except DAMAGE as error:
-        raise ImageError(f"{path}: cannot be written: {error}") from error
+        raise ImageError(f"{store.name}/{name}: cannot be written: {error}") from error
     finally:
         file.discard()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from jaxanon.io.kinds.parquets import ParquetShard
 from jaxanon.io.kinds.tars import TarShard
 from jaxanon.io.parquet_shards import parquet_writer
 from jaxanon.io.shards import Shard, ShardKind
 from jaxanon.io.tar_shards import tar_writer
+from jaxanon.io.urls import Place, Url
 
 SHARD_KINDS = {
     ".tar": ShardKind(TarShard, tar_writer),
@@ -17,20 +18,21 @@ SHARD_KINDS = {
 """Suffix, lower case -> the kind."""
 
 
-def is_shard(path: Path) -> bool:
-    """Whether the suffix of a path is that of a shard."""
-    return path.suffix.lower() in SHARD_KINDS and not path.is_dir()
+def is_shard(place: Place) -> bool:
+    """Whether the suffix of a path or URL is that of a shard."""
+    known = place.suffix.lower() in SHARD_KINDS
+    return known and (isinstance(place, Url) or not place.is_dir())
 
 
-def kind_of(path: Path) -> ShardKind:
+def kind_of(name: str) -> ShardKind:
     """The kind of a shard."""
-    return SHARD_KINDS[path.suffix.lower()]
+    return SHARD_KINDS[PurePath(name).suffix.lower()]
 
 
-def open_shard(path: Path) -> Shard:
-    """A shard.
+def open_shard(path: Path, name: str) -> Shard:
+    """A shard, called by its name.
 
     Raises:
         UsageError: when it cannot be read, or needs a package.
     """
-    return kind_of(path).open(path)
+    return kind_of(path.name).open(path, name)

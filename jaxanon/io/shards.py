@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
 
+from jaxanon.io.stores.store import Store
+
 
 class Sample(Protocol):
     """One picture of a shard, an `InputImage`, and what stands beside it.
@@ -42,23 +44,19 @@ class Shard(Protocol):
     """A file of samples.
 
     Attributes:
-        path: path of the file.
+        name: what reports and error messages call it.
         length: number of samples; 0 where the file is damaged.
         samples: all samples, in their order; raises ImageError where the file is damaged.
     """
 
     @property
-    def path(self) -> Path: ...
+    def name(self) -> str: ...
 
     @property
     def length(self) -> int: ...
 
     @property
     def samples(self) -> Sequence[Sample]: ...
-
-    def fingerprint(self) -> str:
-        """A text that changes when the file does."""
-        ...
 
     def close(self) -> None:
         """Give back what reading it took."""
@@ -82,10 +80,11 @@ class ShardKind:
     """A kind of shards.
 
     Attributes:
-        open: opens a file; raises UsageError when it is none of this kind.
-        writer: (shard, path of the output, format of the pictures) -> its writer, discarded on the
-            way out unless it was committed; raises ImageError when nothing can be written.
+        open: (path, what to call it) opens a file; raises UsageError when it is none of this kind.
+        writer: (shard, where to, name of the output there, format of the pictures) -> its writer,
+            discarded on the way out unless it was committed; raises ImageError when nothing can be
+            written.
     """
 
-    open: Callable[[Path], Shard]
-    writer: Callable[[Any, Path, str], AbstractContextManager[ShardWriter]]
+    open: Callable[[Path, str], Shard]
+    writer: Callable[[Any, Store, str, str], AbstractContextManager[ShardWriter]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath
@@ -12,15 +13,28 @@ from typing import BinaryIO
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.memory_part import MemoryPart
+from jaxanon.io.urls import Place, Url, place
 
 STANDARD = Path("-")
 """What stands for standard input among the inputs, and for standard output as the output."""
 
 
-def path_or_stream(text: str) -> Path:
-    """A path as it is given: `-` is `STANDARD`, and `./-` a file of that name."""
-    path = Path(text)
+def place_or_stream(text: str) -> Place:
+    """A path or URL as it is given: `-` is `STANDARD`, and `./-` a file of that name."""
+    path = place(text)
     return path.absolute() if path == STANDARD and text != "-" else path
+
+
+def path_or_stream(text: str) -> Path:
+    """The same where a URL cannot be used.
+
+    Raises:
+        ArgumentTypeError: for a URL.
+    """
+    path = place_or_stream(text)
+    if isinstance(path, Url):
+        raise ArgumentTypeError(f"{text}: URLs are for shards and jaxanon anonymize; copy it here")
+    return path
 
 
 @dataclass(frozen=True)

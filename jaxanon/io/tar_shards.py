@@ -7,12 +7,12 @@ import json
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from jaxanon.io.durable import DurableFile
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.kinds.tars import OURS, SampleImage, TarShard
+from jaxanon.io.new_file import NewFile
+from jaxanon.io.stores.store import Store
 
 
 class TarWriter:
@@ -25,7 +25,7 @@ class TarWriter:
         form: format of the pictures: `png`, `jpeg` or `webp`.
     """
 
-    def __init__(self, file: DurableFile, form: str) -> None:
+    def __init__(self, file: NewFile, form: str) -> None:
         self._file = file
         self._tar = tarfile.TarFile.open(fileobj=file, mode="w|", format=tarfile.PAX_FORMAT)
         self._suffix = SUFFIX[form]
@@ -51,10 +51,10 @@ class TarWriter:
 
 
 @contextmanager
-def tar_writer(shard: TarShard, path: Path, form: str) -> Iterator[TarWriter]:
+def tar_writer(shard: TarShard, store: Store, name: str, form: str) -> Iterator[TarWriter]:
     """The writer of an adapted tar, see `ShardKind`."""
     del shard
-    file = DurableFile(path)
+    file = store.create(name)
     try:
         yield TarWriter(file, form)
     finally:

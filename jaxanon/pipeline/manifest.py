@@ -13,14 +13,12 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.durable import DurableFile, hold, is_held, left_parts_of, write_durably
-from jaxanon.io.files import discard
+from jaxanon.io.stores.store import Store
 from jaxanon.pipeline.record import Record
 
 FOLDER = "manifest"
@@ -43,7 +41,8 @@ class ShardDone:
         failed: how many of them were not adapted; they are in the records alone.
         size: bytes of the adapted shard.
         sha256: digest of the adapted shard.
-        records_sha256: digest of the file of its records.
+        records_size: bytes of the file of its records.
+        records_sha256: digest of it.
         seconds: time that its images took.
     """
 
@@ -53,6 +52,7 @@ class ShardDone:
     failed: int
     size: int
     sha256: str
+    records_size: int
     records_sha256: str
     seconds: float
 
@@ -61,15 +61,15 @@ class Manifest:
     """The manifest in an output folder, which several processes may write at once.
 
     Args:
-        output: the output folder.
+        store: the output folder.
     """
 
-    def __init__(self, output: Path) -> None:
-        self.output, self.folder = output, output / FOLDER
+    def __init__(self, store: Store) -> None:
+        self.store = store
 
     def exists(self) -> bool:
         """Whether a run has begun here."""
-        return (self.folder / RUN).exists()
+        return self.store.exists(f"{FOLDER}/{RUN}")
 
     def begin(self, run: Mapping[str, Any]) -> None:
         """Say what all results depend on, as plain JSON values, of which `settings` must agree.
@@ -78,36 +78,39 @@ class Manifest:
             UsageError: where the run here has other settings.
             ImageError: when it cannot be written.
         """
-        text = f"{json.dumps(run, indent=1)}\n".encode()
-        if write_durably(self.folder / RUN, text, first=True):
+        path = f"{FOLDER}/{RUN}"
+        if self.store.write(path, f"{json.dumps(run, indent=1)}\n".encode(), first=True):
             return
         found = self.run()
         before, now = found["settings"], json.loads(json.dumps(run["settings"]))
         names = sorted(n for n in {*before, *now} if before.get(n) != now.get(n))
         if names:
             raise UsageError(
-                f"{self.folder / RUN}: cannot go on, the settings differ: {', '.join(names)}; "
+                f"{self.store.name}/{path}: cannot go on, the settings differ: {', '.join(names)}; "
                 "use the same ones, or --overwrite to begin anew"
             )
         more = [name for name in run["inputs"] if name not in set(found["inputs"])]
         if more:
             found["inputs"] = sorted([*found["inputs"], *more])
-            write_durably(self.folder / RUN, f"{json.dumps(found, indent=1)}\n".encode())
+            self.store.write(path, f"{json.dumps(found, indent=1)}\n".encode())
 
     def discard_all(self) -> None:
         """Remove all that the run here has made, to begin anew."""
-        discard(self.folder / RUN)
+        self.store.remove(f"{FOLDER}/{RUN}")
         for name in sorted(self.known()):
-            for path in (self._marker(name), self.output / name, self._records(name)):
-                discard(path)
+            for path in (_marker(name), name, _records(name)):
+                self.store.remove(path)
         self.forgive(self.known())
 
     def known(self) -> set[str]:
         """Names of the shards that the run here has begun, as far as it was told."""
-        found = {path.relative_to(self.folder).as_posix() for path in self.folder.rglob("*")}
-        ends = (".jsonl", ".json", ATTEMPTS)
-        return {name.removesuffix(end) for name in found for end in ends if name.endswith(end)} - {
-            RUN.removesuffix(".json")
+        ends = (".jsonl", ".json")
+        found = {name.removeprefix(f"{FOLDER}/") for name in self.store.names(FOLDER)}
+        found = {name.rpartition(f"{ATTEMPTS}/")[0] or name for name in found}
+        return {
+            next((name.removesuffix(end) for end in ends if name.endswith(end)), name)
+            for name in found
+            if name != RUN
         }
 
     def run(self) -> dict[str, Any]:
@@ -116,14 +119,18 @@ class Manifest:
         Raises:
             UsageError: where no run has begun here, or the file is damaged.
         """
-        path = self.folder / RUN
+        path = f"{FOLDER}/{RUN}"
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
+            found = json.loads(self.store.read(path))
             _ = found["settings"], found["classifiers"]
         except FileNotFoundError as error:
-            raise UsageError(f"{self.output}: no run over shards was begun here") from error
+            raise UsageError(f"{self.store.name}: no run over shards was begun here") from error
+        except ImageError:
+            raise  # the store does not answer
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UsageError(f"{path}: unreadable ({error!r}); give --overwrite") from error
+            raise UsageError(
+                f"{self.store.name}/{path}: unreadable ({error!r}); give --overwrite"
+            ) from error
         return dict(found)
 
     def done(self, shard: str, source: str | None = None) -> ShardDone | None:
@@ -134,13 +141,13 @@ class Manifest:
             source: what it must have been made from; None for whatever it was.
         """
         try:
-            found = ShardDone(**json.loads(self._marker(shard).read_text(encoding="utf-8")))
-            size = (self.output / shard).stat().st_size
-            records = hashlib.sha256(self._records(shard).read_bytes()).hexdigest()
+            found = ShardDone(**json.loads(self.store.read(_marker(shard))))
+            sizes = self.store.size(shard), self.store.size(_records(shard))
+        except ImageError:
+            raise  # the store does not answer
         except (OSError, ValueError, TypeError):
             return None
-        whole = size == found.size and records == found.records_sha256
-        whole = whole and source in (None, found.source)
+        whole = sizes == (found.size, found.records_size) and source in (None, found.source)
         return found if whole else None
 
     @contextmanager
@@ -150,85 +157,80 @@ class Manifest:
         Raises:
             ImageError: where that has happened `MOST_ATTEMPTS` times.
         """
-        folder = self.folder / f"{shard}{ATTEMPTS}"
-        before = [path for path in folder.glob("*") if not is_held(path)]
+        before = [name for name in self._attempts(shard) if not self.store.is_held(name)]
+        folder = f"{FOLDER}/{shard}{ATTEMPTS}"
         if len(before) >= MOST_ATTEMPTS:
-            names = ", ".join(sorted(path.name for path in before))
+            names = ", ".join(name.rpartition("/")[2] for name in before)
             raise ImageError(
                 f"set aside: {len(before)} workers died over it ({names}); find out why, and "
-                f"remove {folder} to have it tried again"
+                f"remove {self.store.name}/{folder} to have it tried again"
             )
-        mine = folder / f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with mine.open("xb") as file:
-                hold(file)
-                try:
-                    yield
-                finally:
-                    discard(mine)
-        except OSError as error:
-            raise ImageError(f"{mine}: cannot be written: {error.strerror or error}") from error
-        finally:
-            with suppress(OSError):
-                folder.rmdir()  # unless another one is there
+        mine = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
+        with self.store.hold(f"{folder}/{mine}"):
+            yield
 
     def forgive(self, shards: Iterable[str]) -> None:
         """Count no attempts against shards, of workers that live no more."""
         for shard in shards:
-            folder = self.folder / f"{shard}{ATTEMPTS}"
-            for path in folder.glob("*"):
-                if not is_held(path):
-                    discard(path)
-            with suppress(OSError):
-                folder.rmdir()
+            for name in self._attempts(shard):
+                if not self.store.is_held(name):
+                    self.store.remove(name)
 
     def forget(self, shard: str) -> None:
         """Take back that a shard is finished, before it is made anew."""
-        discard(self._marker(shard))
+        self.store.remove(_marker(shard))
 
-    def write_records(self, shard: str, records: Iterable[Record]) -> str:
-        """Write the records of a shard, in the order of its images; returns their digest."""
-        file = DurableFile(self._records(shard))
+    def write_records(self, shard: str, records: Iterable[Record]) -> tuple[int, str]:
+        """Write the records of a shard, in the order of its images; their bytes and digest."""
+        file = self.store.create(_records(shard))
         try:
             for record in records:
                 file.write(f"{json.dumps(asdict(record))}\n".encode())
             file.commit()
         finally:
             file.discard()
-        return file.digest
+        return file.size, file.digest
 
     def finish(self, done: ShardDone) -> None:
         """Say that a shard is finished; what dead processes have left of it is removed."""
-        marker, records = self._marker(done.shard), self._records(done.shard)
-        write_durably(marker, f"{json.dumps(asdict(done), indent=1)}\n".encode())
-        for path in (self.output / done.shard, records, marker):
-            for part in left_parts_of(path):
-                discard(part)
+        marker = _marker(done.shard)
+        self.store.write(marker, f"{json.dumps(asdict(done), indent=1)}\n".encode())
+        for name in (done.shard, _records(done.shard), marker):
+            self.store.remove_parts(name)
 
     def shards(self) -> Iterator[ShardDone]:
         """The markers of all finished shards, by name."""
-        for path in sorted(self.folder.rglob("*.json")):
-            name = path.relative_to(self.folder).with_suffix("").as_posix()
-            if path != self.folder / RUN and (found := self.done(name)):
+        for path in self.store.names(FOLDER):
+            name = path.removeprefix(f"{FOLDER}/").removesuffix(".json")
+            if path.endswith(".json") and path != f"{FOLDER}/{RUN}" and (found := self.done(name)):
                 yield found
 
     def records(self, done: ShardDone) -> Iterator[Record]:
-        """The records of a finished shard.
+        """The records of a finished shard, one after the other.
 
         Raises:
             UsageError: where they are damaged.
         """
-        path = self._records(done.shard)
+        path, digest = _records(done.shard), hashlib.sha256()
         try:
-            with path.open(encoding="utf-8") as file:
-                for line in file:
-                    yield Record(**json.loads(line))
+            for line in self.store.lines(path):
+                digest.update(line)
+                yield Record(**json.loads(line))
+            if digest.hexdigest() != done.records_sha256:
+                raise ValueError("its digest is not that of the marker")
+        except ImageError:
+            raise  # the store does not answer
         except (OSError, ValueError, TypeError) as error:
-            raise UsageError(f"{path}: unreadable ({error!r})") from error
+            raise UsageError(f"{self.store.name}/{path}: unreadable ({error!r})") from error
 
-    def _marker(self, shard: str) -> Path:
-        return self.folder / f"{shard}.json"
+    def _attempts(self, shard: str) -> list[str]:
+        """The files of those who have begun a shard, and not ended it."""
+        return list(self.store.names(f"{FOLDER}/{shard}{ATTEMPTS}"))
 
-    def _records(self, shard: str) -> Path:
-        return self.folder / f"{shard}.jsonl"
+
+def _marker(shard: str) -> str:
+    return f"{FOLDER}/{shard}.json"
+
+
+def _records(shard: str) -> str:
+    return f"{FOLDER}/{shard}.jsonl"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
-from jaxanon.io.durable import DurableFile
+from jaxanon.io.new_file import NewFile
 from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.tally import Tally
 
 
-def write_report(manifest: Manifest, path: Path) -> dict[str, Any]:
+def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str, Any]:
     """Write the report of what is finished of a run; returns its summary.
 
     The file is that of a run over files, written one image after the other.
+
+    Args:
+        manifest: the run's.
+        create: makes the new file of the report.
 
     Raises:
         UsageError: where the manifest cannot be read.
@@ -31,19 +35,19 @@ def write_report(manifest: Manifest, path: Path) -> dict[str, Any]:
     summary = {**tally.summary(seconds, tally.images), "shards": len(shards)}
     text = json.dumps({**run, "summary": summary}, indent=1, allow_nan=False)
     head = text.removesuffix("}").rstrip()
-    file = DurableFile(path)
+    to = create()
     try:
-        file.write(f'{head},\n "images": ['.encode())
+        to.write(f'{head},\n "images": ['.encode())
         between = "\n"
         for done in shards:
             for record in manifest.records(done):
                 if record.output:  # where it lies seen from here, as of files
-                    record = replace(record, output=str(manifest.output / record.output))
+                    record = replace(record, output=f"{manifest.store.name}/{record.output}")
                 row = json.dumps(asdict(record), allow_nan=False)
-                file.write(f"{between}  {row}".encode())
+                to.write(f"{between}  {row}".encode())
                 between = ",\n"
-        file.write(b"\n ]\n}\n")
-        file.commit()
+        to.write(b"\n ]\n}\n")
+        to.commit()
     finally:
-        file.discard()
+        to.discard()
     return {**summary, "statuses": dict(tally.statuses)}

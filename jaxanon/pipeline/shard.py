@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.reading import ReadAs, Reading
-from jaxanon.io.shard_kinds import kind_of, open_shard
+from jaxanon.io.shard_kinds import kind_of
 from jaxanon.io.shards import Sample, Shard
 from jaxanon.io.spool import Spool, SpooledPlace
+from jaxanon.io.work import Work
 from jaxanon.pipeline.item import Failure, ImageState, Item
 from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.manifest import Manifest, ShardDone
@@ -44,11 +44,11 @@ class ShardWorker:
     def __init__(self, stages: Stages, load: Load, manifest: Manifest, reading: Reading) -> None:
         self.stages, self.load, self.manifest, self.reading = stages, load, manifest, reading
 
-    def adapt(self, path: Path, told: Told) -> ShardDone:
+    def adapt(self, work: Work, told: Told) -> ShardDone:
         """Adapt a shard, or find that it is finished.
 
         Args:
-            path: path of the input.
+            work: the input.
             told: told of each image.
 
         Raises:
@@ -56,36 +56,47 @@ class ShardWorker:
                 `MOST_ATTEMPTS` times; nothing of it is there then.
         """
         try:
-            shard = open_shard(path)
-            source = shard.fingerprint()
-        except (UsageError, OSError) as error:
-            raise ImageError(str(error)) from error
-        with closing(shard):
-            if earlier := self.manifest.done(path.name, source):
+            source = work.state()
+            if earlier := self.manifest.done(work.name, source):
                 for record in self.manifest.records(earlier):
                     told(record)
                 return earlier
-            with self.manifest.attempt(path.name):
-                try:
-                    return self._make(shard, source, told)
-                except ImageError:
-                    if done := self.manifest.done(path.name, source):
-                        return done  # by another process, meanwhile
-                    raise
-                except DAMAGE as error:
-                    raise ImageError(f"{path}: cannot be adapted: {error!r}") from error
+            with self.manifest.attempt(work.name), work.open() as shard:
+                return self._make(work, shard, source, told)
+        except (ImageError, UsageError) as error:
+            if done := self._by_another(work):
+                return done
+            raise ImageError(str(error)) from error
+        except DAMAGE as error:
+            raise ImageError(f"{work.shown}: cannot be adapted: {error!r}") from error
 
-    def _make(self, shard: Shard, source: str, told: Told) -> ShardDone:
+    def _by_another(self, work: Work) -> ShardDone | None:
+        """The marker of a shard that another process has finished meanwhile."""
+        try:
+            return self.manifest.done(work.name, work.state())
+        except (OSError, ImageError):
+            return None
+
+    def _make(self, work: Work, shard: Shard, source: str, told: Told) -> ShardDone:
         """Adapt a shard that is not finished."""
-        name = shard.path.name
+        name = work.name
         if done := self.manifest.done(name, source):
             return done  # by another process, meanwhile
         self.manifest.forget(name)
         begin = time.perf_counter()
-        with closing(Spool(self.manifest.output)) as spool:
-            records, items = self._adapt(shard, spool, told)
-            records_digest = self.manifest.write_records(name, records)
-            size, digest = self._write(shard, source, items, records)
+        with closing(Spool(self.manifest.store.scratch)) as spool:
+            items = self._items(name, shard, spool)
+            records = self._adapt(items, told)
+            records_size, records_digest = self.manifest.write_records(name, records)
+            open_writer = kind_of(name).writer
+            with open_writer(shard, self.manifest.store, name, self.stages.options.form) as writer:
+                for sample, item, record in zip(shard.samples, items, records, strict=True):
+                    if record.status != "failed":
+                        with item.output.open() as picture:
+                            writer.add(sample, picture.read(), _inside(record, sample))
+                if work.state() != source:
+                    raise ImageError(f"{work.shown}: was changed while it was read")
+                size, digest = writer.commit()
         done = ShardDone(
             shard=name,
             source=source,
@@ -93,20 +104,25 @@ class ShardWorker:
             failed=sum(record.status == "failed" for record in records),
             size=size,
             sha256=digest,
+            records_size=records_size,
             records_sha256=records_digest,
             seconds=round(time.perf_counter() - begin, 3),
         )
         self.manifest.finish(done)
         return done
 
-    def _adapt(self, shard: Shard, spool: Spool, told: Told) -> tuple[list[Record], list[Item]]:
-        """Take the images of a shard through all stages; their records, and where they lie."""
+    def _items(self, name: str, shard: Shard, spool: Spool) -> list[Item]:
+        """The images of a shard, with their places in what is made of it."""
         suffix = SUFFIX[self.stages.options.form]
         items = []
         for sample in shard.samples:
             image = ReadAs(sample, self.reading)
-            place = SpooledPlace(f"{shard.path.name}/{sample.key}{suffix}", spool)
+            place = SpooledPlace(f"{name}/{sample.key}{suffix}", spool)
             items.append(Item(image, place, partial(self.load, image, 0)))
+        return items
+
+    def _adapt(self, items: Sequence[Item], told: Told) -> list[Record]:
+        """Take the images of a shard through all stages; their records."""
         found: dict[int, Record] = {}
         lock = threading.Lock()
 
@@ -117,23 +133,7 @@ class ShardWorker:
                 told(record)
 
         self.stages.process(items, done)
-        return [found[id(item)] for item in items], items
-
-    def _write(
-        self, shard: Shard, source: str, items: Sequence[Item], records: Sequence[Record]
-    ) -> tuple[int, str]:  # fmt: skip
-        """Write the adapted shard; its size and digest."""
-        output = self.manifest.output / shard.path.name
-        open_writer = kind_of(output).writer
-        with open_writer(shard, output, self.stages.options.form) as writer:
-            for sample, item, record in zip(shard.samples, items, records, strict=True):
-                if record.status == "failed":
-                    continue
-                with item.output.open() as picture:
-                    writer.add(sample, picture.read(), _inside(record, sample))
-            if shard.fingerprint() != source:
-                raise ImageError(f"{shard.path}: was changed while it was read")
-            return writer.commit()
+        return [found[id(item)] for item in items]
 
 
 def _keep(outcome: ImageState | Failure) -> Record:

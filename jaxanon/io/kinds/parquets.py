@@ -80,19 +80,20 @@ class ParquetShard:
 
     Args:
         path: path of the table.
+        name: what reports and error messages call it (default: the path).
 
     Raises:
         UsageError: when it cannot be read, has no column of images or several, or another column
             with bytes in it, or when pyarrow is not installed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, name: str = "") -> None:
+        self.path, self.name = path, name or str(path)
         self.parquet = pyarrow("parquet")
         try:
             self.file = self.parquet.ParquetFile(path)
         except DAMAGE as error:
-            raise UsageError(f"{path}: cannot be read as Parquet: {error}") from error
+            raise UsageError(f"{self.name}: cannot be read as Parquet: {error}") from error
         self.schema = self.file.schema_arrow
         images = [field.name for field in self.schema if _is_image(field.type)]
         others = [
@@ -106,15 +107,10 @@ class ParquetShard:
             self.file.close()
             found = [", ".join(map(printable, some)) or "none" for some in (images, others, names)]
             raise UsageError(
-                f"{path}: one column of images is needed, a struct of bytes and path (here: "
+                f"{self.name}: one column of images is needed, a struct of bytes and path (here: "
                 f"{found[0]}), and no other column with bytes, which may be pictures (here: "
                 f"{found[1]}), all of different names (here: {found[2]}); leave the others out"
             )
-
-    @property
-    def name(self) -> str:
-        """The path as it was given."""
-        return str(self.path)
 
     @property
     def length(self) -> int:

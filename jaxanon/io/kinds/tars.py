@@ -101,23 +101,21 @@ class TarShard:
 
     Args:
         path: path of the tar, which is not compressed.
+        name: what reports and error messages call it (default: the path).
 
     Raises:
         UsageError: when it cannot be read, or is no such tar.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, name: str = "") -> None:
+        self.path, self.name = path, name or str(path)
         try:
             with tarfile.open(path, "r:") as tar:
                 tar.next()
         except DAMAGE as error:
-            raise UsageError(f"{path}: cannot be read as an uncompressed tar: {error}") from error
-
-    @property
-    def name(self) -> str:
-        """The path as it was given."""
-        return str(self.path)
+            raise UsageError(
+                f"{self.name}: cannot be read as an uncompressed tar: {error}"
+            ) from error
 
     @property
     def length(self) -> int:

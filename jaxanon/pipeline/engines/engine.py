@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from jaxanon.display.progress import Progress
+from jaxanon.io.work import Work
 from jaxanon.pipeline.shard import ShardWorker
 
 OpenWorker = Callable[[], ShardWorker]
@@ -36,7 +36,7 @@ class Engine(Protocol):
     """Hands out shards to workers."""
 
     def run(
-        self, open_worker: OpenWorker, shards: Sequence[Path], progress: Progress
+        self, open_worker: OpenWorker, shards: Sequence[Work], progress: Progress
     ) -> Sequence[str]:
         """Have all shards adapted; names of those that could not be, each said to `progress`.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError
+from jaxanon.io.work import Work
 from jaxanon.pipeline.engines.engine import EngineOptions, OpenWorker
 from jaxanon.pipeline.record import Record
 
@@ -22,7 +22,7 @@ class LocalEngine:
         del options
 
     def run(
-        self, open_worker: OpenWorker, shards: Sequence[Path], progress: Progress
+        self, open_worker: OpenWorker, shards: Sequence[Work], progress: Progress
     ) -> Sequence[str]:
         worker = open_worker()
         broken = []

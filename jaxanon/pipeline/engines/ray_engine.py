@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import socket
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -21,6 +21,7 @@ import numpy as np
 from jaxanon.display.progress import Progress
 from jaxanon.errors import JaxanonError, UsageError
 from jaxanon.io.images import quiet
+from jaxanon.io.work import Work
 from jaxanon.pipeline.engines.engine import EngineOptions, OpenWorker
 from jaxanon.pipeline.record import Record
 from jaxanon.runtime import memory
@@ -54,7 +55,7 @@ class RayEngine:
         self.options, self._ray = options, ray
 
     def run(
-        self, open_worker: OpenWorker, shards: Sequence[Path], progress: Progress
+        self, open_worker: OpenWorker, shards: Sequence[Work], progress: Progress
     ) -> Sequence[str]:
         ray, data = self._ray, self._ray.data
         self._connect()
@@ -62,7 +63,7 @@ class RayEngine:
             data.DataContext.get_current().enable_progress_bars = False
             workers, each = self._workers(len(shards))
             platform = self.options.platform or next(iter(each)).lower()
-            names = [{"path": str(path.absolute())} for path in shards]
+            names = [{"work": pickle.dumps(work)} for work in shards]
             rows = data.from_items(names, override_num_blocks=len(names)).map_batches(
                 _Actor,
                 fn_constructor_args=(open_worker, platform),
@@ -165,7 +166,7 @@ class _Actor:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, Any]:
         """Adapt the shard of a batch of one."""
-        path = Path(batch["path"][0])
+        work: Work = pickle.loads(batch["work"][0])
         errors: list[str] = []
         images, broken = 0, False
 
@@ -176,14 +177,14 @@ class _Actor:
         try:
             if not self._fatal:
                 with quiet():
-                    images = self._worker.adapt(path, told).images
+                    images = self._worker.adapt(work, told).images
         except (JaxanonError, jax.errors.JaxRuntimeError) as error:
-            errors.append(f"shard {path.name}: {error}")
+            errors.append(f"shard {work.name}: {error}")
             broken = True
         texts = np.empty(1, object)
         texts[0] = errors
         return {
-            "shard": np.array([path.name]),
+            "shard": np.array([work.name]),
             "images": np.array([images]),
             "broken": np.array([broken]),
             "errors": texts,

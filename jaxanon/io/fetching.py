@@ -1,0 +1,62 @@
+"""Files to read, wherever they lie: those of a server are copied here first."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from jaxanon.errors import UsageError
+from jaxanon.io.files import size_and_time
+from jaxanon.io.stores.patience import file_system, patiently
+from jaxanon.io.urls import Place, Url
+
+
+def state_of(place: Place) -> str:
+    """A text that changes when a file does: with its size and time, or what a server says of it.
+
+    Raises:
+        OSError, ImageError: when it is not there, or the server does not answer.
+    """
+    if not isinstance(place, Url):
+        return size_and_time(place)
+    fs = file_system(place)
+    fs.invalidate_cache()
+    return str(patiently(place, fs.ukey, str(place)))
+
+
+@contextmanager
+def local_file(place: Place) -> Iterator[Path]:
+    """A file of this machine with the bytes, and the last part of the name, of another.
+
+    It is the same file where it lies here; else a copy, gone on the way out.
+
+    Raises:
+        OSError, ImageError: when it is not there, the server does not answer, or there is no room.
+    """
+    if not isinstance(place, Url):
+        yield place
+        return
+    fs = file_system(place)
+    with tempfile.TemporaryDirectory(prefix="jaxanon-") as folder:
+        path = Path(folder) / place.name
+        patiently(place, fs.get_file, str(place), str(path))
+        yield path
+
+
+def shards_below(url: Url, suffixes: frozenset[str]) -> list[Url]:
+    """The files right below a URL whose names end in one of some suffixes, by name.
+
+    Raises:
+        UsageError: when there is no such folder.
+        ImageError: when the server does not answer.
+    """
+    fs = file_system(url)
+    fs.invalidate_cache()
+    try:
+        names = patiently(url, fs.ls, str(url), detail=False)
+    except FileNotFoundError as error:
+        raise UsageError(f"{url}: no such folder") from error
+    found = [url / str(name).rstrip("/").rpartition("/")[2] for name in names]
+    return sorted((one for one in found if one.suffix.lower() in suffixes), key=str)

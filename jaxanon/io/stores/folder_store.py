@@ -1,0 +1,86 @@
+"""A folder as a store: files are renamed into place and brought to the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from jaxanon.errors import ImageError
+from jaxanon.io.durable import DurableFile, hold, is_held, left_parts_of, write_durably
+from jaxanon.io.files import discard
+
+
+class FolderStore:
+    """A folder of this machine, or that several machines share: a `Store`.
+
+    Args:
+        folder: path of it; it is made when something is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        """The path as it was given."""
+        return str(self.folder)
+
+    @property
+    def scratch(self) -> Path:
+        """The folder itself."""
+        return self.folder
+
+    def read(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+    def lines(self, name: str) -> Iterator[bytes]:
+        with (self.folder / name).open("rb") as file:
+            yield from file
+
+    def size(self, name: str) -> int:
+        return (self.folder / name).stat().st_size
+
+    def exists(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def names(self, below: str) -> Iterator[str]:
+        top = self.folder / below
+        yield from (
+            path.relative_to(self.folder).as_posix()
+            for path in sorted(top.rglob("*"))
+            if path.is_file()
+        )
+
+    def write(self, name: str, data: bytes, *, first: bool = False) -> bool:
+        return write_durably(self.folder / name, data, first=first)
+
+    def create(self, name: str) -> DurableFile:
+        return DurableFile(self.folder / name)
+
+    def remove(self, name: str) -> None:
+        discard(self.folder / name)
+
+    def remove_parts(self, name: str) -> None:
+        for part in left_parts_of(self.folder / name):
+            discard(part)
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        path = self.folder / name
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")
+        except OSError as error:
+            raise ImageError(f"{path}: cannot be written: {error.strerror or error}") from error
+        with file:
+            hold(file)
+            try:
+                yield
+            finally:
+                discard(path)
+                with suppress(OSError):
+                    path.parent.rmdir()  # unless another one is there
+
+    def is_held(self, name: str) -> bool:
+        return is_held(self.folder / name)

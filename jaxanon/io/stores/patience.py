@@ -1,0 +1,82 @@
+"""Servers that go away and come back: asked again, with growing pauses, and named at last."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.urls import Url
+
+log = logging.getLogger("jaxanon")
+T = TypeVar("T")
+P = ParamSpec("P")
+
+PATIENCE = 300.0
+"""Seconds for which a server that does not answer is asked again."""
+LONGEST_PAUSE = 30.0
+"""Seconds between two of the last questions."""
+FINAL = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
+"""Answers, rather than failures to answer."""
+REFUSALS = (PermissionError, NotImplementedError, ValueError, TypeError, ImportError)
+"""What asking again does not change."""
+
+
+def file_system(url: Url) -> Any:
+    """What fsspec reads and writes a URL by.
+
+    Raises:
+        UsageError: when fsspec does not know such URLs, or a package is missing.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise UsageError(f"{url} needs the extra datasets: pip install 'jaxanon[datasets]'") from (
+            error
+        )
+    try:
+        return fsspec.core.url_to_fs(str(url))[0]
+    except (ImportError, ValueError) as error:
+        raise UsageError(f"{url}: cannot be used: {error}") from error
+
+
+def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+    """Ask a server, again where it does not answer.
+
+    Args:
+        url: for messages.
+        ask: what to call.
+        args: its arguments.
+        named: those with names.
+
+    Raises:
+        OSError: of `FINAL`, as answered.
+        ImageError: when it refuses, or has not answered for `PATIENCE` seconds.
+    """
+    import tenacity
+
+    def tell(state: tenacity.RetryCallState) -> None:
+        pause = state.next_action.sleep if state.next_action else 0.0
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("%s: %s; asked again in %.0f s", url, _said(error), pause)
+
+    asking = tenacity.Retrying(
+        retry=tenacity.retry_if_not_exception_type((*FINAL, *REFUSALS)),
+        wait=tenacity.wait_exponential_jitter(initial=1, max=LONGEST_PAUSE),
+        stop=tenacity.stop_after_delay(PATIENCE),
+        before_sleep=tell,
+        reraise=True,
+    )
+    try:
+        return asking(ask, *args, **named)
+    except FINAL:
+        raise
+    except Exception as error:
+        raise ImageError(f"{url}: {_said(error)}") from error
+
+
+def _said(error: BaseException | None) -> str:
+    """What an error says, in one line."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

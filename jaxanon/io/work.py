@@ -1,0 +1,66 @@
+"""Units of work: what a worker is handed, in whatever process, and makes one shard of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from jaxanon.io.fetching import local_file, state_of
+from jaxanon.io.shard_kinds import open_shard
+from jaxanon.io.shards import Shard
+from jaxanon.io.urls import Place
+
+
+class Work(Protocol):
+    """A unit of work; can be sent to another process.
+
+    Attributes:
+        name: of what is made of it, its records and its marker.
+        shown: what error messages call it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shown(self) -> str: ...
+
+    def state(self) -> str:
+        """A text that changes when the input does; raises OSError or ImageError without it."""
+        ...
+
+    def open(self) -> AbstractContextManager[Shard]:
+        """The samples of it, to be read while the context lasts.
+
+        Raises:
+            OSError, UsageError, ImageError: when it cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ShardFile:
+    """A file of samples: a `Work`.
+
+    Attributes:
+        place: where it lies, seen from every process.
+        shown: the same, as it was given.
+    """
+
+    place: Place
+    shown: str
+
+    @property
+    def name(self) -> str:
+        """That of the file: what is made of it is called the same."""
+        return self.place.name
+
+    def state(self) -> str:
+        return state_of(self.place)
+
+    @contextmanager
+    def open(self) -> Iterator[Shard]:
+        with local_file(self.place) as path, closing(open_shard(path, self.shown)) as shard:
+            yield shard
