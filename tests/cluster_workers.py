@@ -16,8 +16,8 @@ from command_line import with_tinies
 
 from jaxanon.classifiers import registry
 from jaxanon.cli import parser
-from jaxanon.cli.shard_run import shards_among
 from jaxanon.cli.shard_worker import open_worker
+from jaxanon.cli.work_units import shards_among
 from jaxanon.display.progress import Progress
 from jaxanon.errors import JaxanonError
 from jaxanon.pipeline.engines.engine import EngineOptions
@@ -33,7 +33,7 @@ def open_tiny(words, deadly=None, lives=None):
         lives: a folder of files, each of which lets that happen once; None for every time.
     """
     registry.ENTRIES.update(with_tinies())
-    worker = open_worker(parser().parse_args(words))
+    worker = open_worker(parser().parse_args(words), {"to": None})
     real = worker.adapt
 
     def adapt(work, told):

@@ -5,7 +5,7 @@ import threading
 
 import check_run
 import pytest
-from test_shards import anonymize, everything, shards  # noqa: F401  # a fixture
+from test_shards import anonymize, encoded, everything, shards  # noqa: F401  # a fixture
 
 from jaxanon.cli import parser
 from jaxanon.errors import ImageError
@@ -160,6 +160,27 @@ def test_a_store_keeps_the_first_and_tells_what_is_there(bucket):
     assert fetching.state_of(Url(f"{bucket}/some/where/new")) != before
 
 
+def test_pictures_on_a_store_go_in_slices_to_it(zoo, bucket, tmp_path):
+    for number in range(3):
+        path = tmp_path / "photos" / f"{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encoded(number))
+        upload([path], f"{bucket}/photos/part{number % 2}")
+    assert anonymize(zoo, [tmp_path / "photos"], tmp_path / "plain", "--quiet") == 0
+    assert anonymize(zoo, [f"{bucket}/photos"], f"{bucket}/out", "--slice", 2, "--quiet") == 0
+    out = download(f"{bucket}/out", tmp_path / "out")
+    assert list(check_run.check(out, None, check_run.Counter())) == []
+    made = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+    assert made == ["part0/0.png", "part0/2.png", "part1/1.png"]
+    for name in made:
+        plain = tmp_path / "plain" / name.rpartition("/")[2]
+        assert (out / name).read_bytes() == plain.read_bytes()
+    listed = tmp_path / "list.jsonl"
+    listed.write_text(json.dumps({"path": f"{bucket}/photos/part1/1.png", "label": 3}))
+    assert anonymize(zoo, [listed], tmp_path / "from-list", "--quiet") == 0
+    assert list(check_run.check(tmp_path / "from-list", None, check_run.Counter())) == []
+
+
 def test_refusals_are_not_repeated(monkeypatch):
     asked = []
 
@@ -176,7 +197,7 @@ def test_urls_that_cannot_be_used_are_refused(bucket, capsys, tmp_path):
     from command_line import jaxanon
 
     assert jaxanon("anonymize", f"{bucket}/nothing", "-o", tmp_path / "out") == 2
-    assert f"{bucket}/nothing: no such folder" in capsys.readouterr().err
+    assert f"{bucket}/nothing: no such file or folder" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         parser().parse_args(["attack", "s3://bucket/x", "-o", "out"])
     assert "URLs are for shards" in capsys.readouterr().err

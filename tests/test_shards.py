@@ -272,7 +272,7 @@ def test_the_check_finds_what_is_wrong(zoo, shards, tmp_path):
     write_tar(out / "train-1.tar", members)
     found = "\n".join(faults(out))
     for text in (
-        "train-9.tar: no such input",
+        "train-9.tar: made of no input",
         ".x.part: part of a file",
         "train-0.tar: digest of the records",
         "train-0.tar: part/10 was not given",

@@ -13,8 +13,9 @@ from jaxanon.cli.common import Loader, load_all
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.cli.region_flags import RegionOptions
-from jaxanon.cli.shard_run import adapt_shards, shards_among
+from jaxanon.cli.shard_run import adapt_data_set
 from jaxanon.cli.shard_worker import anonymizing
+from jaxanon.cli.work_units import is_data_set
 from jaxanon.display import tables
 from jaxanon.errors import UsageError, errors_named, printable
 from jaxanon.io.images import decode
@@ -22,7 +23,6 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners, check_orientation, decode_together
 from jaxanon.io.standard_streams import STANDARD
-from jaxanon.io.urls import Url
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import compilation
@@ -31,13 +31,8 @@ from jaxanon.runtime import compilation
 def anonymize(args: Namespace, load: Loader = load_all) -> int:
     """`jaxanon anonymize`: hide what is private, then adapt."""
     compilation.enable_compilation_cache()
-    if shards := shards_among(args.src):
-        args.src = [shard.shown for shard in shards]
-        return adapt_shards(args, shards, load)
-    if urls := [place for place in (*args.src, args.output) if isinstance(place, Url)]:
-        raise UsageError(f"{urls[0]}: only shards (.tar, .parquet) go to and from URLs")
-    if args.shard or args.engine != "local":
-        raise UsageError("--shard and --engine are for shards (.tar), not for files and folders")
+    if is_data_set(args):
+        return adapt_data_set(args, load)
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
     inputs = list(read_as(args, open_inputs(args.src, streamed=True)))

@@ -8,8 +8,25 @@ from argparse import ArgumentParser, ArgumentTypeError
 
 def add_shard_flags(command: ArgumentParser) -> None:
     """Add what concerns inputs that are shards."""
-    group = command.add_argument_group("where the inputs are shards (.tar)")
+    group = command.add_argument_group(
+        "runs over data sets",
+        "where the inputs are shards (.tar, .parquet), lists of paths (.csv, .jsonl, .parquet) or "
+        "URLs, and where one of these options is given",
+    )
     add = group.add_argument
+    add(
+        "--to",
+        choices=("folder", "tar", "parquet"),
+        metavar="KIND",
+        help="folder, tar or parquet: what to write (default: shards for shards, a folder else)",
+    )
+    add(
+        "--slice",
+        type=count,
+        metavar="N",
+        help="pictures of folders and lists that are adapted and recorded together; memory does "
+        "not grow with the number of all (default: 200)",
+    )
     add(
         "--shard",
         type=share,

@@ -1,10 +1,9 @@
-"""What commands do whose inputs are shards: each becomes an adapted shard of the same name."""
+"""What `jaxanon anonymize` does with data sets: shards, lists, what lies on servers."""
 
 from __future__ import annotations
 
 import logging
 from argparse import Namespace
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
@@ -13,121 +12,78 @@ from pathlib import Path
 from jaxanon.cli.anonymizer_flags import anonymizer_from
 from jaxanon.cli.common import Loader, check_side_files, keep_apart
 from jaxanon.cli.loop_options import settings_from
-from jaxanon.cli.outputs import OutputOptions
 from jaxanon.cli.shard_worker import anonymizing, open_worker
 from jaxanon.cli.task_options import ModelOptions
+from jaxanon.cli.work_units import LISTING, work_units
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
 from jaxanon.errors import UsageError
-from jaxanon.io.durable import DurableFile
-from jaxanon.io.fetching import shards_below
-from jaxanon.io.kinds.folders import is_no_picture
-from jaxanon.io.shard_kinds import SHARD_KINDS, is_shard
+from jaxanon.io.shard_kinds import LISTS, file_of
+from jaxanon.io.slices import Slice
+from jaxanon.io.standard_streams import STANDARD
 from jaxanon.io.stores import open_store
-from jaxanon.io.urls import Place, Url
-from jaxanon.io.work import ShardFile
+from jaxanon.io.urls import Url
+from jaxanon.io.work import ShardFile, Work
 from jaxanon.pipeline.engines import ENGINES
 from jaxanon.pipeline.engines.engine import EngineOptions
 from jaxanon.pipeline.manifest import FOLDER, Manifest
-from jaxanon.pipeline.manifest_report import write_report
+from jaxanon.pipeline.manifest_report import sum_up
 from jaxanon.pipeline.report import REPORT
 
 log = logging.getLogger("jaxanon")
 
 
-def shards_among(places: Sequence[Place]) -> list[ShardFile]:
-    """The shards among what was given, or in folders that were, by name; none for pictures.
-
-    Raises:
-        UsageError: for both at once, two shards of one name, or a URL without shards.
-    """
-    places = [inner for place in places for inner in _shards_in(place) or [place]]
-    found = [place for place in places if is_shard(place)]
-    others = [place for place in places if not is_shard(place)]
-    if found and others:
-        raise UsageError(f"{found[0]} is a shard, {others[0]} is none; adapt them in two runs")
-    times = Counter(place.name for place in found)
-    if twice := [name for name, count in times.items() if count > 1]:
-        raise UsageError(
-            f"two shards are called {twice[0]}, so that one would replace the other; adapt them "
-            "in two runs"
-        )
-    files = [ShardFile(place.absolute(), str(place)) for place in found]
-    return sorted(files, key=lambda file: file.name)
-
-
-def _shards_in(folder: Place) -> Sequence[Place]:
-    """The shards right in a folder; none where it is no folder, or has none.
-
-    Raises:
-        UsageError: where it has pictures, too, or is a URL without shards.
-    """
-    if isinstance(folder, Url):
-        below = [] if is_shard(folder) else shards_below(folder, frozenset(SHARD_KINDS))
-        if not (below or is_shard(folder)):
-            raise UsageError(f"{folder}: no shards ({', '.join(SHARD_KINDS)}) there")
-        return below
-    if not folder.is_dir():
-        return []
-    inner = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
-    found = [path for path in inner if is_shard(path)]
-    pictures = [path for path in inner if path.is_file() and not is_no_picture(path)]
-    if found and pictures:
-        raise UsageError(
-            f"{folder} holds shards ({found[0].name}) and pictures ({pictures[0].name}); give "
-            "either"
-        )
-    return found
-
-
-def adapt_shards(args: Namespace, shards: Sequence[ShardFile], load: Loader) -> int:
-    """Adapt the shards that fall to this process; returns the exit status."""
-    outputs = OutputOptions.from_args(args)
-    _refuse_what_cannot_be(args, shards)
+def adapt_data_set(args: Namespace, load: Loader) -> int:
+    """Adapt what falls to this process of a data set; returns the exit status."""
+    _refuse_what_cannot_be(args)
     args.output = args.output.absolute()  # workers may have started elsewhere
     store = open_store(args.output)
     manifest = Manifest(store)
+    _refuse_existing(manifest, args)
+    if args.overwrite:
+        manifest.discard_all()
+    units = work_units(args, store)
+    _refuse_taken(manifest, units.works, args)
     number, count = args.shard or (1, 1)
-    mine = shards[number - 1 :: count]
-    _refuse_existing(manifest, mine, args)
+    mine = units.works[number - 1 :: count]
     if args.shard is None:
-        if outputs.overwrite:
-            manifest.discard_all()
-        manifest.forgive(shard.name for shard in mine)
-    images = sum(_length(shard, manifest) for shard in mine)
+        manifest.forgive(work.name for work in mine)
+    images = sum(_length(work, manifest) for work in mine)
     options = EngineOptions(args.address, args.workers, args.devices_per_worker, args.platform)
     engine = ENGINES[args.engine](options)
-    opener = partial(open_worker, args, images, load)
+    args.src = units.inputs
+    opener = partial(open_worker, args, units.recorded, images, load)
     try:
         with closing(Progress(images, quiet=args.quiet)) as progress:
             broken = engine.run(opener, mine, progress)
     except KeyboardInterrupt:
-        manifest.forgive(shard.name for shard in mine)
+        manifest.forgive(work.name for work in mine)
         raise
-    if args.shard and not all(manifest.done(shard.name) for shard in shards):
+    if args.shard and not all(manifest.done(work.name) for work in units.works):
         log.info("other shards are not finished; jaxanon report %s sums up all", args.output)
         return 1 if broken else 0
-    create = partial(DurableFile, args.report) if args.report else partial(store.create, REPORT)
-    summary = write_report(manifest, create)
+    summary = sum_up(manifest, args.report)
     if not args.quiet:
         print(closing_of_shards(manifest.run(), summary))
     return 1 if broken or summary["failed"] else 0
 
 
-def _length(shard: ShardFile, manifest: Manifest) -> int:
-    """Number of samples of a shard; 0 where that is not known, or it cannot be read.
+def _length(work: Work, manifest: Manifest) -> int:
+    """Number of pictures; 0 where that is not known, or they cannot be read.
 
-    That it cannot be read is said when its turn comes. Those on servers are not fetched for it.
+    That they cannot be read is said when their turn comes. Nothing is fetched for it.
 
     Raises:
         UsageError: when a package is missing.
     """
-    if done := manifest.done(shard.name):
+    if isinstance(work, Slice):
+        return work.length
+    if done := manifest.done(work.name):
         return done.images
-    if isinstance(shard.place, Url):
+    if isinstance(work, ShardFile) and isinstance(work.place, Url):
         return 0
     try:
-        with shard.open() as opened:
+        with work.open() as opened:
             return opened.length
     except UsageError as error:
         if isinstance(error.__cause__, ImportError):
@@ -135,8 +91,8 @@ def _length(shard: ShardFile, manifest: Manifest) -> int:
         return 0
 
 
-def _refuse_what_cannot_be(args: Namespace, shards: Sequence[ShardFile]) -> None:
-    """Refuse options that mean nothing for shards, or not yet; and those that never work.
+def _refuse_what_cannot_be(args: Namespace) -> None:
+    """Refuse options that mean nothing for data sets, or not yet; and those that never work.
 
     Raises:
         UsageError: naming the option.
@@ -150,12 +106,14 @@ def _refuse_what_cannot_be(args: Namespace, shards: Sequence[ShardFile]) -> None
         "--exempt": args.exempt,
         f"--method {args.method}": args.method == "isr",
         f"--regions {args.regions}": args.regions not in ("whole", "faces"),
-        "-o -": args.output == Path("-"),
+        "-o -": args.output == STANDARD,
+        "-": STANDARD in args.src,
     }
     for name, given in needing.items():
         if given:
             raise UsageError(
-                f"{name} cannot be used with shards ({shards[0].shown}); unpack them into a folder"
+                f"{name} cannot be used with shards, lists and URLs ({args.src[0]}), nor with "
+                "--to, --slice, --shard and --engine; give a folder of pictures, without these"
             )
     if args.engine == "local" and (args.address or args.workers or args.platform):
         raise UsageError("--address, --workers and --platform go with --engine ray")
@@ -171,35 +129,46 @@ def _refuse_what_cannot_be(args: Namespace, shards: Sequence[ShardFile]) -> None
     ModelOptions.from_args(args).names()
 
 
-def _refuse_existing(manifest: Manifest, shards: Sequence[ShardFile], args: Namespace) -> None:
-    """Refuse to write over what is there, unless asked to, or among the inputs.
+def _refuse_existing(manifest: Manifest, args: Namespace) -> None:
+    """Refuse an output that is among the inputs, or where something is that no run made.
 
-    Args:
-        manifest: the run's.
-        shards: what this process is to adapt.
-        args: the command line. With `--shard`, other processes may have begun the run.
+    With `--shard`, other processes may have begun the run.
 
     Raises:
-        UsageError: naming the first file.
+        UsageError: naming it.
     """
-    here = [shard.place for shard in shards if isinstance(shard.place, Path)]
-    exists = manifest.exists()
+    begun = manifest.exists() or manifest.store.exists(LISTING)
+    here = [place for place in args.src if isinstance(place, Path)]
     if isinstance(args.output, Path):
         keep_apart(args.output, here)
-        check_side_files([args.output / REPORT], here, overwrite=args.overwrite or exists)
-    elif any(str(shard.place) == str(args.output / shard.name) for shard in shards):
+        check_side_files([args.output / REPORT], here, overwrite=args.overwrite or begun)
+    elif any(f"{args.output}/".startswith(f"{place}/") for place in args.src):
         raise UsageError(f"the output {args.output} is where the inputs are; choose another one")
     if args.report:
         check_side_files([args.report], here, overwrite=args.overwrite)
+    if begun and not (args.shard or args.resume or args.overwrite):
+        raise UsageError(
+            f"{manifest.store.name}/{FOLDER} exists; give --resume to go on with that run, or "
+            "--overwrite to begin anew"
+        )
+
+
+def _refuse_taken(manifest: Manifest, works: Sequence[Work], args: Namespace) -> None:
+    """Refuse to write over files that no run over a data set made.
+
+    Raises:
+        UsageError: naming the first one.
+    """
     if args.overwrite:
         return
-    known = manifest.known() if args.resume and exists else set()
-    there = [shard.name for shard in shards if shard.name not in known]
-    there = [name for name in there if manifest.store.exists(name)]
-    if exists and not args.shard and not args.resume:
-        there.append(FOLDER)
+    store = manifest.store
+    known = manifest.known() if manifest.exists() else set()
+    there = [file_of(work.name) for work in works if work.name not in known]
+    there = [name for name in there if store.exists(name)]
+    if not known and isinstance(works[0], Slice) and file_of(works[0].name) != works[0].name:
+        ours = (f"{LISTS}/", f"{FOLDER}/")
+        there += [name for name in store.names("") if not name.startswith(ours)][:1]
     if there:
         raise UsageError(
-            f"{manifest.store.name}/{there[0]} exists; give --resume to go on with that run, or "
-            "--overwrite to begin anew"
+            f"{store.name}/{there[0]} exists; give --overwrite to replace it, or another folder"
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
@@ -22,11 +22,14 @@ from jaxanon.pipeline.shard import ShardWorker
 from jaxanon.pipeline.stages import Stages
 
 
-def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> ShardWorker:
+def open_worker(
+    args: Namespace, units: Mapping[str, object], images: int = 0, load: Loader = load_all
+) -> ShardWorker:
     """Load what `jaxanon anonymize` needs for its shards, and join the run in the output folder.
 
     Args:
         args: the command line.
+        units: what the results depend on of how the data set is divided.
         images: how many images are to come; 0 where that is not known.
         load: loads classifiers.
 
@@ -40,7 +43,7 @@ def open_worker(args: Namespace, images: int = 0, load: Loader = load_all) -> Sh
     loader = anonymizing(args, anonymizer, settings)
     sources, targets = load_models(args, load)
     stages = Stages(sources, targets, settings, run_options(args), images)
-    recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
+    recorded = {"command": "anonymize", **recorded_options(args, anonymizer), **units}
     settled = recorded_of(args, recorded, settings)
     manifest = Manifest(open_store(args.output))
     said = describe(stages.roles, stages.origins, settled)

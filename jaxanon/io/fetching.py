@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jaxanon.errors import UsageError
 from jaxanon.io.files import size_and_time
 from jaxanon.io.stores.patience import file_system, patiently
 from jaxanon.io.urls import Place, Url
@@ -48,15 +47,16 @@ def local_file(place: Place) -> Iterator[Path]:
 def shards_below(url: Url, suffixes: frozenset[str]) -> list[Url]:
     """The files right below a URL whose names end in one of some suffixes, by name.
 
+    None where there is no such folder, which is a file perhaps.
+
     Raises:
-        UsageError: when there is no such folder.
         ImageError: when the server does not answer.
     """
     fs = file_system(url)
     fs.invalidate_cache()
     try:
         names = patiently(url, fs.ls, str(url), detail=False)
-    except FileNotFoundError as error:
-        raise UsageError(f"{url}: no such folder") from error
+    except (FileNotFoundError, NotADirectoryError):
+        return []
     found = [url / str(name).rstrip("/").rpartition("/")[2] for name in names]
     return sorted((one for one in found if one.suffix.lower() in suffixes), key=str)

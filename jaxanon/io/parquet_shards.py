@@ -10,8 +10,10 @@ from typing import Any
 
 from jaxanon.errors import ImageError
 from jaxanon.io.files import SUFFIX
-from jaxanon.io.kinds.parquets import DAMAGE, OURS, ROWS, ParquetShard, RowImage, pyarrow
+from jaxanon.io.kinds.parquets import DAMAGE, OURS, ParquetShard, RowImage, Rows, pyarrow
 from jaxanon.io.new_file import NewFile
+from jaxanon.io.new_tables import TableWriter
+from jaxanon.io.shards import Shard, ShardWriter
 from jaxanon.io.stores.store import Store
 
 FEATURES = b"huggingface"
@@ -32,20 +34,19 @@ class ParquetWriter:
         self._column, self._suffix = shard.column, SUFFIX[form]
         self.schema = _with_records(shard.schema, self._arrow)
         self._writer = shard.parquet.ParquetWriter(file, self.schema)
-        self._batches = shard.file.iter_batches(ROWS)
+        self._source = Rows(shard)
         self._batch: Any = None
-        self._start = self._end = 0
         self._rows: list[tuple[int, dict[str, Any], str]] = []
 
     def add(self, sample: RowImage, picture: bytes, record: dict[str, Any]) -> None:
         """Write a row: all columns as they were, the adapted picture, the record."""
-        while sample.row >= self._end:
+        batch, at = self._source.find(sample.row)
+        if batch is not self._batch:
             self._flush()
-            self._batch = next(self._batches)
-            self._start, self._end = self._end, self._end + self._batch.num_rows
+            self._batch = batch
         path = f"{PurePosixPath(sample.key).name}{self._suffix}"
         image = {"bytes": picture, "path": path}
-        self._rows.append((sample.row - self._start, image, json.dumps(record)))
+        self._rows.append((at, image, json.dumps(record)))
 
     def commit(self) -> tuple[int, str]:
         self._flush()
@@ -86,13 +87,14 @@ def _with_records(schema: Any, arrow: Any) -> Any:
 
 
 @contextmanager
-def parquet_writer(
-    shard: ParquetShard, store: Store, name: str, form: str
-) -> Iterator[ParquetWriter]:
+def parquet_writer(shard: Shard, store: Store, name: str, form: str) -> Iterator[ShardWriter]:
     """The writer of an adapted table, see `ShardKind`."""
     file = store.create(name)
     try:
-        yield ParquetWriter(shard, file, form)
+        if isinstance(shard, ParquetShard):
+            yield ParquetWriter(shard, file, form)
+        else:
+            yield TableWriter(shard, file, form)
     except ImageError:
         raise
     except DAMAGE as error:

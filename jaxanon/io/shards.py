@@ -24,6 +24,7 @@ class Sample(Protocol):
         name: what reports and error messages call it.
         relative: place of the picture below the shard's name, see `InputImage`.
         key: names the sample in its shard.
+        file: names it among all samples of a run, where it is saved as a file; without a suffix.
     """
 
     @property
@@ -35,9 +36,19 @@ class Sample(Protocol):
     @property
     def key(self) -> str: ...
 
+    @property
+    def file(self) -> str: ...
+
     def open(self) -> BinaryIO: ...
 
     def fingerprint(self) -> str: ...
+
+    def carried(self) -> dict[str, Any]:
+        """What stands beside the picture: bytes by what a file's name would end in, plain values.
+
+        To be asked in the order of the samples.
+        """
+        ...
 
 
 class Shard(Protocol):
@@ -77,14 +88,15 @@ class ShardWriter(Protocol):
 
 @dataclass(frozen=True)
 class ShardKind:
-    """A kind of shards.
+    """A kind of shards, as it is written, and read where it can be.
 
     Attributes:
         open: (path, what to call it) opens a file; raises UsageError when it is none of this kind.
+            None for files of a folder, which a listing names.
         writer: (shard, where to, name of the output there, format of the pictures) -> its writer,
             discarded on the way out unless it was committed; raises ImageError when nothing can be
             written.
     """
 
-    open: Callable[[Path, str], Shard]
+    open: Callable[[Path, str], Shard] | None
     writer: Callable[[Any, Store, str, str], AbstractContextManager[ShardWriter]]

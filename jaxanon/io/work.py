@@ -47,15 +47,18 @@ class ShardFile:
     Attributes:
         place: where it lies, seen from every process.
         shown: the same, as it was given.
+        to: suffix of what is made of it, empty for files of a folder; None for the same.
     """
 
     place: Place
     shown: str
+    to: str | None = None
 
     @property
     def name(self) -> str:
-        """That of the file: what is made of it is called the same."""
-        return self.place.name
+        """That of the file, and of what is made of it, but for the suffix."""
+        name = self.place.name
+        return name if self.to is None else name.removesuffix(self.place.suffix) + self.to
 
     def state(self) -> str:
         return state_of(self.place)

@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.folder_shards import files_of
+from jaxanon.io.shard_kinds import file_of
 from jaxanon.io.stores.store import Store
 from jaxanon.pipeline.record import Record
 
@@ -36,17 +38,19 @@ class ShardDone:
 
     Attributes:
         shard: its name, also that of the adapted shard.
+        file: the file that is whole when the shard is: the adapted shard, or the list of its files.
         source: a text that changes when the input shard does.
         images: number of images in the input shard.
         failed: how many of them were not adapted; they are in the records alone.
-        size: bytes of the adapted shard.
-        sha256: digest of the adapted shard.
+        size: bytes of that file.
+        sha256: digest of it.
         records_size: bytes of the file of its records.
         records_sha256: digest of it.
         seconds: time that its images took.
     """
 
     shard: str
+    file: str
     source: str
     images: int
     failed: int
@@ -98,7 +102,11 @@ class Manifest:
         """Remove all that the run here has made, to begin anew."""
         self.store.remove(f"{FOLDER}/{RUN}")
         for name in sorted(self.known()):
-            for path in (_marker(name), name, _records(name)):
+            file = file_of(name)
+            if file != name and self.store.exists(file):
+                for made in files_of(self.store, file):
+                    self.store.remove(made)
+            for path in (_marker(name), file, _records(name)):
                 self.store.remove(path)
         self.forgive(self.known())
 
@@ -142,7 +150,7 @@ class Manifest:
         """
         try:
             found = ShardDone(**json.loads(self.store.read(_marker(shard))))
-            sizes = self.store.size(shard), self.store.size(_records(shard))
+            sizes = self.store.size(found.file), self.store.size(_records(shard))
         except ImageError:
             raise  # the store does not answer
         except (OSError, ValueError, TypeError):
@@ -195,7 +203,7 @@ class Manifest:
         """Say that a shard is finished; what dead processes have left of it is removed."""
         marker = _marker(done.shard)
         self.store.write(marker, f"{json.dumps(asdict(done), indent=1)}\n".encode())
-        for name in (done.shard, _records(done.shard), marker):
+        for name in (done.file, _records(done.shard), marker):
             self.store.remove_parts(name)
 
     def shards(self) -> Iterator[ShardDone]:

@@ -5,11 +5,35 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+from jaxanon.io.durable import DurableFile
 from jaxanon.io.new_file import NewFile
 from jaxanon.pipeline.manifest import Manifest
+from jaxanon.pipeline.manifest_tables import write_metadata, write_table
+from jaxanon.pipeline.report import REPORT
 from jaxanon.pipeline.tally import Tally
+
+
+def sum_up(manifest: Manifest, report: Path | None = None) -> dict[str, Any]:
+    """Write all that is computed from the manifest; returns the summary of the report.
+
+    Args:
+        manifest: the run's.
+        report: file for the report; None for its place in the output folder.
+
+    Raises:
+        UsageError: where the manifest cannot be read.
+        ImageError: when something cannot be written.
+    """
+    store = manifest.store
+    make = partial(DurableFile, report) if report else partial(store.create, REPORT)
+    summary = write_report(manifest, make)
+    write_metadata(manifest)
+    write_table(manifest)
+    return summary
 
 
 def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from functools import partial
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.reading import ReadAs, Reading
-from jaxanon.io.shard_kinds import kind_of
+from jaxanon.io.shard_kinds import file_of, kind_of, place_in
 from jaxanon.io.shards import Sample, Shard
 from jaxanon.io.spool import Spool, SpooledPlace
 from jaxanon.io.work import Work
@@ -88,8 +88,8 @@ class ShardWorker:
             items = self._items(name, shard, spool)
             records = self._adapt(items, told)
             records_size, records_digest = self.manifest.write_records(name, records)
-            open_writer = kind_of(name).writer
-            with open_writer(shard, self.manifest.store, name, self.stages.options.form) as writer:
+            store, file, form = self.manifest.store, file_of(name), self.stages.options.form
+            with kind_of(name).writer(shard, store, file, form) as writer:
                 for sample, item, record in zip(shard.samples, items, records, strict=True):
                     if record.status != "failed":
                         with item.output.open() as picture:
@@ -99,6 +99,7 @@ class ShardWorker:
                 size, digest = writer.commit()
         done = ShardDone(
             shard=name,
+            file=file,
             source=source,
             images=len(records),
             failed=sum(record.status == "failed" for record in records),
@@ -117,7 +118,7 @@ class ShardWorker:
         items = []
         for sample in shard.samples:
             image = ReadAs(sample, self.reading)
-            place = SpooledPlace(f"{name}/{sample.key}{suffix}", spool)
+            place = SpooledPlace(place_in(name, sample, suffix), spool)
             items.append(Item(image, place, partial(self.load, image, 0)))
         return items
 

@@ -71,7 +71,7 @@ class Folders:
             kind = _kind(given)
             if kind is None:
                 raise UsageError(f"{given}: no such file or folder")
-            below = _files_below(given, set()) if kind == "folder" else [given]
+            below = files_below(given, set()) if kind == "folder" else [given]
             for path in below:
                 if path != given and is_no_picture(path):
                     others.append(path)
@@ -101,7 +101,7 @@ class Folders:
         return iter(self._files)
 
 
-def is_no_picture(path: Path) -> bool:
+def is_no_picture(path: PurePath) -> bool:
     """Whether the suffix of a file says that it is something else than a picture.
 
     A file without a suffix, or with an unknown one, may be a picture.
@@ -127,7 +127,13 @@ def _kind(path: Path) -> str | None:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
+def files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
+    """All files below a folder that are not hidden, and the folders that cannot be listed.
+
+    Args:
+        folder: where to look, first its files and folders by name, each folder's in turn.
+        visited: the folders that were seen, so that a link does not lead in a circle.
+    """
     if folder.resolve() in visited:
         return  # a link that leads back
     visited.add(folder.resolve())
@@ -141,6 +147,6 @@ def _files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
         return
     for entry, is_folder, is_file in kinds:
         if is_folder:
-            yield from _files_below(entry, visited)
+            yield from files_below(entry, visited)
         elif is_file:
             yield entry

@@ -27,6 +27,8 @@ KEY = "__key__"
 """Column that names the samples, as WebDataset's readers call it; else they are numbered."""
 OURS = "jaxanon"
 """Column of the records that adapted samples carry."""
+PATHS = ("file_name", "path")
+"""Columns that may hold paths, of which a list of pictures has one."""
 ROWS = 100
 """Rows that are read, and written, at once."""
 
@@ -60,6 +62,17 @@ class RowImage:
     def relative(self) -> PurePath:
         """The row's name below the table's without its suffix."""
         return PurePath(self.shard.path.stem) / f"{self.key}{self.suffix}"
+
+    @property
+    def file(self) -> str:
+        """The row's name below the table's without its suffix."""
+        return f"{self.shard.path.stem}/{self.key}"
+
+    def carried(self) -> dict[str, Any]:
+        """The other columns; not the record of an earlier adaptation, nor the name."""
+        batch, at = self.shard.rows.find(self.row)
+        names = (n for n in batch.schema.names if n not in (self.shard.column, OURS, KEY))
+        return {name: batch.column(name)[at].as_py() for name in names}
 
     def open(self) -> BinaryIO:
         if self.trouble is not None:
@@ -99,7 +112,7 @@ class ParquetShard:
         others = [
             field.name
             for field in self.schema
-            if field.name not in images and _has_bytes(field.type)
+            if field.name not in images and has_bytes(field.type)
         ]
         names = self.schema.names
         self.column = images[0] if len(images) == 1 else ""
@@ -128,6 +141,11 @@ class ParquetShard:
     def spool(self) -> Spool:
         """Where the encoded images wait."""
         return Spool()
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows, read anew."""
+        return Rows(self)
 
     def close(self) -> None:
         """Give back the temporary file."""
@@ -184,6 +202,26 @@ class ParquetShard:
         return replace(sample, place=(0, 0), trouble=trouble)
 
 
+class Rows:
+    """The rows of a table, to be found in their order: no more than a batch is held.
+
+    Args:
+        shard: the table.
+    """
+
+    def __init__(self, shard: ParquetShard) -> None:
+        self._batches = shard.file.iter_batches(ROWS)
+        self._batch: Any = None
+        self._start = self._end = 0
+
+    def find(self, row: int) -> tuple[Any, int]:
+        """The batch that a row is in, and the row's number in it."""
+        while row >= self._end:
+            self._batch = next(self._batches)
+            self._start, self._end = self._end, self._end + self._batch.num_rows
+        return self._batch, row - self._start
+
+
 def pyarrow(module: str) -> Any:
     """A module of pyarrow.
 
@@ -198,6 +236,20 @@ def pyarrow(module: str) -> Any:
         ) from error
 
 
+def is_list_table(path: Path) -> bool:
+    """Whether a table has no column of images, but one of paths (see `jaxanon.io.sources.lists`).
+
+    Raises:
+        UsageError: when pyarrow is not installed.
+    """
+    try:
+        schema = pyarrow("parquet").read_schema(path)
+    except DAMAGE:
+        return False
+    no_images = not any(_is_image(field.type) for field in schema)
+    return no_images and any(name in schema.names for name in PATHS)
+
+
 def _is_image(kind: Any) -> bool:
     """Whether a type is that of Hugging Face's images."""
     types = pyarrow("types")
@@ -207,10 +259,10 @@ def _is_image(kind: Any) -> bool:
     return bool(types.is_binary(held) or types.is_large_binary(held))
 
 
-def _has_bytes(kind: Any) -> bool:
+def has_bytes(kind: Any) -> bool:
     """Whether there are bytes in a type, however deep."""
     types = pyarrow("types")
     if types.is_dictionary(kind):
-        return _has_bytes(kind.value_type)
+        return has_bytes(kind.value_type)
     inner = [kind.field(i).type for i in range(kind.num_fields)]
-    return "binary" in str(kind) or any(map(_has_bytes, inner))
+    return "binary" in str(kind) or any(map(has_bytes, inner))

@@ -80,6 +80,16 @@ class SampleImage:
         below = self.picture.name if self.picture else f"#{self.number}"
         return PurePath(self.shard.path.stem) / PurePosixPath(below)
 
+    @property
+    def file(self) -> str:
+        """The sample's name below the tar's without its suffix."""
+        return f"{self.shard.path.stem}/{self.key}"
+
+    def carried(self) -> dict[str, bytes]:
+        """The other members by their extensions; not the record of an earlier adaptation."""
+        others = [one for one in self.members if one is not self.picture and one.extension != OURS]
+        return {one.extension: self.shard.read(one) for one in others}
+
     def open(self) -> BinaryIO:
         if self.trouble is not None:
             raise ImageError(self.trouble)

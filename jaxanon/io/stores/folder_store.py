@@ -38,6 +38,11 @@ class FolderStore:
         with (self.folder / name).open("rb") as file:
             yield from file
 
+    def part(self, name: str, start: int, stop: int) -> bytes:
+        with (self.folder / name).open("rb") as file:
+            file.seek(start)
+            return file.read(stop - start)
+
     def size(self, name: str) -> int:
         return (self.folder / name).stat().st_size
 
@@ -49,7 +54,7 @@ class FolderStore:
         yield from (
             path.relative_to(self.folder).as_posix()
             for path in sorted(top.rglob("*"))
-            if path.is_file()
+            if path.is_file() and not path.name.startswith(".")
         )
 
     def write(self, name: str, data: bytes, *, first: bool = False) -> bool:

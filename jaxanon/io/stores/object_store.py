@@ -47,6 +47,10 @@ class ObjectStore:
             patiently(self.url / name, self._fs.get_file, self._path(name), file.name)
             yield from file
 
+    def part(self, name: str, start: int, stop: int) -> bytes:
+        read = self._fs.cat_file
+        return bytes(patiently(self.url / name, read, self._path(name), start=start, end=stop))
+
     def size(self, name: str) -> int:
         self._forget()
         return int(patiently(self.url / name, self._fs.info, self._path(name))["size"])

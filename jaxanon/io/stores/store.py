@@ -36,6 +36,10 @@ class Store(Protocol):
         """The lines of a file, in bounded memory."""
         ...
 
+    def part(self, name: str, start: int, stop: int) -> bytes:
+        """The bytes of a file from one place to another."""
+        ...
+
     def size(self, name: str) -> int:
         """Number of bytes of a file."""
         ...

@@ -1,0 +1,87 @@
+"""Tables of adapted pictures that come from elsewhere than a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import PurePosixPath
+from typing import Any
+
+from jaxanon.errors import ImageError, printable
+from jaxanon.io.files import SUFFIX
+from jaxanon.io.kinds.parquets import KEY, OURS, ROWS, pyarrow
+from jaxanon.io.new_file import NewFile
+from jaxanon.io.shards import Sample, Shard
+
+COLUMN = "image"
+"""The column of the pictures, as Hugging Face's package calls it."""
+FEATURES = b"huggingface"
+"""Where that package keeps the types of columns, in a table's metadata."""
+DTYPES = {"double": "float64", "bool": "bool", "string": "string", "int64": "int64"}
+"""Arrow's name of a type -> that package's."""
+
+
+class TableWriter:
+    """Writes rows of `__key__`, `image`, all that samples carry, and the record: a `ShardWriter`.
+
+    Args:
+        shard: what is adapted: its samples say which columns there are.
+        file: where the table goes.
+        form: format of the pictures: `png`, `jpeg` or `webp`.
+
+    Raises:
+        ImageError: where samples carry what a table cannot hold.
+    """
+
+    def __init__(self, shard: Shard, file: NewFile, form: str) -> None:
+        self._arrow, self._file, self._suffix = pyarrow(""), file, SUFFIX[form]
+        self.schema = _schema(shard, self._arrow)
+        self._writer = pyarrow("parquet").ParquetWriter(file, self.schema)
+        self._rows: list[dict[str, Any]] = []
+
+    def add(self, sample: Sample, picture: bytes, record: dict[str, Any]) -> None:
+        """Write a row."""
+        path = f"{PurePosixPath(sample.key).name}{self._suffix}"
+        image = {"bytes": picture, "path": path}
+        self._rows.append(
+            {KEY: sample.key, COLUMN: image, **sample.carried(), OURS: json.dumps(record)}
+        )
+        if len(self._rows) == ROWS:
+            self._flush()
+
+    def commit(self) -> tuple[int, str]:
+        self._flush()
+        self._writer.close()
+        self._file.commit()
+        return self._file.size, self._file.digest
+
+    def _flush(self) -> None:
+        if self._rows:
+            self._writer.write_table(self._arrow.Table.from_pylist(self._rows, self.schema))
+            self._rows = []
+
+
+def _schema(shard: Shard, arrow: Any) -> Any:
+    """The columns of a table: what all samples carry, each with the type that holds them all."""
+    carried = [sample.carried() for sample in shard.samples]
+    names = dict.fromkeys(name for each in carried for name in each)
+    if taken := {KEY, COLUMN, OURS} & names.keys():
+        raise ImageError(f"{shard.name}: {taken.pop()} is carried, which is a column of the output")
+    fields = [arrow.field(KEY, arrow.string())]
+    fields.append(
+        arrow.field(COLUMN, arrow.struct({"bytes": arrow.binary(), "path": arrow.string()}))
+    )
+    for name in names:
+        try:
+            kind = arrow.infer_type([each.get(name) for each in carried])
+        except (ValueError, TypeError) as error:
+            raise ImageError(f"{shard.name}: the column {printable(name)}: {error}") from error
+        fields.append(arrow.field(name, kind if kind != arrow.null() else arrow.string()))
+    fields.append(arrow.field(OURS, arrow.string()))
+    features: dict[str, Any] = {
+        field.name: {"dtype": DTYPES.get(str(field.type), str(field.type)), "_type": "Value"}
+        for field in fields
+    }
+    features[COLUMN] = {"_type": "Image"}
+    plain = all(str(field.type) in {*DTYPES, "binary"} for field in fields if field.name != COLUMN)
+    told = {FEATURES: json.dumps({"info": {"features": features}}).encode()} if plain else None
+    return arrow.schema(fields, told)

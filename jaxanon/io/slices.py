@@ -1,0 +1,164 @@
+"""Slices of a listing: so many pictures that are adapted together, as those of a shard are."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePath
+from typing import Any, BinaryIO
+
+from jaxanon.errors import ImageError, printable
+from jaxanon.io.files import size_and_time
+from jaxanon.io.listing.entry import ListEntry
+from jaxanon.io.pictures import unsafe_name
+from jaxanon.io.stores import open_store
+from jaxanon.io.stores.patience import file_system, patiently
+from jaxanon.io.stores.store import Store
+from jaxanon.io.urls import Place, Url, place
+
+
+@dataclass(frozen=True)
+class ListedImage:
+    """A picture of a listing: a `Sample`.
+
+    Attributes:
+        entry: what the listing says.
+    """
+
+    entry: ListEntry
+
+    @property
+    def name(self) -> str:
+        return self.entry.shown
+
+    @property
+    def relative(self) -> PurePath:
+        return PurePath(f"{self.entry.name}{self.entry.suffix}")
+
+    @property
+    def key(self) -> str:
+        return self.entry.name
+
+    @property
+    def file(self) -> str:
+        """The key, which is like no other."""
+        return self.entry.name
+
+    def carried(self) -> dict[str, Any]:
+        """What the list says of the picture."""
+        return dict(self.entry.columns)
+
+    def open(self) -> BinaryIO:
+        if self.entry.trouble is not None:
+            raise ImageError(self.entry.trouble)
+        if why := unsafe_name(self.entry.name):
+            raise ImageError(f"the name {printable(self.entry.name)} {why}")
+        where = place(self.entry.place)
+        if isinstance(where, Url):
+            return io.BytesIO(patiently(where, file_system(where).cat_file, str(where)))
+        if where.is_dir():
+            next(where.iterdir(), None)  # says why the folder could not be listed
+            raise ImageError("a folder, not an image")
+        return where.open("rb")
+
+    def fingerprint(self) -> str:
+        where = place(self.entry.place)
+        state = "" if isinstance(where, Url) or not self.entry.place else "gone"
+        with suppress(OSError):
+            state = size_and_time(where) if isinstance(where, Path) and state else state
+        return f"{self.entry.state}{state}"
+
+
+class SliceShard:
+    """Some pictures of a listing: a `Shard`.
+
+    Args:
+        name: what reports and error messages call it.
+        samples: the pictures.
+    """
+
+    def __init__(self, name: str, samples: Sequence[ListedImage]) -> None:
+        self.name, self.samples = name, samples
+
+    @property
+    def length(self) -> int:
+        """Number of pictures."""
+        return len(self.samples)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Some lines of a listing: a `Work`.
+
+    Attributes:
+        listed: folder or URL that the listing is in.
+        listing: its name there.
+        start: byte where the first line begins.
+        stop: byte where the last line ends.
+        length: number of lines.
+        name: of what is made of it.
+    """
+
+    listed: Place
+    listing: str
+    start: int
+    stop: int
+    length: int
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """The name: the pictures have names of their own."""
+        return self.name
+
+    def state(self) -> str:
+        digest = hashlib.sha256()
+        for sample in self._samples:
+            digest.update(sample.entry.line() + f"{sample.fingerprint()}\n".encode())
+        return digest.hexdigest()
+
+    @contextmanager
+    def open(self) -> Iterator[SliceShard]:
+        yield SliceShard(self.name, self._samples)
+
+    @cached_property
+    def _samples(self) -> Sequence[ListedImage]:
+        text = open_store(self.listed).part(self.listing, self.start, self.stop)
+        try:
+            return [ListedImage(ListEntry.read(line)) for line in text.splitlines()]
+        except (ValueError, TypeError) as error:
+            raise ImageError(f"{self.listed}/{self.listing}: damaged: {error!r}") from error
+
+
+def slices_of(store: Store, listed: Place, listing: str, size: int, suffix: str) -> list[Slice]:
+    """The slices of a listing, in its order.
+
+    Args:
+        store: where the listing is.
+        listed: the same, seen from every process.
+        listing: its name there.
+        size: pictures in a slice; the last one may have fewer.
+        suffix: of what is made of them: `.tar`, `.parquet`, or empty for files.
+    """
+    found: list[Slice] = []
+    start = stop = length = 0
+
+    def add() -> None:
+        name = f"slice-{len(found):06d}{suffix}"
+        found.append(Slice(listed, listing, start, stop, length, name))
+
+    for line in store.lines(listing):
+        stop, length = stop + len(line), length + 1
+        if length == size:
+            add()
+            start, length = stop, 0
+    if length:
+        add()
+    return found

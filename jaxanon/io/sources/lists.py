@@ -1,0 +1,104 @@
+"""Lists of pictures: CSV, JSON Lines and Parquet with a column of paths or URLs.
+
+Such as the `metadata.csv`, `metadata.jsonl` and `metadata.parquet` of image folders
+(https://huggingface.co/docs/datasets/image_dataset). The other columns are passed on.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import posixpath
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from jaxanon.errors import UsageError, printable
+from jaxanon.io.kinds.parquets import DAMAGE, PATHS, has_bytes, pyarrow
+from jaxanon.io.listing.entry import ListEntry
+from jaxanon.io.urls import Url, place
+
+ROWS = 1000
+"""Rows of a table that are read at once."""
+Row = Mapping[str, Any]
+
+
+def entries_of(path: Path) -> Iterator[ListEntry]:
+    """The pictures of a list, in its order. Paths are relative to the list's folder.
+
+    A row without a path is an entry that says so.
+
+    Raises:
+        UsageError: when the list cannot be read, or has no column of paths.
+    """
+    try:
+        column = ""
+        for number, row in enumerate(READERS[path.suffix.lower()](path), 1):
+            found = [name for name in PATHS if name in row]
+            if len(found) != 1 or (column and found[0] != column):
+                raise UsageError(
+                    f"{path}: row {number} has {' and '.join(found) or 'neither'} of the columns "
+                    f"{' and '.join(PATHS)}; give every row one and the same"
+                )
+            column = found[0]
+            rest = {str(name): value for name, value in row.items() if name != column}
+            yield _entry(path, number, row[column], rest)
+    except UsageError:
+        raise
+    except (*DAMAGE, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read as a list: {error}") from error
+
+
+def _entry(listed: Path, number: int, given: object, columns: Row) -> ListEntry:
+    if not isinstance(given, str) or not given.strip():
+        name = f"row-{number}"
+        trouble = f"row {number} has no path"
+        return ListEntry("", f"{listed}: row {number}", name, "", columns, trouble=trouble)
+    found = place(given)
+    if not isinstance(found, Url):
+        found = (listed.parent / found).absolute()
+    below = posixpath.normpath(given.partition("://")[2] or given)
+    parts = [part for part in PurePosixPath(below).parts if part not in ("/", "..")]
+    relative = PurePosixPath(*parts)
+    name = relative.with_suffix("").as_posix() if relative.name else f"row-{number}"
+    return ListEntry(str(found), printable(given), name, relative.suffix, columns)
+
+
+def _csv(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file), 1):
+            if None in row or None in row.values():
+                raise UsageError(f"{path}: row {number} has more or fewer cells than the header")
+            yield row
+
+
+def _json_lines(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                row = dict(json.loads(line))
+            except (ValueError, TypeError) as error:
+                raise UsageError(f"{path}: line {number} is no JSON object: {error}") from error
+            yield row
+
+
+def _parquet(path: Path) -> Iterator[Row]:
+    with pyarrow("parquet").ParquetFile(path) as file:
+        if found := [field.name for field in file.schema_arrow if has_bytes(field.type)]:
+            raise UsageError(
+                f"{path}: the column {printable(found[0])} has bytes, which may be pictures; "
+                "leave it out"
+            )
+        for batch in file.iter_batches(ROWS):
+            yield from batch.to_pylist()
+
+
+READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+    ".csv": _csv,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".parquet": _parquet,
+}
+"""Suffix of a list -> what reads its rows."""
