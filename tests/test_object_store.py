@@ -14,7 +14,7 @@ from jaxanon.io.stores import open_store, patience
 from jaxanon.io.urls import Url, place
 from jaxanon.pipeline import shard as shard_module
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.cluster, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(scope="module")
