@@ -190,6 +190,28 @@ def test_kinds_become_each_other(zoo, photos, tmp_path, capsys):
     assert "--slice is for pictures" in capsys.readouterr().err
 
 
+def test_what_datasets_saved_to_disk_becomes_tables(zoo, tmp_path, capsys):
+    import datasets
+
+    features = datasets.Features({"image": datasets.Image(), "label": datasets.Value("int64")})
+    rows = [{"image": {"bytes": encoded(n), "path": None}, "label": n} for n in range(4)]
+    saved, out = tmp_path / "saved", tmp_path / "out"
+    datasets.Dataset.from_list(rows, features).save_to_disk(str(saved), num_shards=2)
+    assert anonymize(zoo, [saved], out, "--quiet") == 0
+    assert faults(out) == []
+    made = sorted(path.name for path in out.glob("*.parquet"))
+    assert made == ["data-00000-of-00002.parquet", "data-00001-of-00002.parquet"]
+    read = datasets.load_dataset(
+        "parquet", data_files=[str(out / name) for name in made], cache_dir=str(tmp_path / "hf")
+    )["train"]
+    assert read["label"] == [0, 1, 2, 3]
+    assert read[3]["image"].size == (52, 40)
+    assert {json.loads(text)["status"] for text in read["jaxanon"]} == {"kept"}
+    (tmp_path / "bad.arrow").write_bytes(b"no table")
+    assert anonymize(zoo, [tmp_path / "bad.arrow"], tmp_path / "o2") == 1
+    assert "bad.arrow: cannot be read as Arrow's stream format" in capsys.readouterr().err
+
+
 def test_more_lines_than_memory_holds_are_sorted():
     lines = [b"%d\n" % (n * 7919 % 1000) for n in range(1000)]
     assert list(sorted_lines(lines, at_once=64)) == sorted(lines)

@@ -131,7 +131,8 @@ def _shards_in(folder: Place) -> Sequence[Place]:
         return []
     inner = [path for path in sorted(folder.iterdir()) if not path.name.startswith(".")]
     found = [path for path in inner if is_shard(path)]
-    pictures = [path for path in inner if path.is_file() and not is_no_picture(path)]
+    others = [path for path in inner if path not in found and path.is_file()]
+    pictures = [path for path in others if not is_no_picture(path)]
     if found and pictures:
         raise UsageError(
             f"{folder} holds shards ({found[0].name}) and pictures ({pictures[0].name}); give "

@@ -33,7 +33,7 @@ class ParquetWriter:
         self._arrow, self._file = pyarrow(""), file
         self._column, self._suffix = shard.column, SUFFIX[form]
         self.schema = _with_records(shard.schema, self._arrow)
-        self._writer = shard.parquet.ParquetWriter(file, self.schema)
+        self._writer = pyarrow("parquet").ParquetWriter(file, self.schema)
         self._source = Rows(shard)
         self._batch: Any = None
         self._rows: list[tuple[int, dict[str, Any], str]] = []

@@ -15,8 +15,14 @@ from jaxanon.io.urls import Place, Url
 SHARD_KINDS = {
     ".tar": ShardKind(TarShard, tar_writer),
     ".parquet": ShardKind(ParquetShard, parquet_writer),
+    ".arrow": ShardKind(ParquetShard, parquet_writer),
 }
 """Suffix, lower case -> the kind."""
+WRITTEN_AS = {".arrow": ".parquet"}
+"""Suffix of shards -> that of what is made of them, where it is another one.
+
+A file of `save_to_disk` is a part of a folder that counts its files; a table is one by itself.
+"""
 FOLDER = ShardKind(None, folder_writer)
 """The kind of what is no one file, but many."""
 LISTS = "lists"

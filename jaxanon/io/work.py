@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from jaxanon.io.fetching import local_file, state_of
-from jaxanon.io.shard_kinds import open_shard
+from jaxanon.io.shard_kinds import WRITTEN_AS, open_shard
 from jaxanon.io.shards import Shard
 from jaxanon.io.urls import Place
 
@@ -57,8 +57,9 @@ class ShardFile:
     @property
     def name(self) -> str:
         """That of the file, and of what is made of it, but for the suffix."""
-        name = self.place.name
-        return name if self.to is None else name.removesuffix(self.place.suffix) + self.to
+        name, suffix = self.place.name, self.place.suffix
+        to = WRITTEN_AS.get(suffix.lower(), suffix) if self.to is None else self.to
+        return name.removesuffix(suffix) + to
 
     def state(self) -> str:
         return state_of(self.place)

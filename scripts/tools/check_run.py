@@ -67,7 +67,8 @@ def check(folder: Path, inputs: list[Path] | None, counts: Counter[str]) -> Iter
             yield from _check_slice(folder, name, lines[start : start + size], counts)
     else:
         for shard in inputs or [Path(name) for name in run["inputs"]]:
-            names.add(name := shard.name if to is None else f"{shard.stem}{to}")
+            own = ".parquet" if shard.suffix == ".arrow" else shard.suffix
+            names.add(name := f"{shard.stem}{own if to is None else to}")
             yield from _check_shard(folder, name, shard, counts)
     yield from _check_strangers(folder, names)
     report = folder / "report.json"
@@ -218,7 +219,7 @@ def _check_sample(name: str, after: dict[str, bytes], before: dict[str, bytes]) 
 
 def _samples(path: Path) -> dict[str, dict[str, bytes]]:
     """Key -> the members of a sample by what comes after the key, or the values of a row."""
-    if path.suffix == ".parquet":
+    if path.suffix in (".parquet", ".arrow"):
         return _rows(path)
     found: dict[str, dict[str, bytes]] = {}
     with tarfile.open(path) as tar:
@@ -237,7 +238,7 @@ def _samples(path: Path) -> dict[str, dict[str, bytes]]:
 
 def _names(path: Path) -> set[str]:
     """Names of all members of a tar: some belong to no sample."""
-    if path.suffix == ".parquet":
+    if path.suffix in (".parquet", ".arrow"):
         return set()
     with tarfile.open(path) as tar:
         return set(tar.getnames())
@@ -245,11 +246,13 @@ def _names(path: Path) -> set[str]:
 
 def _rows(path: Path) -> dict[str, dict[str, bytes]]:
     """Key -> the values of a row by column; the encoded image for an image."""
-    from pyarrow import parquet
+    from pyarrow import ipc, parquet
 
     rows: list[tuple[str, int, dict[str, bytes]]] = []
     adapted = False
-    for number, row in enumerate(parquet.read_table(path).to_pylist()):
+    stream = path.suffix == ".arrow"
+    table = ipc.open_stream(path.read_bytes()).read_all() if stream else parquet.read_table(path)
+    for number, row in enumerate(table.to_pylist()):
         adapted = adapted or "jaxanon" in row
         values = {
             OURS if name == "jaxanon" else name: value["bytes"]
@@ -267,8 +270,9 @@ def _rows(path: Path) -> dict[str, dict[str, bytes]]:
 
 def _key(name: str) -> str:
     """The key of a sample by what records call it: the shard, the folders, the member."""
-    if ".parquet/" in name:
-        return name.rpartition(".parquet/")[2]
+    for suffix in (".parquet/", ".arrow/"):
+        if suffix in name:
+            return name.rpartition(suffix)[2]
     inside = name.rpartition(".tar/")[2]
     folder, slash, file = inside.rpartition("/")
     return f"{folder}{slash}{file.partition('.')[0]}"

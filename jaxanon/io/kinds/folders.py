@@ -16,7 +16,7 @@ log = logging.getLogger("jaxanon")
 _TYPES = MimeTypes()  # of its own: what the system adds differs from machine to machine
 OTHER_SUFFIXES = frozenset(
     {".db", ".ini", ".xmp", ".lnk", ".url", ".md", ".rst", ".log", ".names", ".sha256"}
-    | {".jsonl", ".ndjson", ".yaml", ".yml", ".toml", ".parquet"}
+    | {".jsonl", ".ndjson", ".yaml", ".yml", ".toml", ".parquet", ".arrow"}
     | {".npy", ".npz", ".pt", ".pth", ".safetensors"}
 )
 """Suffixes of what lies beside pictures, besides those that Python's table of types knows."""

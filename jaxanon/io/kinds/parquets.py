@@ -83,9 +83,11 @@ class RowImage:
         return f"{self.shard.fingerprint()}-{self.row}"
 
 
-@register_inputs(".parquet")
+@register_inputs(".parquet", ".arrow")
 class ParquetShard:
     """A table with one column of images: a kind of `Inputs`, one image per row.
+
+    The table is Parquet, or a file of those that Hugging Face's `save_to_disk` writes (`.arrow`).
 
     The encoded images wait in a temporary file until they are decoded. A row that is not clear
     stands among the images: opening it says why. Such are those without bytes (only a path), and
@@ -102,11 +104,14 @@ class ParquetShard:
 
     def __init__(self, path: Path, name: str = "") -> None:
         self.path, self.name = path, name or str(path)
-        self.parquet = pyarrow("parquet")
+        arrow = path.suffix.lower() == ".arrow"
         try:
-            self.file = self.parquet.ParquetFile(path)
+            self.file = ArrowFile(path) if arrow else pyarrow("parquet").ParquetFile(path)
+        except UsageError:
+            raise
         except DAMAGE as error:
-            raise UsageError(f"{self.name}: cannot be read as Parquet: {error}") from error
+            what = "Arrow's stream format" if arrow else "Parquet"
+            raise UsageError(f"{self.name}: cannot be read as {what}: {error}") from error
         self.schema = self.file.schema_arrow
         images = [field.name for field in self.schema if _is_image(field.type)]
         others = [
@@ -200,6 +205,47 @@ class ParquetShard:
 
     def _unusable(self, sample: RowImage, trouble: str) -> RowImage:
         return replace(sample, place=(0, 0), trouble=trouble)
+
+
+class ArrowFile:
+    """A file in Arrow's stream format, with what is needed here of pyarrow's `ParquetFile`.
+
+    https://arrow.apache.org/docs/python/ipc.html describes the format.
+
+    Args:
+        path: path of the file.
+
+    Raises:
+        OSError, ValueError: when it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._map = pyarrow("").memory_map(str(path))
+        try:
+            self.schema_arrow = self._open().schema
+            self.num_rows = sum(batch.num_rows for batch in self._open())
+        except DAMAGE:
+            self._map.close()
+            raise
+
+    @property
+    def metadata(self) -> ArrowFile:
+        """What tells the number of rows: itself."""
+        return self
+
+    def iter_batches(self, rows: int) -> Iterator[Any]:
+        """The rows, so many at once at most."""
+        for batch in self._open():
+            for start in range(0, batch.num_rows, rows):
+                yield batch.slice(start, rows)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._map.close()
+
+    def _open(self) -> Any:
+        self._map.seek(0)
+        return pyarrow("ipc").open_stream(self._map.read_buffer())
 
 
 class Rows:
