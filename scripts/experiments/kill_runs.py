@@ -3,9 +3,10 @@
     python scripts/experiments/kill_runs.py [--runs 30] [--seed 0] [--json FILE]
 
 In turn a run in one process is killed (`kill -9`), one of two that share the shards, a worker of a
-Ray run, and a Ray run's driver; after a random time, and half of them twice. Each is then resumed
-until it ends, some with another number of workers. Every run must come out byte for byte like the
-whole one, and pass `check_run.py`. Exit status 1 where one does not. Needs the extra `cluster`.
+Ray run, a Ray run's driver, and one of a Ray cluster's two nodes; after a random time, and half of
+them twice. Each is then resumed until it ends, some with another number of workers. Every run must
+come out byte for byte like the whole one, and pass `check_run.py`. Exit status 1 where one does
+not. Needs the extra `cluster`.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from compare_engines import write_shard
+from local_nodes import LOOPBACK
 
-VICTIMS = ("local", "share", "worker", "driver")
+VICTIMS = ("local", "share", "worker", "driver", "node")
 PROGRAM = "import sys; from jaxanon.cli import main; sys.exit(main())"
+NODES = Path(__file__).with_name("local_nodes.py")
 CHECK = Path(__file__).parents[1] / "tools" / "check_run.py"
 LOCAL: tuple[str, ...] = ()
 
@@ -36,6 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--victims", nargs="+", choices=VICTIMS, default=VICTIMS)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     rng, rows = random.Random(args.seed), []
@@ -46,7 +51,7 @@ def main() -> int:
         start(shards, folder / "whole", LOCAL).wait()
         whole, usual = digests(folder / "whole"), time.perf_counter() - begin
         for run in range(args.runs):
-            victim, out = VICTIMS[run % len(VICTIMS)], folder / f"run{run}"
+            victim, out = args.victims[run % len(args.victims)], folder / f"run{run}"
             killed = 0
             for _ in range(rng.choice((1, 2))):
                 killed += kill_once(shards, out, victim, rng.uniform(0.2, 1.1) * usual)
@@ -70,12 +75,16 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def start(shards: Sequence[Path], out: Path, more: Sequence[str]) -> subprocess.Popen[bytes]:
-    """A run in a process group of its own."""
+def start(
+    shards: Sequence[Path], out: Path, more: Sequence[str], before: str = ""
+) -> subprocess.Popen[bytes]:
+    """A run in a process group of its own; something may be done in the process before."""
     words = ["anonymize", *map(str, shards), "-o", str(out), "--resume", "--quiet"]
     words += ["--sources", "tf_efficientnet_lite0", *more]
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words], start_new_session=True, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", before + PROGRAM, *words],
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
     )
 
 
@@ -90,6 +99,8 @@ def kill_once(shards: Sequence[Path], out: Path, victim: str, after: float) -> i
         for run in runs:
             run.wait()
         return int(running)
+    if victim == "node":
+        return kill_node(shards, out, after)
     run = start(shards, out, ("--engine", "ray", "--workers", "2"))
     time.sleep(after + 8)  # Ray starts
     actors = [pid for pid in descendants(run.pid) if "MapWorker" in command(pid)]
@@ -100,6 +111,28 @@ def kill_once(shards: Sequence[Path], out: Path, victim: str, after: float) -> i
         return 1
     run.kill()
     run.wait()
+    return int(running)
+
+
+def kill_node(shards: Sequence[Path], out: Path, after: float) -> int:
+    """Start a run on two nodes and kill one with its workers; the run goes on to its end."""
+    pipe = subprocess.PIPE
+    nodes = subprocess.Popen([sys.executable, NODES], stdin=pipe, stdout=pipe, text=True)
+    assert nodes.stdout is not None
+    found = json.loads(nodes.stdout.readline())
+    more = ("--engine", "ray", "--workers", "2", "--address", found["address"])
+    run = start(shards, out, more, before=f"{LOOPBACK}; ")
+    time.sleep(after + 8)  # Ray's workers start
+    running = run.poll() is None
+    for pid in (found["raylets"][0], *descendants(found["raylets"][0])):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    try:
+        run.wait(180)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        print("the run did not go on without its node", flush=True)
+    nodes.communicate()
     return int(running)
 
 
