@@ -70,6 +70,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(steps, wheel):
         "jaxanon",
         f"jaxanon-{jaxanon.__version__}.dist-info",
     }
+    assert any(name.endswith("licenses/LICENSE") for name in names)
     ours = ROOT / "jaxanon"
     kept = [path for path in ours.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert {str(path.relative_to(ROOT)) for path in kept} <= set(names)
