@@ -92,6 +92,13 @@ COMMANDS = {
         "sum up a run over shards, also one that was stopped or that several processes share",
         "jaxanon report out",
     ),
+    "run": Command(
+        arguments.run,
+        "config_run",
+        "run",
+        "do what a YAML file says, which names a command and its options",
+        "jaxanon run job.yaml --resume",
+    ),
     "models": Command(
         arguments.models,
         "models",
@@ -132,8 +139,12 @@ class CommandParser(argparse.ArgumentParser):
         return found, unknown
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def parser(of_each: type[CommandParser] = CommandParser) -> argparse.ArgumentParser:
+    """The parser of all commands.
+
+    Args:
+        of_each: kind of the parsers of the single commands.
+    """
     top = argparse.ArgumentParser(
         prog="jaxanon",
         description="Make anonymized images useful again: adapt them until classifiers decide "
@@ -141,7 +152,7 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"jaxanon {__version__}")
     commands = top.add_subparsers(
-        dest="command", required=True, metavar="COMMAND", parser_class=CommandParser
+        dest="command", required=True, metavar="COMMAND", parser_class=of_each
     )
     for name, command in COMMANDS.items():
         purpose = command.purpose
@@ -170,13 +181,8 @@ def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
     if argv is None:  # a process of its own, whose memory and signals are ours to manage
         memory.keep_freed()
         signal.signal(signal.SIGTERM, _terminate)
-    chosen = COMMANDS[args.command]
     try:
-        command = getattr(import_module(f"jaxanon.cli.{chosen.module}"), chosen.function)
-        import_module("jaxanon.cli.common").announce(quiet=vars(args).get("quiet", True))
-        with import_module("jaxanon.io.images").quiet():
-            status: int = command(args) if load is None else command(args, load)
-        return status
+        return perform(args, load)
     except (UsageError, WeightsError) as error:
         print(f"jaxanon: {error}", file=sys.stderr)
         return 2
@@ -189,6 +195,24 @@ def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
     except KeyboardInterrupt:
         print("jaxanon: interrupted; give --resume to go on", file=sys.stderr)
         return 130
+
+
+def perform(args: argparse.Namespace, load: Loader | None) -> int:
+    """Do what parsed words say; returns the exit status.
+
+    Args:
+        args: what `parser` has made of them.
+        load: loads the classifiers that a command names; None for their weights.
+
+    Raises:
+        JaxanonError: as the command does.
+    """
+    chosen = COMMANDS[args.command]
+    command = getattr(import_module(f"jaxanon.cli.{chosen.module}"), chosen.function)
+    import_module("jaxanon.cli.common").announce(quiet=vars(args).get("quiet", True))
+    with import_module("jaxanon.io.images").quiet():
+        status: int = command(args) if load is None else command(args, load)
+    return status
 
 
 class Terminated(KeyboardInterrupt):

@@ -180,6 +180,23 @@ def report(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 
 
+def run(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jaxanon run` to its parser."""
+    command.add_argument(
+        "config",
+        type=Path,
+        metavar="FILE.yaml",
+        help="lines such as command: anonymize, src: data/*.tar, output: out, resume: true; names "
+        "are those of the options without dashes, and paths are seen from the working directory",
+    )
+    command.add_argument(
+        "more",
+        nargs=argparse.REMAINDER,
+        metavar="OPTIONS",
+        help="options of that command, which go before those of the file",
+    )
+
+
 def models(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon models` to its parser."""
     command.add_argument(
