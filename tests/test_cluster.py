@@ -42,7 +42,11 @@ def start(words, workers=2, platform="cpu", **how):
     }
     return subprocess.Popen(
         [sys.executable, HERE / "cluster_workers.py", json.dumps(told)],
-        env={**os.environ, "PYTHONPATH": str(HERE), "JAX_PLATFORMS": "cpu"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}",
+            "JAX_PLATFORMS": "cpu",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -190,7 +190,9 @@ def test_a_run_from_a_file_is_the_run_from_the_command_line(
     assert jaxanon("anonymize", *inputs, "-o", "whole", *names, *words) == 0
     assert everything(tmp_path / "out") == everything(tmp_path / "whole")
     assert jaxanon("run", "job.yaml") == 2
-    assert "job.yaml: out/train-0.tar exists; give --resume" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "job.yaml: " in said
+    assert "out/manifest exists; give --resume" in said
     assert jaxanon("run", "job.yaml", "--resume") == 0
 
 

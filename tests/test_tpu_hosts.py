@@ -33,7 +33,10 @@ printf '%s\\n' "$@" > "$seen"
 env | grep -E '^(TPU_.*BOUNDS|TPU_VISIBLE|JAX_PLATFORMS)' | sort >> "$seen"
 """
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="the script asks by curl")
+pytestmark = [  # a minute, for two processes with a real classifier
+    pytest.mark.cluster,
+    pytest.mark.skipif(shutil.which("curl") is None, reason="the script asks by curl"),
+]
 
 
 def metadata(number, hosts):

@@ -148,4 +148,5 @@ def need(
     """Bytes per device that `advance` takes with so many slots per device; compiles it."""
     buffers = shapes(sources, settings, slots_per_device)
     lowered = advance.lower(sources.networks, settings, length, sources.mesh, params, *buffers)
-    return devices.program_memory(lowered.compile())
+    on_cpu = sources.mesh.devices.flat[0].platform == "cpu"
+    return devices.program_memory(lowered.compile(), again=on_cpu)

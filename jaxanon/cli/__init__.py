@@ -190,10 +190,10 @@ def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
         print(f"jaxanon: {error}", file=sys.stderr)
         return 1
     except Terminated:
-        print("jaxanon: terminated; give --resume to go on", file=sys.stderr)
+        print(f"jaxanon: terminated{_way_on(args)}", file=sys.stderr)
         return 143
     except KeyboardInterrupt:
-        print("jaxanon: interrupted; give --resume to go on", file=sys.stderr)
+        print(f"jaxanon: interrupted{_way_on(args)}", file=sys.stderr)
         return 130
 
 
@@ -213,6 +213,12 @@ def perform(args: argparse.Namespace, load: Loader | None) -> int:
     with import_module("jaxanon.io.images").quiet():
         status: int = command(args) if load is None else command(args, load)
     return status
+
+
+def _way_on(args: argparse.Namespace) -> str:
+    """How to go on with what was cut off, where that can be."""
+    resumes = "resume" in args or args.command == "run"
+    return "; give --resume to go on" if resumes else ""
 
 
 class Terminated(KeyboardInterrupt):

@@ -43,7 +43,8 @@ class WorkUnits:
 
 def is_data_set(args: Namespace) -> bool:
     """Whether a command line asks for a run over a data set, rather than over some files."""
-    asked = (args.to, args.slice, args.shard, args.engine != "local")
+    asked = [args.to, args.slice, args.shard, args.engine != "local"]
+    asked += [args.address, args.workers, args.platform]  # refused there without Ray
     places = [*args.src, args.output]
     known = any(isinstance(place, Url) or is_list(place) or is_shard(place) for place in places)
     return any(asked) or known or any(_shards_in(place) for place in args.src)

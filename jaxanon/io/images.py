@@ -185,7 +185,7 @@ def decode(encoded: Encoded) -> np.ndarray:
         if reading.truncated and start == JPEG_BEGINS:
             file = io.BytesIO(file.read() + JPEG_ENDS)
         _name_missing_plugin(file)
-        with Image.open(file, formats=FORMATS) as image:
+        with Image.open(file, formats=FORMATS) as image, _way_out(start):
             width, height = image.size
             if min(width, height) < MIN_SIDE:
                 raise ImageError(
@@ -198,6 +198,17 @@ def decode(encoded: Encoded) -> np.ndarray:
                 )
             upright = load_upright(image, first_frame=reading.first_frame)
             return to_rgb(upright, encoded.name, convert=reading.colour == "srgb")
+
+
+@contextmanager
+def _way_out(start: bytes) -> Iterator[None]:
+    """Name the option that helps, where a JPEG was cut off."""
+    try:
+        yield
+    except OSError as error:
+        if start == JPEG_BEGINS and "truncated" in str(error):
+            raise OSError(f"{error}; --truncated reads a JPEG as far as it goes") from error
+        raise
 
 
 def _name_missing_plugin(file: BinaryIO) -> None:

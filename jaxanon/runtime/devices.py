@@ -143,15 +143,22 @@ def each_its_own(parts: Sequence[Any], mesh: Mesh) -> Any:
     return jax.tree.map(joined, *placed)
 
 
-def program_memory(program: jax.stages.Compiled) -> int:
-    """Bytes that a compiled program takes on each device, arguments included; 0 where unknown."""
+def program_memory(program: jax.stages.Compiled, *, again: bool = False) -> int:
+    """Bytes that a compiled program takes on each device, arguments included; 0 where unknown.
+
+    Args:
+        program: the program.
+        again: whether its intermediate results may find no room where they were the last time. So
+            it is on CPUs, where the process keeps freed memory (`jaxanon.runtime.memory`), and
+            something small may lie in that room by then: they are counted twice.
+    """
     use = program.memory_analysis()
     if use is None:
         return 0
     return int(
         use.argument_size_in_bytes
         + use.output_size_in_bytes
-        + use.temp_size_in_bytes
+        + use.temp_size_in_bytes * (2 if again else 1)
         - use.alias_size_in_bytes
     )
 

@@ -257,11 +257,22 @@ def main() -> None:
     """Compile what is asked for, a few programs at a time."""
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     ask.add_argument("--target", default="h100", help="some of " + ", ".join(TARGETS))
-    ask.add_argument("--classifiers", default="mobilenetv2_100")
-    ask.add_argument("--programs", default=",".join(PROGRAMS))
-    ask.add_argument("--devices", type=lambda text: [int(n) for n in text.split(",")], default=[1])
-    ask.add_argument("--slots", type=int, default=32)
-    ask.add_argument("--precision", default="bfloat16")
+    ask.add_argument(
+        "--classifiers",
+        default="mobilenetv2_100",
+        help="names, A+B for several sources, study, all",
+    )
+    ask.add_argument(
+        "--programs", default=",".join(PROGRAMS), help="some of " + ", ".join(PROGRAMS)
+    )
+    ask.add_argument(
+        "--devices",
+        type=lambda text: [int(n) for n in text.split(",")],
+        default=[1],
+        help="numbers of devices, such as 1,4 (default: 1)",
+    )
+    ask.add_argument("--slots", type=int, default=32, help="images at once (default: 32)")
+    ask.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16"))
     ask.add_argument("--jobs", type=int, default=2, help="programs at a time")
     ask.add_argument("--json", type=Path, help="where to write the rows")
     ask.add_argument("--one", help=argparse.SUPPRESS)
@@ -270,8 +281,21 @@ def main() -> None:
         os.environ.update(QUIET | os.environ)
         print(json.dumps(compiled(Case(**json.loads(args.one)))))
         return
+    from jaxanon.classifiers import registry
     from jaxanon.io.files import write_json
 
+    names = args.classifiers.replace("+", ",").split(",")
+    asked = {
+        "--target": (args.target.split(","), TARGETS),
+        "--programs": (args.programs.split(","), PROGRAMS),
+        "--classifiers": (names, {*registry.ENTRIES, "study", "all"}),
+    }
+    for option, (given, known) in asked.items():
+        for name in given:
+            if name not in known:
+                ask.error(f"{option} {name}: choose from {', '.join(sorted(known))}")
+    if args.slots < 1 or min(args.devices) < 1 or args.jobs < 1:
+        ask.error("--slots, --devices and --jobs must be at least 1")
     rows = _earlier(args.json)
     done = [{field: row[field] for field in Case.__annotations__} for row in rows]
     wanted = [case for case in cases(args) if asdict(case) not in done]

@@ -125,10 +125,17 @@ def measured(
 def main() -> None:
     """Print the table, and write it."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--photos", type=Path, help="folder of JPEG files")
-    parser.add_argument("--json", type=Path, help="where to write the figures")
+    parser.add_argument(
+        "--photos", type=Path, help="folder of JPEG files (default: the demo's photos)"
+    )
+    parser.add_argument("--json", type=Path, help="where to write the figures, over what is there")
     args = parser.parse_args()
-    given = sorted(args.photos.glob("*.jpg")) if args.photos else [p for p, _ in demo_photos()]
+    given = [photo for photo, _ in demo_photos()]
+    if args.photos:
+        found = args.photos.glob("*")
+        given = sorted(path for path in found if path.suffix.lower() in (".jpg", ".jpeg"))
+        if not given:
+            parser.error(f"--photos {args.photos}: no JPEG files there")
     study = Ensemble(
         [random_classifier(registry.find(name)) for name in STUDY.split("+")], mesh=mesh(1)
     )
