@@ -2,6 +2,8 @@
 
 import json
 import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import check_run
 import pytest
@@ -179,6 +181,23 @@ def test_pictures_on_a_store_go_in_slices_to_it(zoo, bucket, tmp_path):
     listed.write_text(json.dumps({"path": f"{bucket}/photos/part1/1.png", "label": 3}))
     assert anonymize(zoo, [listed], tmp_path / "from-list", "--quiet") == 0
     assert list(check_run.check(tmp_path / "from-list", None, check_run.Counter())) == []
+
+
+def test_shards_are_read_from_any_server(zoo, shards, tmp_path):  # noqa: F811
+    class Files(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    handler = partial(Files, directory=shards[0].parent)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        assert anonymize(zoo, [f"{url}/train-1.tar"], tmp_path / "out", "--quiet") == 0
+        before = fetching.state_of(Url(f"{url}/train-1.tar"))
+        shards[1].write_bytes(b"shorter")
+        assert fetching.state_of(Url(f"{url}/train-1.tar")) != before
+        server.shutdown()
+    assert [path.name for path in (tmp_path / "out").glob("*.tar")] == ["train-1.tar"]
 
 
 def test_refusals_are_not_repeated(monkeypatch):

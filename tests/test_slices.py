@@ -82,8 +82,12 @@ def test_a_folder_becomes_a_folder_slice_by_slice(zoo, photos, tmp_path, capsys)
     assert anonymize(zoo, [photos], out, "--slice", 2, "--resume", "--quiet") == 0
     assert pictures(out) == ADAPTED, "the run goes by its listing"
     assert (out / "dog" / "1.png").read_bytes() != (whole / "dog" / "1.png").read_bytes()
+    (out / "manifest" / "slice-000001.json").unlink()  # as if it had been killed there
+    (out / "lists" / "slice-000001.sha256").unlink()
+    (photos / "cat" / "1.jpg").unlink()
     assert anonymize(zoo, [photos], out, "--slice", 2, "--overwrite", "--quiet") == 0
-    assert pictures(out) == [*ADAPTED, "dog/3.png"]
+    assert faults(out) == []
+    assert pictures(out) == ["cat/1.png", *ADAPTED[2:], "dog/3.png"]
 
 
 def test_what_others_have_written_is_not_replaced(zoo, photos, tmp_path, capsys):

@@ -14,12 +14,12 @@ from jaxanon.cli.common import Loader, check_side_files, keep_apart
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.shard_worker import anonymizing, open_worker
 from jaxanon.cli.task_options import ModelOptions
-from jaxanon.cli.work_units import LISTING, work_units
+from jaxanon.cli.work_units import work_units
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
 from jaxanon.errors import UsageError
 from jaxanon.io.shard_kinds import LISTS, file_of
-from jaxanon.io.slices import Slice
+from jaxanon.io.slices import LISTING, Slice
 from jaxanon.io.standard_streams import STANDARD
 from jaxanon.io.stores import open_store
 from jaxanon.io.urls import Url
@@ -78,10 +78,10 @@ def _length(work: Work, manifest: Manifest) -> int:
     """
     if isinstance(work, Slice):
         return work.length
-    if done := manifest.done(work.name):
-        return done.images
     if isinstance(work, ShardFile) and isinstance(work.place, Url):
         return 0
+    if done := manifest.done(work.name):
+        return done.images
     try:
         with work.open() as opened:
             return opened.length
@@ -163,8 +163,11 @@ def _refuse_taken(manifest: Manifest, works: Sequence[Work], args: Namespace) ->
         return
     store = manifest.store
     known = manifest.known() if manifest.exists() else set()
-    there = [file_of(work.name) for work in works if work.name not in known]
-    there = [name for name in there if store.exists(name)]
+    names = (file_of(work.name) for work in works if work.name not in known)
+    if isinstance(args.output, Url) and not known:  # one question, not one for each
+        there = sorted(set(names) & set(store.names("")))
+    else:
+        there = [name for name in names if store.exists(name)]
     if not known and isinstance(works[0], Slice) and file_of(works[0].name) != works[0].name:
         ours = (f"{LISTS}/", f"{FOLDER}/")
         there += [name for name in store.names("") if not name.startswith(ours)][:1]

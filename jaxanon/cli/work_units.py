@@ -11,15 +11,13 @@ from jaxanon.errors import UsageError
 from jaxanon.io.fetching import shards_below
 from jaxanon.io.kinds.folders import is_no_picture
 from jaxanon.io.listing.writing import listing_lines
-from jaxanon.io.shard_kinds import LISTS, SHARD_KINDS, is_shard
-from jaxanon.io.slices import slices_of
+from jaxanon.io.shard_kinds import SHARD_KINDS, is_shard
+from jaxanon.io.slices import LISTING, slices_of
 from jaxanon.io.sources import all_entries, is_list
 from jaxanon.io.stores.store import Store
 from jaxanon.io.urls import Place, Url
 from jaxanon.io.work import ShardFile, Work
 
-LISTING = f"{LISTS}/inputs.jsonl"
-"""Where the listing of a run lies in its output folder."""
 SLICE = 200
 """Pictures in a slice, where nothing else is asked for."""
 TO = {"folder": "", "tar": ".tar", "parquet": ".parquet"}
@@ -71,7 +69,7 @@ def work_units(args: Namespace, store: Store) -> WorkUnits:
             raise UsageError(f"--slice is for pictures; {shards[0].shown} is a unit by itself")
         return WorkUnits(shards, [shard.shown for shard in shards], recorded)
     size = args.slice or SLICE
-    if not ((args.resume or args.shard) and store.exists(LISTING)):
+    if not store.exists(LISTING):
         _list(args.src, store)
     found = slices_of(store, args.output, LISTING, size, to or "")
     recorded |= {"slice": size, "listing": store.size(LISTING)}
@@ -90,7 +88,7 @@ def _list(given: Sequence[Place], store: Store) -> None:
             file.write(line)
         if not file.size:
             raise UsageError(f"no pictures in {', '.join(map(str, given))}")
-        file.commit()
+        file.commit(first=True)  # another process of --shard may have been faster
     finally:
         file.discard()
 

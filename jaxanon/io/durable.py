@@ -52,11 +52,6 @@ class DurableFile(NewFile):
         hold(file)
 
     def commit(self, *, first: bool = False) -> bool:
-        """Give the file its name, in place of what had it; whether it was given.
-
-        Args:
-            first: whether to leave a file of that name as it is.
-        """
         try:
             self._file.flush()
             os.fsync(self._file.fileno())

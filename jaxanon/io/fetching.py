@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from jaxanon.io.files import size_and_time
-from jaxanon.io.stores.patience import file_system, patiently
+from jaxanon.io.stores.patience import file_system, patiently, state_in
 from jaxanon.io.urls import Place, Url
 
 
@@ -22,7 +22,7 @@ def state_of(place: Place) -> str:
         return size_and_time(place)
     fs = file_system(place)
     fs.invalidate_cache()
-    return str(patiently(place, fs.ukey, str(place)))
+    return state_in(patiently(place, fs.info, str(place)))
 
 
 @contextmanager

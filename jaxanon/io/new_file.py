@@ -29,8 +29,11 @@ class NewFile(io.RawIOBase):
         self.size, self._sum = 0, hashlib.sha256()
 
     @abstractmethod
-    def commit(self) -> bool:
-        """Give the file its name; whether it was given.
+    def commit(self, *, first: bool = False) -> bool:
+        """Give the file its name, in place of what had it; whether it was given.
+
+        Args:
+            first: whether to leave a file of that name as it is.
 
         Raises:
             ImageError: when it cannot be had.

@@ -48,6 +48,11 @@ def file_of(name: str) -> str:
     return f"{LISTS}/{name}.sha256" if kind_of(name) is FOLDER else name
 
 
+def is_list_of_files(path: str) -> bool:
+    """Whether a file of the output says which files belong to a unit."""
+    return path.startswith(f"{LISTS}/")
+
+
 def place_in(name: str, sample: Sample, suffix: str) -> str:
     """Where the picture of a sample lies, seen from the output folder."""
     folder = kind_of(name) is FOLDER

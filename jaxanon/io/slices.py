@@ -12,13 +12,16 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from jaxanon.errors import ImageError, printable
-from jaxanon.io.files import size_and_time
+from jaxanon.io.files import SUFFIX, size_and_time
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.pictures import unsafe_name
 from jaxanon.io.stores import open_store
 from jaxanon.io.stores.patience import file_system, patiently
 from jaxanon.io.stores.store import Store
 from jaxanon.io.urls import Place, Url, place
+
+LISTING = "lists/inputs.jsonl"
+"""Where the listing of a run lies in its output folder."""
 
 
 @dataclass(frozen=True)
@@ -162,3 +165,10 @@ def slices_of(store: Store, listed: Place, listing: str, size: int, suffix: str)
     if length:
         add()
     return found
+
+
+def possible_files(store: Store) -> Iterator[str]:
+    """What the pictures of the listing in an output folder may be called there, in any format."""
+    for line in store.lines(LISTING):
+        name = ListEntry.read(line).name
+        yield from (f"{name}{suffix}" for suffix in SUFFIX.values())

@@ -13,19 +13,22 @@ import os
 import secrets
 import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.folder_shards import files_of
-from jaxanon.io.shard_kinds import file_of
+from jaxanon.io.shard_kinds import LISTS, file_of, is_list_of_files
+from jaxanon.io.slices import LISTING, possible_files
 from jaxanon.io.stores.store import Store
 from jaxanon.pipeline.record import Record
 
 FOLDER = "manifest"
 """Its name in the output folder."""
 RUN = "run.json"
+METADATA = "metadata.jsonl"
+"""What image folders have it called (https://huggingface.co/docs/datasets/image_dataset)."""
 ATTEMPTS = ".attempts"
 """Ends the name of the folder that has a file for each worker that has begun a shard."""
 MOST_ATTEMPTS = 3
@@ -100,15 +103,23 @@ class Manifest:
 
     def discard_all(self) -> None:
         """Remove all that the run here has made, to begin anew."""
+        files = False
+        with suppress(UsageError):  # there is none, or it is damaged
+            files = self.run()["settings"].get("to") in (None, "folder")
         self.store.remove(f"{FOLDER}/{RUN}")
         for name in sorted(self.known()):
-            file = file_of(name)
-            if file != name and self.store.exists(file):
-                for made in files_of(self.store, file):
-                    self.store.remove(made)
-            for path in (_marker(name), file, _records(name)):
+            for path in (_marker(name), file_of(name), _records(name)):
+                if is_list_of_files(path) and self.store.exists(path):
+                    for made in files_of(self.store, path):
+                        self.store.remove(made)
                 self.store.remove(path)
         self.forgive(self.known())
+        if files and self.store.exists(LISTING):  # a slice that is not finished lists no files
+            for made in possible_files(self.store):
+                self.store.remove(made)
+        for path in self.store.names(LISTS):
+            self.store.remove(path)
+        self.store.remove(METADATA)
 
     def known(self) -> set[str]:
         """Names of the shards that the run here has begun, as far as it was told."""

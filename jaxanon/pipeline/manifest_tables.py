@@ -12,13 +12,11 @@ from jaxanon.errors import UsageError
 from jaxanon.io.folder_shards import VALUES
 from jaxanon.io.kinds.parquets import pyarrow
 from jaxanon.io.shard_kinds import LISTS
-from jaxanon.pipeline.manifest import Manifest
+from jaxanon.pipeline.manifest import METADATA, Manifest
 from jaxanon.pipeline.record import Record
 
 TABLE = f"{LISTS}/records.parquet"
 """The records of all finished shards."""
-METADATA = "metadata.jsonl"
-"""What image folders have it called (https://huggingface.co/docs/datasets/image_dataset)."""
 ROWS = 10_000
 """Records that are written at once."""
 NESTED = ("decisions", "score")

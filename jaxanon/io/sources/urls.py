@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from jaxanon.errors import UsageError
 from jaxanon.io.kinds.folders import is_no_picture
 from jaxanon.io.listing.entry import ListEntry
-from jaxanon.io.stores.patience import file_system, patiently
+from jaxanon.io.stores.patience import file_system, patiently, state_in
 from jaxanon.io.urls import Url
 
 
@@ -42,6 +42,4 @@ def entries_below(url: Url) -> Iterator[ListEntry]:
 
 def _entry(url: Url, relative: PurePosixPath, info: dict[str, object]) -> ListEntry:
     name = relative.with_suffix("").as_posix()
-    known = (info.get(key) for key in ("size", "ETag", "etag", "mtime", "updated", "LastModified"))
-    state = "-".join(str(value) for value in known if value is not None)
-    return ListEntry(str(url), str(url), name, relative.suffix, state=state)
+    return ListEntry(str(url), str(url), name, relative.suffix, state=state_in(info))

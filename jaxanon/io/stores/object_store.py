@@ -122,7 +122,9 @@ class Upload(NewFile):
         super().__init__(str(url), file)
         self._fs, self._path, self._url = fs, path, url
 
-    def commit(self) -> bool:
+    def commit(self, *, first: bool = False) -> bool:
+        if first and patiently(self._url, self._fs.exists, self._path):
+            return False
         try:
             self._file.flush()
         except OSError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from jaxanon.errors import ImageError, UsageError
@@ -39,6 +39,16 @@ def file_system(url: Url) -> Any:
         return fsspec.core.url_to_fs(str(url))[0]
     except (ImportError, ValueError) as error:
         raise UsageError(f"{url}: cannot be used: {error}") from error
+
+
+def state_in(info: Mapping[str, Any]) -> str:
+    """A text of what a server says of a file, which changes when the file does.
+
+    Args:
+        info: as fsspec has it, from any kind of server.
+    """
+    known = ("size", "ETag", "etag", "md5Hash", "mtime", "updated", "LastModified", "blob_id")
+    return "-".join(str(info[name]) for name in known if info.get(name) is not None)
 
 
 def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:

@@ -31,6 +31,8 @@ RESOURCES = {"tpu": "TPU", "gpu": "GPU"}
 """Kind of device -> what Ray calls it, the best first."""
 PATIENCE = 10.0
 """Seconds within which a cluster must answer."""
+BLOCKS = 10_000
+"""Parts that Ray Data holds well; of more shards, each has several."""
 OBJECT_STORE = 100_000_000
 """Bytes of Ray's store on a machine of our own: names and counts are all that lies in it."""
 
@@ -64,7 +66,7 @@ class RayEngine:
             workers, each = self._workers(len(shards))
             platform = self.options.platform or next(iter(each)).lower()
             names = [{"work": pickle.dumps(work)} for work in shards]
-            rows = data.from_items(names, override_num_blocks=len(names)).map_batches(
+            rows = data.from_items(names, override_num_blocks=min(len(names), BLOCKS)).map_batches(
                 _Actor,
                 fn_constructor_args=(open_worker, platform),
                 batch_size=1,
