@@ -130,7 +130,7 @@ def _refuse_what_cannot_be(args: Namespace) -> None:
 
 
 def _refuse_existing(manifest: Manifest, args: Namespace) -> None:
-    """Refuse an output that is among the inputs, or where something is that no run made.
+    """Refuse inputs that are not there, and an output that is among them or holds a run already.
 
     With `--shard`, other processes may have begun the run.
 
@@ -139,6 +139,8 @@ def _refuse_existing(manifest: Manifest, args: Namespace) -> None:
     """
     begun = manifest.exists() or manifest.store.exists(LISTING)
     here = [place for place in args.src if isinstance(place, Path)]
+    if missing := [path for path in here if not path.exists()]:
+        raise UsageError(f"{missing[0]}: no such file or folder")
     if isinstance(args.output, Path):
         keep_apart(args.output, here)
         check_side_files([args.output / REPORT], here, overwrite=args.overwrite or begun)
