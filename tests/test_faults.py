@@ -1,0 +1,105 @@
+"""What happens to files under a run over a data set: inputs vanish, an output turns read-only."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from test_shards import anonymize, everything, faults, shards  # noqa: F401  # a fixture
+
+from jaxanon.io.stores.folder_store import FolderStore
+from jaxanon.pipeline import shard as shard_module
+from jaxanon.pipeline.manifest import Manifest
+
+
+@pytest.fixture
+def then(monkeypatch):
+    """Does something once, when so many images are adapted."""
+    real, seen = shard_module._keep, []
+
+    def after(images, something):
+        def keep(outcome):
+            seen.append(outcome)
+            if len(seen) == images:
+                something()
+            return real(outcome)
+
+        monkeypatch.setattr(shard_module, "_keep", keep)
+
+    return after
+
+
+def test_an_input_that_vanishes_costs_itself(zoo, shards, tmp_path, then, capsys):  # noqa: F811
+    then(1, shards[2].unlink)
+    out = tmp_path / "out"
+    assert anonymize(zoo, shards, out) == 1
+    err = capsys.readouterr().err
+    assert "train-2.tar" in err
+    assert "No such file or directory" in err
+    assert [done.shard for done in Manifest(FolderStore(out)).shards()] == [
+        "train-0.tar",
+        "train-1.tar",
+    ]
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_picture_of_a_list_that_vanishes_costs_itself(zoo, photos_dir, tmp_path, then, capsys):
+    photos = sorted(path for path in photos_dir.rglob("*") if path.is_file())
+    then(1, photos[-1].unlink)
+    out = tmp_path / "out"
+    assert anonymize(zoo, [photos_dir], out, "--slice", 1) == 1
+    assert photos[-1].name in capsys.readouterr().err
+    assert faults(out) == []
+    assert len(list(out.rglob("*.png"))) == len(photos) - 1
+
+
+def test_an_output_that_turns_read_only_is_gone_on_with(zoo, shards, tmp_path, then, capsys):  # noqa: F811
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert anonymize(zoo, shards, whole, "--quiet") == 0
+
+    def may_be_written(sign):
+        folders = [out, out / "manifest"]
+        return subprocess.run(["chattr", sign, *folders], capture_output=True).returncode == 0
+
+    locked = []
+    then(4, lambda: locked.append(may_be_written("+i")))
+    try:
+        status = anonymize(zoo, shards, out)
+    finally:
+        may_be_written("-i")
+    if locked != [True]:
+        pytest.skip("a folder cannot be made immutable here")
+    err = capsys.readouterr().err
+    assert status == 1
+    assert "train-1.tar" in err
+    assert "train-2.tar" in err
+    assert "cannot be written" in err
+    assert anonymize(zoo, shards, out, "--resume", "--quiet") == 0
+    assert everything(out) == everything(whole)
+    assert faults(out) == []
+
+
+@pytest.mark.cluster  # with a real classifier, in a process of its own
+def test_a_run_that_is_asked_to_end_is_gone_on_with(shards, tmp_path):  # noqa: F811
+    words = ["anonymize", *map(str, shards), "-o", str(tmp_path / "out"), "--resume", "--quiet"]
+    words += ["--sources", "tf_efficientnet_lite0"]
+    program = "import sys; from jaxanon.cli import main; sys.exit(main())"
+    run = subprocess.Popen(
+        [sys.executable, "-c", program, *words],
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until = time.monotonic() + 120
+    while not (tmp_path / "out" / "train-0.tar").exists():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    run.send_signal(signal.SIGTERM)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 143
+    assert "give --resume to go on" in err
+    assert not list((tmp_path / "out").rglob("*.part"))
+    assert "train-2.tar: not finished" in faults(tmp_path / "out")
+    assert everything(tmp_path / "out")
