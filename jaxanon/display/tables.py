@@ -90,8 +90,7 @@ def closing(report: Mapping[str, Any]) -> str:
     done = len(images) - len(partly) - len(failed)
     text += (
         f"\n{counted(summary['images'], 'image')}: {done} {word}, "
-        f"{len(partly)} partly, {len(failed)} failed; {summary['seconds']:.1f} s, "
-        f"{summary['images_per_second']:.2f} images/s"
+        f"{len(partly)} partly, {len(failed)} failed; {_pace(summary)}"
     )
     text += _private(images)
     bare = [image for image in images if image["regions"] == 0 or image["private"] == 0]
@@ -114,6 +113,16 @@ def closing(report: Mapping[str, Any]) -> str:
     for image in failed:
         text += f"\nfailed: {printable(image['error'])}"
     return text
+
+
+def _pace(summary: Mapping[str, Any]) -> str:
+    """Time and speed of a run; of those images alone that an earlier one had not done."""
+    seconds, rate = summary["seconds"], summary["images_per_second"]
+    earlier = summary["images"] - round(rate * seconds)
+    if earlier == summary["images"]:
+        return "all by an earlier run"
+    told = f"{earlier} of them by an earlier run; " if earlier > 1e-4 * seconds else ""  # rounding
+    return f"{told}{seconds:.1f} s, {rate:.2f} images/s"
 
 
 def closing_of_shards(run: Mapping[str, Any], summary: Mapping[str, Any]) -> str:

@@ -32,13 +32,20 @@ def _read(index: int, entry: Any) -> Annotation:
         shapes = tuple(_shape(box) for box in entry["bboxes"])
         name = path_of(entry["url"])
     except Exception as error:
-        raise ValueError(f"entry {index} is malformed: {error!r}") from error
+        why = str(error) if isinstance(error, MalformedBoxError) else repr(error)
+        raise ValueError(f"entry {index} is malformed: {why}") from error
     if not all(np.isfinite(shape.box).all() for shape in shapes):
         raise ValueError(f"entry {index} has a coordinate that is not finite")
     return Annotation(name, shapes)
 
 
+class MalformedBoxError(TypeError):
+    """A box that is not written as it must be."""
+
+
 def _shape(box: Any) -> AnnotatedShape:
+    if not isinstance(box, dict):
+        raise MalformedBoxError(f"the box {box} does not name its edges, x0, y0, x1 and y1")
     x0, y0, x1, y1 = (float(box[edge]) for edge in ("x0", "y0", "x1", "y1"))
     label = box.get("label")
     return AnnotatedShape((x0, y0, x1, y1), label=None if label is None else str(label))
