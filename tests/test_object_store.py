@@ -113,7 +113,7 @@ def test_a_run_waits_for_a_store_that_comes_back(
     assert anonymize(zoo, [f"{bucket}/in"], f"{bucket}/out") == 2
     assert "give --resume" in capsys.readouterr().err
     assert anonymize(zoo, [f"{bucket}/in"], f"{bucket}/in", "--resume") == 2
-    assert "is where the inputs are" in capsys.readouterr().err
+    assert "overlap" in capsys.readouterr().err
 
 
 def test_a_store_that_stays_away_is_named_and_the_run_resumed(

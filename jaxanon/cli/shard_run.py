@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from jaxanon.cli.anonymizer_flags import anonymizer_from
@@ -18,15 +19,16 @@ from jaxanon.cli.work_units import work_units
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
 from jaxanon.errors import UsageError
-from jaxanon.io.shard_kinds import LISTS, file_of
-from jaxanon.io.slices import LISTING, Slice
+from jaxanon.io.shard_kinds import FOLDER as FILES
+from jaxanon.io.shard_kinds import kind_of
+from jaxanon.io.slices import GIVEN, LISTING, Slice
 from jaxanon.io.standard_streams import STANDARD
 from jaxanon.io.stores import open_store
-from jaxanon.io.urls import Url
+from jaxanon.io.urls import Place, Url
 from jaxanon.io.work import ShardFile, Work
 from jaxanon.pipeline.engines import ENGINES
 from jaxanon.pipeline.engines.engine import EngineOptions
-from jaxanon.pipeline.manifest import FOLDER, Manifest
+from jaxanon.pipeline.manifest import FOLDER, METADATA, TABLE, Manifest
 from jaxanon.pipeline.manifest_report import sum_up
 from jaxanon.pipeline.report import REPORT
 
@@ -40,9 +42,7 @@ def adapt_data_set(args: Namespace, load: Loader) -> int:
     store = open_store(args.output)
     manifest = Manifest(store)
     _refuse_existing(manifest, args)
-    if args.overwrite:
-        manifest.discard_all()
-    units = work_units(args, store)
+    units = work_units(args, manifest)
     _refuse_taken(manifest, units.works, args)
     number, count = args.shard or (1, 1)
     mine = units.works[number - 1 :: count]
@@ -137,15 +137,16 @@ def _refuse_existing(manifest: Manifest, args: Namespace) -> None:
     Raises:
         UsageError: naming it.
     """
-    begun = manifest.exists() or manifest.store.exists(LISTING)
+    begun = manifest.exists()
     here = [place for place in args.src if isinstance(place, Path)]
     if missing := [path for path in here if not path.exists()]:
         raise UsageError(f"{missing[0]}: no such file or folder")
     if isinstance(args.output, Path):
         keep_apart(args.output, here)
         check_side_files([args.output / REPORT], here, overwrite=args.overwrite or begun)
-    elif any(f"{args.output}/".startswith(f"{place}/") for place in args.src):
-        raise UsageError(f"the output {args.output} is where the inputs are; choose another one")
+    for place in args.src:
+        if isinstance(place, Url) and _overlap(place, args.output):
+            raise UsageError(f"the output {args.output} and {place} overlap; choose another one")
     if args.report:
         check_side_files([args.report], here, overwrite=args.overwrite)
     if begun and not (args.shard or args.resume or args.overwrite):
@@ -155,25 +156,37 @@ def _refuse_existing(manifest: Manifest, args: Namespace) -> None:
         )
 
 
+def _overlap(given: Url, output: Place) -> bool:
+    """Whether an output is where an input is, or one of them lies in the other."""
+    a, b = f"{given}/", f"{output}/"
+    return a.startswith(b) or b.startswith(a) or f"{given.text.rpartition('/')[0]}/" == b
+
+
 def _refuse_taken(manifest: Manifest, works: Sequence[Work], args: Namespace) -> None:
     """Refuse to write over files that no run over a data set made.
+
+    Other processes may be making some meanwhile: so first what is there is looked at, then what is
+    theirs.
 
     Raises:
         UsageError: naming the first one.
     """
+    store = manifest.store
     if args.overwrite:
         return
-    store = manifest.store
-    known = manifest.known() if manifest.exists() else set()
-    names = (file_of(work.name) for work in works if work.name not in known)
-    if isinstance(args.output, Url) and not known:  # one question, not one for each
-        there = sorted(set(names) & set(store.names("")))
+    if any(kind_of(work.name) is FILES for work in works):
+        # Their names are not known ahead: they get a folder of their own.
+        strange = (name for name in store.names("") if name not in (LISTING, GIVEN))
+        there = set() if manifest.exists() else {*islice(strange, 1)}
+        known = there if manifest.exists() else set()
     else:
-        there = [name for name in names if store.exists(name)]
-    if not known and isinstance(works[0], Slice) and file_of(works[0].name) != works[0].name:
-        ours = (f"{LISTS}/", f"{FOLDER}/")
-        there += [name for name in store.names("") if not name.startswith(ours)][:1]
-    if there:
+        names = {*(work.name for work in works)}
+        names |= set() if manifest.exists() else {REPORT, METADATA, TABLE}
+        one_question = isinstance(args.output, Url)  # not one for each
+        there = names & set(store.names("")) if one_question else set(filter(store.exists, names))
+        known = manifest.known()
+    if there - known:
         raise UsageError(
-            f"{store.name}/{there[0]} exists; give --overwrite to replace it, or another folder"
+            f"{store.name}/{min(there - known)} exists; give --overwrite to replace it, or another "
+            "folder"
         )

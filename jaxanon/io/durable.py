@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import socket
 from contextlib import suppress
@@ -17,6 +18,10 @@ try:
     import fcntl
 except ImportError:  # on Windows
     fcntl = None  # type: ignore[assignment]
+
+
+PART = re.compile(r"\.[0-9a-f]{16}\..+\.[0-9]+\.[0-9a-f]{8}\.part")
+"""Names of what is not whole, see `unique_part`."""
 
 
 def unique_part(path: Path) -> Path:

@@ -44,10 +44,8 @@ def local_file(place: Place) -> Iterator[Path]:
         yield path
 
 
-def shards_below(url: Url, suffixes: frozenset[str]) -> list[Url]:
-    """The files right below a URL whose names end in one of some suffixes, by name.
-
-    None where there is no such folder, which is a file perhaps.
+def files_below(url: Url) -> list[Url]:
+    """The files right below a URL that are not hidden; none where it is a file, or not there.
 
     Raises:
         ImageError: when the server does not answer.
@@ -55,8 +53,9 @@ def shards_below(url: Url, suffixes: frozenset[str]) -> list[Url]:
     fs = file_system(url)
     fs.invalidate_cache()
     try:
-        names = patiently(url, fs.ls, str(url), detail=False)
+        found = patiently(url, fs.ls, str(url), detail=True)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [url / str(name).rstrip("/").rpartition("/")[2] for name in names]
-    return sorted((one for one in found if one.suffix.lower() in suffixes), key=str)
+    names = [str(info["name"]) for info in found if info["type"] == "file"]
+    lasts = [name.rpartition("/")[2] for name in names if not name.endswith("/")]
+    return [url / last for last in lasts if last != url.name and not last.startswith(".")]

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any
 
+from jaxanon.errors import ImageError, printable
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.shards import Sample, Shard
+from jaxanon.io.slices import ListedImage
 from jaxanon.io.stores.store import Store
 
 VALUES = ".metadata.jsonl"
@@ -36,24 +38,31 @@ class FolderWriter:
         self._store, self._suffix = store, SUFFIX[form]
         self._values = f"{PurePosixPath(name).with_suffix('')}{VALUES}"
         self._file, self._lines = store.create(name), io.BytesIO()
+        self._names: set[str] = set()
 
     def add(self, sample: Sample, picture: bytes, record: dict[str, Any]) -> None:
         """Write a picture, and what it carries; its record is in the manifest."""
         del record
-        name, plain = f"{sample.file}{self._suffix}", {}
+        name, plain = self.name_of(sample), {}
         self._write(name, picture)
         for key, value in sample.carried().items():
             if isinstance(value, bytes):
                 self._write(f"{sample.file}.{key}", value)
             else:
                 plain[key] = value
-        if plain:
-            line = json.dumps({"file_name": name, **plain}, default=str)
-            self._lines.write(f"{line}\n".encode())
+        line = json.dumps({**plain, "file_name": name}, default=str)
+        self._lines.write(f"{line}\n".encode())
+
+    def leave_out(self, sample: Sample) -> None:
+        """Remove what an earlier attempt may have made of a sample that fails now."""
+        self._store.remove(self.name_of(sample))
+
+    def name_of(self, sample: Sample) -> str:
+        """The file of a sample's picture."""
+        return f"{sample.file}{self._suffix}"
 
     def commit(self) -> tuple[int, str]:
-        if data := self._lines.getvalue():
-            self._write(self._values, data)
+        self._write(self._values, self._lines.getvalue())
         self._file.commit()
         return self._file.size, self._file.digest
 
@@ -62,6 +71,10 @@ class FolderWriter:
         self._file.discard()
 
     def _write(self, name: str, data: bytes) -> None:
+        key = PurePosixPath(name).as_posix().casefold()
+        if key in self._names:
+            raise ImageError(f"{printable(name)}: two samples would be this one file")
+        self._names.add(key)
         self._store.write(name, data)
         shown = name.replace("\\", "\\\\").replace("\n", "\\n")  # as sha256sum has it
         mark = "\\" if shown != name else ""
@@ -71,7 +84,11 @@ class FolderWriter:
 @contextmanager
 def folder_writer(shard: Shard, store: Store, name: str, form: str) -> Iterator[FolderWriter]:
     """The writer of a shard's pictures as files, see `ShardKind`."""
-    del shard
+    for sample in shard.samples:
+        if isinstance(sample, ListedImage) and sample.lies_at(
+            store, f"{sample.file}{SUFFIX[form]}"
+        ):
+            raise ImageError(f"{sample.name} would be replaced; choose another output folder")
     writer = FolderWriter(store, name, form)
     try:
         yield writer

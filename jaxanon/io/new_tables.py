@@ -6,7 +6,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from jaxanon.errors import ImageError, printable
+from jaxanon.errors import ImageError
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.kinds.parquets import KEY, OURS, ROWS, pyarrow
 from jaxanon.io.new_file import NewFile
@@ -42,17 +42,24 @@ class TableWriter:
         """Write a row."""
         path = f"{PurePosixPath(sample.key).name}{self._suffix}"
         image = {"bytes": picture, "path": path}
-        self._rows.append(
-            {KEY: sample.key, COLUMN: image, **sample.carried(), OURS: json.dumps(record)}
-        )
+        values = {name: self._fitting(name, value) for name, value in sample.carried().items()}
+        self._rows.append({KEY: sample.key, COLUMN: image, **values, OURS: json.dumps(record)})
         if len(self._rows) == ROWS:
             self._flush()
+
+    def leave_out(self, sample: Any) -> None:
+        """Nothing: what is not added is not there."""
 
     def commit(self) -> tuple[int, str]:
         self._flush()
         self._writer.close()
         self._file.commit()
         return self._file.size, self._file.digest
+
+    def _fitting(self, name: str, value: Any) -> Any:
+        """A value as its column takes it: where there are several types, all are texts."""
+        text = self.schema.field(name).type == self._arrow.string()
+        return json.dumps(value) if text and not isinstance(value, str | None) else value
 
     def _flush(self) -> None:
         if self._rows:
@@ -72,9 +79,9 @@ def _schema(shard: Shard, arrow: Any) -> Any:
     )
     for name in names:
         try:
-            kind = arrow.infer_type([each.get(name) for each in carried])
-        except (ValueError, TypeError) as error:
-            raise ImageError(f"{shard.name}: the column {printable(name)}: {error}") from error
+            kind = arrow.array([each.get(name) for each in carried]).type
+        except (ValueError, TypeError):  # of several types
+            kind = arrow.string()
         fields.append(arrow.field(name, kind if kind != arrow.null() else arrow.string()))
     fields.append(arrow.field(OURS, arrow.string()))
     features: dict[str, Any] = {

@@ -48,6 +48,9 @@ class ParquetWriter:
         image = {"bytes": picture, "path": path}
         self._rows.append((at, image, json.dumps(record)))
 
+    def leave_out(self, sample: Any) -> None:
+        """Nothing: what is not added is not there."""
+
     def commit(self) -> tuple[int, str]:
         self._flush()
         self._writer.close()

@@ -81,6 +81,10 @@ class ShardWriter(Protocol):
         """Write a sample of the shard, in the shard's order: picture, what it carries, record."""
         ...
 
+    def leave_out(self, sample: Any) -> None:
+        """Make sure that nothing is there of a sample that failed."""
+        ...
+
     def commit(self) -> tuple[int, str]:
         """Give the file its name; returns its size and its SHA-256."""
         ...

@@ -7,12 +7,11 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from jaxanon.errors import ImageError, printable
-from jaxanon.io.files import SUFFIX, size_and_time
+from jaxanon.io.files import size_and_time
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.pictures import unsafe_name
 from jaxanon.io.stores import open_store
@@ -22,6 +21,8 @@ from jaxanon.io.urls import Place, Url, place
 
 LISTING = "lists/inputs.jsonl"
 """Where the listing of a run lies in its output folder."""
+GIVEN = "lists/given.json"
+"""What was listed there."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,13 @@ class ListedImage:
             next(where.iterdir(), None)  # says why the folder could not be listed
             raise ImageError("a folder, not an image")
         return where.open("rb")
+
+    def lies_at(self, store: Store, name: str) -> bool:
+        """Whether the picture is what a file of a store would replace."""
+        where = place(self.entry.place)
+        if isinstance(where, Url):
+            return str(where) == f"{store.name}/{name}"
+        return store.scratch is not None and where.resolve() == (store.scratch / name).resolve()
 
     def fingerprint(self) -> str:
         where = place(self.entry.place)
@@ -123,16 +131,16 @@ class Slice:
 
     def state(self) -> str:
         digest = hashlib.sha256()
-        for sample in self._samples:
+        for sample in self._read():
             digest.update(sample.entry.line() + f"{sample.fingerprint()}\n".encode())
         return digest.hexdigest()
 
     @contextmanager
     def open(self) -> Iterator[SliceShard]:
-        yield SliceShard(self.name, self._samples)
+        yield SliceShard(self.name, self._read())
 
-    @cached_property
-    def _samples(self) -> Sequence[ListedImage]:
+    def _read(self) -> Sequence[ListedImage]:
+        """The samples; not kept, as all slices of a run are held."""
         text = open_store(self.listed).part(self.listing, self.start, self.stop)
         try:
             return [ListedImage(ListEntry.read(line)) for line in text.splitlines()]
@@ -167,8 +175,15 @@ def slices_of(store: Store, listed: Place, listing: str, size: int, suffix: str)
     return found
 
 
-def possible_files(store: Store) -> Iterator[str]:
-    """What the pictures of the listing in an output folder may be called there, in any format."""
+def possible_files(store: Store, suffixes: Sequence[str]) -> Iterator[str]:
+    """What the pictures of the listing in an output folder may be called there.
+
+    Args:
+        store: the output folder.
+        suffixes: of the formats that they may have.
+    """
     for line in store.lines(LISTING):
-        name = ListEntry.read(line).name
-        yield from (f"{name}{suffix}" for suffix in SUFFIX.values())
+        with suppress(ValueError, TypeError):  # a damaged line names nothing
+            name = ListEntry.read(line).name
+            if not unsafe_name(name):
+                yield from (f"{name}{suffix}" for suffix in suffixes)

@@ -66,6 +66,9 @@ class TarWriter:
         if plain:
             self._member(f"{key}.json", f"{json.dumps(plain, default=str)}\n".encode())
 
+    def leave_out(self, sample: Any) -> None:
+        """Nothing: what is not added is not there."""
+
     def commit(self) -> tuple[int, str]:
         self._tar.close()
         self._file.commit()

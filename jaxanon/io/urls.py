@@ -28,7 +28,7 @@ class Url:
     @property
     def name(self) -> str:
         """What follows the last slash."""
-        return self.text.rpartition("/")[2]
+        return self.text.partition("?")[0].rpartition("/")[2]
 
     @property
     def suffix(self) -> str:
@@ -45,9 +45,16 @@ Place = Path | Url
 
 
 def place(text: str) -> Place:
-    """A path or URL as it is given; `file://` is a path."""
+    """A path or URL as it is given; `file://` is a path.
+
+    Raises:
+        ValueError: for a URL that names nothing.
+    """
     if not re.match("[a-z][a-z0-9+.-]+://", text):
         return Path(text)
     if text.startswith("file://"):
         return Path(url2pathname(urlsplit(text).path))
-    return Url(text.rstrip("/"))
+    url = Url(text.rstrip("/"))
+    if url.text.endswith(":"):
+        raise ValueError(f"{text} names nothing; give a bucket or server, and what is there")
+    return url

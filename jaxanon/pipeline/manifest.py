@@ -18,15 +18,18 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.files import SUFFIX
 from jaxanon.io.folder_shards import files_of
 from jaxanon.io.shard_kinds import LISTS, file_of, is_list_of_files
-from jaxanon.io.slices import LISTING, possible_files
+from jaxanon.io.slices import GIVEN, LISTING, possible_files
 from jaxanon.io.stores.store import Store
 from jaxanon.pipeline.record import Record
 
 FOLDER = "manifest"
 """Its name in the output folder."""
 RUN = "run.json"
+TABLE = f"{LISTS}/records.parquet"
+"""The records of all finished shards, as a table."""
 METADATA = "metadata.jsonl"
 """What image folders have it called (https://huggingface.co/docs/datasets/image_dataset)."""
 ATTEMPTS = ".attempts"
@@ -102,24 +105,28 @@ class Manifest:
             self.store.write(path, f"{json.dumps(found, indent=1)}\n".encode())
 
     def discard_all(self) -> None:
-        """Remove all that the run here has made, to begin anew."""
-        files = False
-        with suppress(UsageError):  # there is none, or it is damaged
-            files = self.run()["settings"].get("to") in (None, "folder")
-        self.store.remove(f"{FOLDER}/{RUN}")
-        for name in sorted(self.known()):
+        """Remove all that the run here has made, to begin anew; nothing where there is none."""
+        listed = self.store.exists(LISTING)
+        if not (self.exists() or listed):
+            return
+        files, suffixes = False, tuple(SUFFIX.values())
+        with suppress(UsageError):  # damaged
+            settings = self.run()["settings"]
+            files = settings.get("to") in (None, "folder")
+            suffixes = (SUFFIX[settings["format"]],)
+        known = sorted(self.known())
+        for name in known:
             for path in (_marker(name), file_of(name), _records(name)):
                 if is_list_of_files(path) and self.store.exists(path):
                     for made in files_of(self.store, path):
                         self.store.remove(made)
                 self.store.remove(path)
-        self.forgive(self.known())
-        if files and self.store.exists(LISTING):  # a slice that is not finished lists no files
-            for made in possible_files(self.store):
+        self.forgive(known)
+        if files and listed:  # a slice that is not finished lists no files
+            for made in possible_files(self.store, suffixes):
                 self.store.remove(made)
-        for path in self.store.names(LISTS):
+        for path in (LISTING, GIVEN, TABLE, METADATA, f"{FOLDER}/{RUN}"):
             self.store.remove(path)
-        self.store.remove(METADATA)
 
     def known(self) -> set[str]:
         """Names of the shards that the run here has begun, as far as it was told."""

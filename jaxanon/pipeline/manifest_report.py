@@ -33,6 +33,7 @@ def sum_up(manifest: Manifest, report: Path | None = None) -> dict[str, Any]:
     summary = write_report(manifest, make)
     write_metadata(manifest)
     write_table(manifest)
+    store.sweep()
     return summary
 
 

@@ -8,15 +8,13 @@ from dataclasses import asdict, fields
 from itertools import islice
 from typing import Any
 
-from jaxanon.errors import UsageError
+from jaxanon.errors import UsageError, printable
 from jaxanon.io.folder_shards import VALUES
 from jaxanon.io.kinds.parquets import pyarrow
 from jaxanon.io.shard_kinds import LISTS
-from jaxanon.pipeline.manifest import METADATA, Manifest
+from jaxanon.pipeline.manifest import METADATA, TABLE, Manifest
 from jaxanon.pipeline.record import Record
 
-TABLE = f"{LISTS}/records.parquet"
-"""The records of all finished shards."""
 ROWS = 10_000
 """Records that are written at once."""
 NESTED = ("decisions", "score")
@@ -56,23 +54,26 @@ def write_table(manifest: Manifest) -> None:
 def _rows(manifest: Manifest) -> Iterator[dict[str, Any]]:
     for done in manifest.shards():
         for record in manifest.records(done):
-            row = asdict(record)
+            row = {
+                name: printable(value) if isinstance(value, str) else value
+                for name, value in asdict(record).items()
+            }
             nested = {name: json.dumps(row[name]) for name in NESTED if row[name] is not None}
             yield {"shard": done.shard, **row, **nested}
 
 
 def write_metadata(manifest: Manifest) -> None:
-    """Write what the pictures of a folder carry: one line of JSON for each that carries something.
+    """Write what the pictures of a folder carry, a line of JSON for each, if one carries something.
 
     Raises:
         ImageError: when it cannot be written.
     """
     store = manifest.store
-    names = [name for name in store.names(LISTS) if name.endswith(VALUES)]
+    there = {name for name in store.names(LISTS) if name.endswith(VALUES)}
     finished = (f"{LISTS}/{done.shard}{VALUES}" for done in manifest.shards())
-    wanted = [name for name in finished if name in set(names)]
-    if not wanted:
-        return
+    wanted = [name for name in finished if name in there]
+    if not any(len(json.loads(line)) > 1 for name in wanted for line in store.lines(name)):
+        return  # the name alone is nothing to say
     file = store.create(METADATA)
     try:
         for name in wanted:

@@ -14,8 +14,9 @@ from functools import partial
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
+from jaxanon.io.folder_shards import files_of
 from jaxanon.io.reading import ReadAs, Reading
-from jaxanon.io.shard_kinds import file_of, kind_of, place_in
+from jaxanon.io.shard_kinds import file_of, is_list_of_files, kind_of, place_in
 from jaxanon.io.shards import Sample, Shard
 from jaxanon.io.spool import Spool, SpooledPlace
 from jaxanon.io.work import Work
@@ -83,19 +84,22 @@ class ShardWorker:
         if done := self.manifest.done(name, source):
             return done  # by another process, meanwhile
         self.manifest.forget(name)
+        self._remove_files(name)
         begin = time.perf_counter()
         with closing(Spool(self.manifest.store.scratch)) as spool:
             items = self._items(name, shard, spool)
             records = self._adapt(items, told)
+            _check_same(work, source)
             records_size, records_digest = self.manifest.write_records(name, records)
             store, file, form = self.manifest.store, file_of(name), self.stages.options.form
             with kind_of(name).writer(shard, store, file, form) as writer:
                 for sample, item, record in zip(shard.samples, items, records, strict=True):
-                    if record.status != "failed":
-                        with item.output.open() as picture:
-                            writer.add(sample, picture.read(), _inside(record, sample))
-                if work.state() != source:
-                    raise ImageError(f"{work.shown}: was changed while it was read")
+                    if record.status == "failed":
+                        writer.leave_out(sample)
+                        continue
+                    with item.output.open() as picture:
+                        writer.add(sample, picture.read(), _inside(record, sample))
+                _check_same(work, source)
                 size, digest = writer.commit()
         done = ShardDone(
             shard=name,
@@ -111,6 +115,13 @@ class ShardWorker:
         )
         self.manifest.finish(done)
         return done
+
+    def _remove_files(self, name: str) -> None:
+        """Remove the files that were made of a unit before: not all may be made again."""
+        store, file = self.manifest.store, file_of(name)
+        if is_list_of_files(file) and store.exists(file):
+            for made in files_of(store, file):
+                store.remove(made)
 
     def _items(self, name: str, shard: Shard, spool: Spool) -> list[Item]:
         """The images of a shard, with their places in what is made of it."""
@@ -135,6 +146,12 @@ class ShardWorker:
 
         self.stages.process(items, done)
         return [found[id(item)] for item in items]
+
+
+def _check_same(work: Work, source: str) -> None:
+    """Raise ImageError where an input is not what it was."""
+    if work.state() != source:
+        raise ImageError(f"{work.shown}: was changed while it was read")
 
 
 def _keep(outcome: ImageState | Failure) -> Record:

@@ -71,7 +71,7 @@ class Folders:
             kind = _kind(given)
             if kind is None:
                 raise UsageError(f"{given}: no such file or folder")
-            below = files_below(given, set()) if kind == "folder" else [given]
+            below = _files_below(given, set()) if kind == "folder" else [given]
             for path in below:
                 if path != given and is_no_picture(path):
                     others.append(path)
@@ -127,13 +127,7 @@ def _kind(path: Path) -> str | None:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
-    """All files below a folder that are not hidden, and the folders that cannot be listed.
-
-    Args:
-        folder: where to look, first its files and folders by name, each folder's in turn.
-        visited: the folders that were seen, so that a link does not lead in a circle.
-    """
+def _files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
     if folder.resolve() in visited:
         return  # a link that leads back
     visited.add(folder.resolve())
@@ -147,6 +141,6 @@ def files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
         return
     for entry, is_folder, is_file in kinds:
         if is_folder:
-            yield from files_below(entry, visited)
+            yield from _files_below(entry, visited)
         elif is_file:
             yield entry

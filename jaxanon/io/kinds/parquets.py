@@ -66,7 +66,7 @@ class RowImage:
     @property
     def file(self) -> str:
         """The row's name below the table's without its suffix."""
-        return f"{self.shard.path.stem}/{self.key}"
+        return PurePosixPath(self.shard.path.stem, self.key).as_posix()
 
     def carried(self) -> dict[str, Any]:
         """The other columns; not the record of an earlier adaptation, nor the name."""
@@ -306,9 +306,20 @@ def _is_image(kind: Any) -> bool:
 
 
 def has_bytes(kind: Any) -> bool:
-    """Whether there are bytes in a type, however deep."""
+    """Whether there are bytes in a type, however deep, or numbers that may be pixels."""
     types = pyarrow("types")
     if types.is_dictionary(kind):
         return has_bytes(kind.value_type)
+    if isinstance(kind, pyarrow("").BaseExtensionType):
+        return has_bytes(kind.storage_type)
     inner = [kind.field(i).type for i in range(kind.num_fields)]
+    if _is_list(kind) and (
+        types.is_int8(inner[0]) or types.is_uint8(inner[0]) or _is_list(inner[0])
+    ):
+        return True  # such as the pixels of a picture
     return "binary" in str(kind) or any(map(has_bytes, inner))
+
+
+def _is_list(kind: Any) -> bool:
+    types = pyarrow("types")
+    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))

@@ -83,7 +83,7 @@ class SampleImage:
     @property
     def file(self) -> str:
         """The sample's name below the tar's without its suffix."""
-        return f"{self.shard.path.stem}/{self.key}"
+        return PurePosixPath(self.shard.path.stem, self.key).as_posix()
 
     def carried(self) -> dict[str, bytes]:
         """The other members by their extensions; not the record of an earlier adaptation."""

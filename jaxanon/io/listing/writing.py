@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -44,7 +45,8 @@ def key_of(name: str) -> str:
 
 def _keyed(name: str, rest: bytes) -> bytes:
     """A line that sorts by what a name must not share with another."""
-    return b"%s\t%s" % (key_of(name).casefold().encode(), rest)
+    # As JSON has it: no tabs, no ends of lines, and no letters that cannot be encoded.
+    return b"%s\t%s" % (json.dumps(key_of(name).casefold()).encode(), rest)
 
 
 def _told_apart(lines: Iterable[bytes]) -> Iterator[bytes]:

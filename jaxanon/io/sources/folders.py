@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from jaxanon.errors import UsageError
-from jaxanon.io.kinds.folders import files_below, is_no_picture
+from jaxanon.io.kinds.folders import is_no_picture
 from jaxanon.io.listing.entry import ListEntry
+from jaxanon.io.listing.sorting import sorted_lines
 
 
 def entries_in(given: Path) -> Iterator[ListEntry]:
@@ -17,13 +20,48 @@ def entries_in(given: Path) -> Iterator[ListEntry]:
         UsageError: when it is not there.
     """
     if given.is_dir():
-        for path in files_below(given, set()):
+        for path in _files_below(given, set()):
             if not is_no_picture(path):
                 yield entry_of(path, path.relative_to(given))
     elif given.is_file():
         yield entry_of(given, Path(given.name))
     else:
         raise UsageError(f"{given}: no such file or folder")
+
+
+def _files_below(folder: Path, above: set[Path]) -> Iterator[Path]:
+    """All files below a folder that are not hidden, and the folders that cannot be listed.
+
+    However many they are: what is in a folder is sorted on the disk.
+
+    Args:
+        folder: where to look, first its files by name, then its folders.
+        above: the folders that led here, so that a link does not lead in a circle.
+    """
+    resolved = folder.resolve()
+    if resolved in above:
+        return
+    try:
+        for kind in ("file", "folder"):
+            for line in sorted_lines(_names_in(folder, kind)):
+                path = folder / json.loads(line)
+                if kind == "file":
+                    yield path
+                else:
+                    yield from _files_below(path, above | {resolved})
+    except OSError:
+        yield folder
+
+
+def _names_in(folder: Path, kind: str) -> Iterator[bytes]:
+    """The names of the files, or of the folders, in a folder, as lines of JSON."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = entry.is_dir()
+            if entry.name.startswith(".") or is_folder != (kind == "folder"):
+                continue
+            if is_folder or entry.is_file() or entry.is_symlink():
+                yield f"{json.dumps(entry.name)}\n".encode()
 
 
 def entry_of(path: Path, relative: Path) -> ListEntry:

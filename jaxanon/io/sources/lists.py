@@ -16,7 +16,7 @@ from typing import Any
 from jaxanon.errors import UsageError, printable
 from jaxanon.io.kinds.parquets import DAMAGE, PATHS, has_bytes, pyarrow
 from jaxanon.io.listing.entry import ListEntry
-from jaxanon.io.urls import Url, place
+from jaxanon.io.urls import Place, Url, place
 
 ROWS = 1000
 """Rows of a table that are read at once."""
@@ -54,14 +54,26 @@ def _entry(listed: Path, number: int, given: object, columns: Row) -> ListEntry:
         name = f"row-{number}"
         trouble = f"row {number} has no path"
         return ListEntry("", f"{listed}: row {number}", name, "", columns, trouble=trouble)
-    found = place(given)
+    try:
+        found = place(given)
+    except ValueError as error:
+        return ListEntry("", given, f"row-{number}", "", columns, trouble=str(error))
     if not isinstance(found, Url):
         found = (listed.parent / found).absolute()
-    below = posixpath.normpath(given.partition("://")[2] or given)
-    parts = [part for part in PurePosixPath(below).parts if part not in ("/", "..")]
-    relative = PurePosixPath(*parts)
+    relative = _below(listed.parent, found, given)
     name = relative.with_suffix("").as_posix() if relative.name else f"row-{number}"
     return ListEntry(str(found), printable(given), name, relative.suffix, columns)
+
+
+def _below(folder: Path, found: Place, given: str) -> PurePosixPath:
+    """Where a picture lies below the list's folder; elsewhere, its name says nothing of where."""
+    if isinstance(found, Url):
+        return PurePosixPath(found.name)
+    if PurePosixPath(given).is_absolute():
+        inside = folder.absolute() in found.parents
+        return PurePosixPath(found.relative_to(folder.absolute()) if inside else found.name)
+    parts = PurePosixPath(posixpath.normpath(given)).parts
+    return PurePosixPath(*(part for part in parts if part != ".."))
 
 
 def _csv(path: Path) -> Iterator[Row]:

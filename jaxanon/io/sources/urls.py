@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
+from typing import Any
 
-from jaxanon.errors import UsageError
+from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.kinds.folders import is_no_picture
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.stores.patience import file_system, patiently, state_in
@@ -29,15 +30,33 @@ def entries_below(url: Url) -> Iterator[ListEntry]:
     if top["type"] == "file":
         yield _entry(url, PurePosixPath(url.name), top)
         return
-    for folder, folders, files in fs.walk(root, detail=True):
-        folders_in_order = sorted(folders)
-        for name in sorted(files):
-            path = PurePosixPath(f"{folder}/{name}".removeprefix(root).lstrip("/"))
-            if not is_no_picture(path) and not name.startswith("."):
-                yield _entry(url / path, path, files[name])
-        if isinstance(folders, dict):  # walked in this order
-            for name in folders_in_order:
-                folders[name] = folders.pop(name)
+    yield from _below(fs, url, root, PurePosixPath())
+    fs.invalidate_cache()  # which would hold all that was listed
+
+
+def _below(fs: Any, url: Url, root: str, folder: PurePosixPath) -> Iterator[ListEntry]:
+    """The pictures in a folder below a URL, then those of its folders; none that are hidden.
+
+    A folder that cannot be listed is an entry that says so.
+    """
+    here, path = (url / folder, f"{root}/{folder}") if folder.name else (url, root)
+    try:
+        found = patiently(here, fs.ls, path, detail=True)
+    except (ImageError, OSError) as error:
+        yield ListEntry(str(here), str(here), folder.as_posix(), "", trouble=str(error))
+        return
+    inner = []
+    for info in sorted(found, key=lambda info: str(info["name"])):
+        name = str(info["name"])
+        last = name.rstrip("/").rpartition("/")[2]
+        if last.startswith(".") or name.rstrip("/") == path:
+            continue  # hidden, or what marks the folder itself
+        if info["type"] == "directory":
+            inner.append(folder / last)
+        elif not name.endswith("/") and not is_no_picture(PurePosixPath(last)):
+            yield _entry(url / (folder / last), folder / last, info)
+    for each in inner:
+        yield from _below(fs, url, root, each)
 
 
 def _entry(url: Url, relative: PurePosixPath, info: dict[str, object]) -> ListEntry:

@@ -7,8 +7,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jaxanon.errors import ImageError
-from jaxanon.io.durable import DurableFile, hold, is_held, left_parts_of, write_durably
+from jaxanon.io.durable import PART, DurableFile, hold, is_held, left_parts_of, write_durably
 from jaxanon.io.files import discard
+from jaxanon.io.stores.store import below
 
 
 class FolderStore:
@@ -31,26 +32,29 @@ class FolderStore:
         """The folder itself."""
         return self.folder
 
+    def _path(self, name: str) -> Path:
+        return self.folder / below(name)
+
     def read(self, name: str) -> bytes:
-        return (self.folder / name).read_bytes()
+        return self._path(name).read_bytes()
 
     def lines(self, name: str) -> Iterator[bytes]:
-        with (self.folder / name).open("rb") as file:
+        with self._path(name).open("rb") as file:
             yield from file
 
     def part(self, name: str, start: int, stop: int) -> bytes:
-        with (self.folder / name).open("rb") as file:
+        with self._path(name).open("rb") as file:
             file.seek(start)
             return file.read(stop - start)
 
     def size(self, name: str) -> int:
-        return (self.folder / name).stat().st_size
+        return self._path(name).stat().st_size
 
     def exists(self, name: str) -> bool:
-        return (self.folder / name).exists()
+        return self._path(name).exists()
 
-    def names(self, below: str) -> Iterator[str]:
-        top = self.folder / below
+    def names(self, folder: str) -> Iterator[str]:
+        top = self.folder / folder
         yield from (
             path.relative_to(self.folder).as_posix()
             for path in sorted(top.rglob("*"))
@@ -58,21 +62,26 @@ class FolderStore:
         )
 
     def write(self, name: str, data: bytes, *, first: bool = False) -> bool:
-        return write_durably(self.folder / name, data, first=first)
+        return write_durably(self._path(name), data, first=first)
 
     def create(self, name: str) -> DurableFile:
-        return DurableFile(self.folder / name)
+        return DurableFile(self._path(name))
 
     def remove(self, name: str) -> None:
-        discard(self.folder / name)
+        discard(self._path(name))
 
     def remove_parts(self, name: str) -> None:
-        for part in left_parts_of(self.folder / name):
+        for part in left_parts_of(self._path(name)):
             discard(part)
+
+    def sweep(self) -> None:
+        for path in self.folder.rglob(".*.part"):
+            if PART.fullmatch(path.name) and not is_held(path):
+                discard(path)
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
-        path = self.folder / name
+        path = self._path(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.open("xb")
@@ -88,4 +97,4 @@ class FolderStore:
                     path.parent.rmdir()  # unless another one is there
 
     def is_held(self, name: str) -> bool:
-        return is_held(self.folder / name)
+        return is_held(self._path(name))

@@ -13,6 +13,7 @@ from typing import Any
 
 from jaxanon.io.new_file import NewFile
 from jaxanon.io.stores.patience import file_system, patiently
+from jaxanon.io.stores.store import below
 from jaxanon.io.urls import Url
 
 
@@ -62,12 +63,13 @@ class ObjectStore:
             return False
         return True
 
-    def names(self, below: str) -> Iterator[str]:
+    def names(self, folder: str) -> Iterator[str]:
         self._forget()
         try:
-            found = patiently(self.url / below, self._fs.find, self._path(below))
+            found = patiently(self.url / folder, self._fs.find, self._path(folder))
         except FileNotFoundError:
             found = []
+        self._forget()
         yield from sorted(str(path).removeprefix(f"{self._root}/") for path in found)
 
     def write(self, name: str, data: bytes, *, first: bool = False) -> bool:
@@ -88,6 +90,9 @@ class ObjectStore:
     def remove_parts(self, name: str) -> None:
         """Nothing: what was not uploaded whole does not show itself."""
 
+    def sweep(self) -> None:
+        """Nothing, likewise."""
+
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
         self.write(name, b"")
@@ -101,7 +106,7 @@ class ObjectStore:
         return False
 
     def _path(self, name: str) -> str:
-        return f"{self._root}/{name}"
+        return f"{self._root}/{below(name)}"
 
     def _forget(self) -> None:
         """Ask anew for what may have been listed before."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
@@ -47,7 +48,8 @@ def state_in(info: Mapping[str, Any]) -> str:
     Args:
         info: as fsspec has it, from any kind of server.
     """
-    known = ("size", "ETag", "etag", "md5Hash", "mtime", "updated", "LastModified", "blob_id")
+    known = ["size", "ETag", "etag", "md5Hash", "Content-MD5", "mtime", "updated"]
+    known += ["LastModified", "Last-Modified", "blob_id"]
     return "-".join(str(info[name]) for name in known if info.get(name) is not None)
 
 
@@ -72,7 +74,7 @@ def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -
         log.warning("%s: %s; asked again in %.0f s", url, _said(error), pause)
 
     asking = tenacity.Retrying(
-        retry=tenacity.retry_if_not_exception_type((*FINAL, *REFUSALS)),
+        retry=tenacity.retry_if_exception(_may_pass),
         wait=tenacity.wait_exponential_jitter(initial=1, max=LONGEST_PAUSE),
         stop=tenacity.stop_after_delay(PATIENCE),
         before_sleep=tell,
@@ -84,6 +86,17 @@ def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -
         raise
     except Exception as error:
         raise ImageError(f"{url}: {_said(error)}") from error
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether what went wrong may be otherwise when it is asked again."""
+    if not isinstance(error, Exception) or isinstance(error, (*FINAL, *REFUSALS)):
+        return False  # also where the user ends the run
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+        return False  # of a disk here
+    status = getattr(error, "status", None)  # of a server that speaks HTTP
+    refused = isinstance(status, int) and 400 <= status < 500
+    return not refused or status in (408, 429)  # too slow, too often
 
 
 def _said(error: BaseException | None) -> str:

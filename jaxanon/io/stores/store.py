@@ -7,7 +7,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from jaxanon.errors import ImageError, printable
 from jaxanon.io.new_file import NewFile
+
+
+def below(name: str) -> str:
+    """A name that leads to no other place than below a store; raises ImageError for any other."""
+    if name.startswith("/") or ".." in name.split("/"):
+        raise ImageError(f"{printable(name)} leads out of the output folder")
+    return name
 
 
 class Store(Protocol):
@@ -48,7 +56,7 @@ class Store(Protocol):
         """Whether there is such a file."""
         ...
 
-    def names(self, below: str) -> Iterator[str]:
+    def names(self, folder: str) -> Iterator[str]:
         """Names of all files below a folder, sorted; none where there is no such folder."""
         ...
 
@@ -72,6 +80,10 @@ class Store(Protocol):
 
     def remove_parts(self, name: str) -> None:
         """Remove what processes that died have left of a file that they wrote."""
+        ...
+
+    def sweep(self) -> None:
+        """Remove what processes that died have left of any file."""
         ...
 
     def hold(self, name: str) -> AbstractContextManager[None]:
