@@ -33,6 +33,7 @@ PROGRAM = "import sys; from jaxanon.cli import main; sys.exit(main())"
 NODES = Path(__file__).with_name("local_nodes.py")
 CHECK = Path(__file__).parents[1] / "tools" / "check_run.py"
 LOCAL: tuple[str, ...] = ()
+FILES = ("--to", "folder")
 
 
 def main() -> int:
@@ -49,19 +50,21 @@ def main() -> int:
         shards = [write_shard(folder / f"s{i}.tar", i, 24, 64) for i in range(4)]
         begin = time.perf_counter()
         start(shards, folder / "whole", LOCAL).wait()
-        whole, usual = digests(folder / "whole"), time.perf_counter() - begin
+        usual = time.perf_counter() - begin
+        start(shards, folder / "files", FILES).wait()
+        whole = {LOCAL: digests(folder / "whole"), FILES: digests(folder / "files")}
         for run in range(args.runs):
             victim, out = args.victims[run % len(args.victims)], folder / f"run{run}"
-            killed = 0
+            killed, form = 0, rng.choice((LOCAL, FILES))
             for _ in range(rng.choice((1, 2))):
-                killed += kill_once(shards, out, victim, rng.uniform(0.2, 1.1) * usual)
+                killed += kill_once(shards, out, victim, form, rng.uniform(0.2, 1.1) * usual)
             workers = rng.choice((1, 2))
             more = ("--engine", "ray", "--workers", str(workers)) if workers == 2 else LOCAL
-            status = start(shards, out, more).wait()
+            status = start(shards, out, (*form, *more)).wait()
             check = subprocess.run([sys.executable, CHECK, out], capture_output=True, text=True)
-            same = digests(out) == whole
+            same = digests(out) == whole[form]
             row = {
-                "victim": victim, "killed": killed, "resumed_by": workers, "status": status,
+                "victim": victim, "files": form == FILES, "killed": killed, "resumed_by": workers, "status": status,
                 "same_bytes": same, "check": check.stdout.splitlines()[-1],
                 "right": same and status == 0 and check.returncode == 0,
             }  # fmt: skip
@@ -88,11 +91,13 @@ def start(
     )
 
 
-def kill_once(shards: Sequence[Path], out: Path, victim: str, after: float) -> int:
+def kill_once(
+    shards: Sequence[Path], out: Path, victim: str, form: Sequence[str], after: float
+) -> int:
     """Start a run and kill its victim after some seconds; how many processes were killed."""
     if victim in ("local", "share"):
         parts = [LOCAL] if victim == "local" else [("--shard", f"{i}/2") for i in (1, 2)]
-        runs = [start(shards, out, part) for part in parts]
+        runs = [start(shards, out, (*form, *part)) for part in parts]
         time.sleep(after)
         running = runs[0].poll() is None
         runs[0].kill()
@@ -100,8 +105,8 @@ def kill_once(shards: Sequence[Path], out: Path, victim: str, after: float) -> i
             run.wait()
         return int(running)
     if victim == "node":
-        return kill_node(shards, out, after)
-    run = start(shards, out, ("--engine", "ray", "--workers", "2"))
+        return kill_node(shards, out, form, after)
+    run = start(shards, out, (*form, "--engine", "ray", "--workers", "2"))
     time.sleep(after + 8)  # Ray starts
     actors = [pid for pid in descendants(run.pid) if "MapWorker" in command(pid)]
     running = run.poll() is None
@@ -114,13 +119,13 @@ def kill_once(shards: Sequence[Path], out: Path, victim: str, after: float) -> i
     return int(running)
 
 
-def kill_node(shards: Sequence[Path], out: Path, after: float) -> int:
+def kill_node(shards: Sequence[Path], out: Path, form: Sequence[str], after: float) -> int:
     """Start a run on two nodes and kill one with its workers; the run goes on to its end."""
     pipe = subprocess.PIPE
     nodes = subprocess.Popen([sys.executable, NODES], stdin=pipe, stdout=pipe, text=True)
     assert nodes.stdout is not None
     found = json.loads(nodes.stdout.readline())
-    more = ("--engine", "ray", "--workers", "2", "--address", found["address"])
+    more = (*form, "--engine", "ray", "--workers", "2", "--address", found["address"])
     run = start(shards, out, more, before=f"{LOOPBACK}; ")
     time.sleep(after + 8)  # Ray's workers start
     running = run.poll() is None
@@ -152,9 +157,12 @@ def command(pid: int) -> str:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """Name -> digest of all that a run made and must make again: shards and records."""
-    paths = [*folder.glob("*.tar"), *(folder / "manifest").glob("*.jsonl")]
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+    """Name -> digest of all that a run made and must make again: shards, files and records."""
+    paths = [*folder.rglob("*.tar"), *folder.rglob("*.png"), *folder.rglob("*.jsonl")]
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in paths
+    }
 
 
 if __name__ == "__main__":

@@ -96,14 +96,9 @@ def soak(folder: Path, out: Path, weights: Path, more: Sequence[str]) -> dict[st
                 workers.setdefault(pid, []).append((round(seconds, 1), done, resident(pid)))
     seconds = time.perf_counter() - begin
     print(f"{out.name}: {seconds:.0f} s, status {run.returncode}")
-    for name, series in {
-        "driver": driver,
-        **{f"worker {pid}": s for pid, s in workers.items()},
-    }.items():
-        some = series[:: max(1, len(series) // 12)]
-        print(
-            f"  {name}: " + ", ".join(f"{gb:.2f} GB at {shards} shards" for _, shards, gb in some)
-        )
+    show("driver", driver)
+    for pid, series in workers.items():
+        show(f"worker {pid}", series)
     return {
         "seconds": round(seconds, 1),
         "status": run.returncode,
