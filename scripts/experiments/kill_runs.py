@@ -64,7 +64,8 @@ def main() -> int:
             check = subprocess.run([sys.executable, CHECK, out], capture_output=True, text=True)
             same = digests(out) == whole[form]
             row = {
-                "victim": victim, "files": form == FILES, "killed": killed, "resumed_by": workers, "status": status,
+                "victim": victim, "files": form == FILES, "killed": killed,
+                "resumed_by": workers, "status": status,
                 "same_bytes": same, "check": check.stdout.splitlines()[-1],
                 "right": same and status == 0 and check.returncode == 0,
             }  # fmt: skip
