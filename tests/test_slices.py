@@ -270,10 +270,12 @@ def test_a_slice_reads_its_own_lines_alone(tmp_path):
     store = FolderStore(tmp_path)
     entries = (ListEntry(f"/p/{n}.png", f"p/{n}.png", f"p/{n}", ".png") for n in range(1000))
     store.write("l.jsonl", b"".join(listing_lines(entries, at_once=100)))
+    store.write("lists/given.json", b'{"columns": {"n": "int64"}}')
     found = slices_of(store, tmp_path, "l.jsonl", 300, ".tar")
     assert [(each.name, each.length) for each in found] == [
         (f"slice-{n:06d}.tar", length) for n, length in enumerate((300, 300, 300, 100))
     ]
     with found[3].open() as shard:
+        assert shard.columns == {"n": "int64"}
         assert [sample.key for sample in shard.samples] == [f"p/{n}" for n in range(900, 1000)]
     assert Manifest(store).known() == set()

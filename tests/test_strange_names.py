@@ -147,6 +147,15 @@ def test_values_stay_with_their_pictures(zoo, photos, tmp_path):
     assert anonymize(zoo, [listed], tmp_path / "t", "--to", "parquet", "--quiet") == 0
     table = parquet.read_table(tmp_path / "t" / "slice-000000.parquet")
     assert table["n"].to_pylist() == ["1", "two", None]
+    lines = [{"path": "photos/0.png", "n": 1}, {"path": "photos/1.png", "n": 0.5, "m": [1]}]
+    listed.write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    words = "--to", "parquet", "--slice", 1, "--quiet"
+    assert anonymize(zoo, [listed], tmp_path / "alike", *words) == 0
+    files = sorted(map(str, (tmp_path / "alike").glob("*.parquet")))
+    read = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "hf"))
+    assert read["train"]["n"] == [1.0, 0.5]
+    assert read["train"]["m"] == [None, "[1]"]
+    assert read["train"][0]["image"].size == (52, 40)
 
 
 def test_names_that_cannot_be_encoded_cost_themselves(zoo, tmp_path, capsys):

@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from jaxanon.errors import UsageError
 from jaxanon.io.fetching import files_below
 from jaxanon.io.kinds.folders import is_no_picture
+from jaxanon.io.listing.columns import Columns
 from jaxanon.io.listing.writing import listing_lines
 from jaxanon.io.shard_kinds import SHARD_KINDS, is_shard
 from jaxanon.io.slices import GIVEN, LISTING, slices_of
@@ -77,7 +78,7 @@ def work_units(args: Namespace, manifest: Manifest) -> WorkUnits:
         return WorkUnits(shards, [shard.shown for shard in shards], recorded)
     given = list(map(str, args.src))
     begun = store.exists(LISTING) and (args.shard or manifest.exists()) and not args.overwrite
-    if begun and (before := json.loads(store.read(GIVEN))) != given:
+    if begun and (before := json.loads(store.read(GIVEN))["given"]) != given:
         raise UsageError(
             f"the run in {store.name} lists {', '.join(before)}, not {', '.join(given)}; give the "
             "same, or --overwrite to begin anew"
@@ -100,15 +101,16 @@ def _list(args: Namespace, manifest: Manifest, given: Sequence[str]) -> None:
     for path, place in zip(here, args.src, strict=False):
         if here.count(path) > 1 or any(other in path.parents for other in here):
             raise UsageError(f"{place} is given twice, by itself or in a folder; give it once")
-    file = manifest.store.create(LISTING)
+    file, columns = manifest.store.create(LISTING), Columns()
     try:
-        for line in listing_lines(all_entries(args.src)):
+        for line in listing_lines(columns.noted(all_entries(args.src))):
             file.write(line)
         if not file.size:
             raise UsageError(f"no pictures in {', '.join(given)}")
         if args.overwrite:
             manifest.discard_all()
-        manifest.store.write(GIVEN, f"{json.dumps(given)}\n".encode())
+        told = {"given": given, "columns": columns.kinds}
+        manifest.store.write(GIVEN, f"{json.dumps(told)}\n".encode())
         file.commit(first=bool(args.shard))  # another process of --shard may have been faster
     finally:
         file.discard()

@@ -69,20 +69,17 @@ class TableWriter:
 
 def _schema(shard: Shard, arrow: Any) -> Any:
     """The columns of a table: what all samples carry, each with the type that holds them all."""
-    carried = [sample.carried() for sample in shard.samples]
-    names = dict.fromkeys(name for each in carried for name in each)
-    if taken := {KEY, COLUMN, OURS} & names.keys():
+    if shard.columns is not None:
+        kinds = {name: arrow.type_for_alias(kind) for name, kind in shard.columns.items()}
+    else:
+        kinds = _kinds(shard, arrow)
+    if taken := {KEY, COLUMN, OURS} & kinds.keys():
         raise ImageError(f"{shard.name}: {taken.pop()} is carried, which is a column of the output")
     fields = [arrow.field(KEY, arrow.string())]
     fields.append(
         arrow.field(COLUMN, arrow.struct({"bytes": arrow.binary(), "path": arrow.string()}))
     )
-    for name in names:
-        try:
-            kind = arrow.array([each.get(name) for each in carried]).type
-        except (ValueError, TypeError):  # of several types
-            kind = arrow.string()
-        fields.append(arrow.field(name, kind if kind != arrow.null() else arrow.string()))
+    fields += [arrow.field(name, kind) for name, kind in kinds.items()]
     fields.append(arrow.field(OURS, arrow.string()))
     features: dict[str, Any] = {
         field.name: {"dtype": DTYPES.get(str(field.type), str(field.type)), "_type": "Value"}
@@ -92,3 +89,16 @@ def _schema(shard: Shard, arrow: Any) -> Any:
     plain = all(str(field.type) in {*DTYPES, "binary"} for field in fields if field.name != COLUMN)
     told = {FEATURES: json.dumps({"info": {"features": features}}).encode()} if plain else None
     return arrow.schema(fields, told)
+
+
+def _kinds(shard: Shard, arrow: Any) -> dict[str, Any]:
+    """Column -> type, by the samples of a shard."""
+    carried = [sample.carried() for sample in shard.samples]
+    found = {}
+    for name in dict.fromkeys(name for each in carried for name in each):
+        try:
+            kind = arrow.array([each.get(name) for each in carried]).type
+        except (ValueError, TypeError):  # of several types
+            kind = arrow.string()
+        found[name] = kind if kind != arrow.null() else arrow.string()
+    return found

@@ -6,7 +6,7 @@ A further kind is a module with a class for the shard and one for its writer, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -58,6 +58,7 @@ class Shard(Protocol):
         name: what reports and error messages call it.
         length: number of samples; 0 where the file is damaged.
         samples: all samples, in their order; raises ImageError where the file is damaged.
+        columns: name -> kind of what samples carry, where that is known of all shards; else None.
     """
 
     @property
@@ -68,6 +69,9 @@ class Shard(Protocol):
 
     @property
     def samples(self) -> Sequence[Sample]: ...
+
+    @property
+    def columns(self) -> Mapping[str, str] | None: ...
 
     def close(self) -> None:
         """Give back what reading it took."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -22,7 +23,7 @@ from jaxanon.io.urls import Place, Url, place
 LISTING = "lists/inputs.jsonl"
 """Where the listing of a run lies in its output folder."""
 GIVEN = "lists/given.json"
-"""What was listed there."""
+"""What was listed there, and the columns of it."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,13 @@ class SliceShard:
     Args:
         name: what reports and error messages call it.
         samples: the pictures.
+        columns: kinds of the columns of the whole list, by name.
     """
 
-    def __init__(self, name: str, samples: Sequence[ListedImage]) -> None:
-        self.name, self.samples = name, samples
+    def __init__(
+        self, name: str, samples: Sequence[ListedImage], columns: Mapping[str, str]
+    ) -> None:
+        self.name, self.samples, self.columns = name, samples, columns
 
     @property
     def length(self) -> int:
@@ -137,7 +141,8 @@ class Slice:
 
     @contextmanager
     def open(self) -> Iterator[SliceShard]:
-        yield SliceShard(self.name, self._read())
+        columns = json.loads(open_store(self.listed).read(GIVEN))["columns"]
+        yield SliceShard(self.name, self._read(), columns)
 
     def _read(self) -> Sequence[ListedImage]:
         """The samples; not kept, as all slices of a run are held."""

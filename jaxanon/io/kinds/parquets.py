@@ -102,6 +102,8 @@ class ParquetShard:
             with bytes in it, or when pyarrow is not installed.
     """
 
+    columns = None
+
     def __init__(self, path: Path, name: str = "") -> None:
         self.path, self.name = path, name or str(path)
         arrow = path.suffix.lower() == ".arrow"

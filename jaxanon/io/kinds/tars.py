@@ -117,6 +117,8 @@ class TarShard:
         UsageError: when it cannot be read, or is no such tar.
     """
 
+    columns = None
+
     def __init__(self, path: Path, name: str = "") -> None:
         self.path, self.name = path, name or str(path)
         try:
