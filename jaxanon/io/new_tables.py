@@ -20,7 +20,40 @@ DTYPES = {"double": "float64", "bool": "bool", "string": "string", "int64": "int
 """Arrow's name of a type -> that package's."""
 
 
-class TableWriter:
+class TableFile:
+    """A table that is being written: what both of its `ShardWriter`s share.
+
+    Args:
+        file: where it goes.
+        schema: its columns.
+        form: format of the pictures: `png`, `jpeg` or `webp`.
+    """
+
+    def __init__(self, file: NewFile, schema: Any, form: str) -> None:
+        self._arrow, self._file, self._suffix = pyarrow(""), file, SUFFIX[form]
+        self.schema = schema
+        self._writer = pyarrow("parquet").ParquetWriter(file, schema)
+
+    def leave_out(self, sample: Any) -> None:
+        """Nothing: what is not added is not there."""
+
+    def commit(self) -> tuple[int, str]:
+        """Give the file its name; returns its size and its SHA-256."""
+        self._flush()
+        self._writer.close()
+        self._file.commit()
+        return self._file.size, self._file.digest
+
+    def _image(self, sample: Sample, picture: bytes) -> dict[str, Any]:
+        """The cell of a picture."""
+        return {"bytes": picture, "path": f"{PurePosixPath(sample.key).name}{self._suffix}"}
+
+    def _flush(self) -> None:
+        """Write the rows that wait."""
+        raise NotImplementedError
+
+
+class TableWriter(TableFile):
     """Writes rows of `__key__`, `image`, all that samples carry, and the record: a `ShardWriter`.
 
     Args:
@@ -33,28 +66,16 @@ class TableWriter:
     """
 
     def __init__(self, shard: Shard, file: NewFile, form: str) -> None:
-        self._arrow, self._file, self._suffix = pyarrow(""), file, SUFFIX[form]
-        self.schema = _schema(shard, self._arrow)
-        self._writer = pyarrow("parquet").ParquetWriter(file, self.schema)
+        super().__init__(file, _schema(shard, pyarrow("")), form)
         self._rows: list[dict[str, Any]] = []
 
     def add(self, sample: Sample, picture: bytes, record: dict[str, Any]) -> None:
         """Write a row."""
-        path = f"{PurePosixPath(sample.key).name}{self._suffix}"
-        image = {"bytes": picture, "path": path}
+        image = self._image(sample, picture)
         values = {name: self._fitting(name, value) for name, value in sample.carried().items()}
         self._rows.append({KEY: sample.key, COLUMN: image, **values, OURS: json.dumps(record)})
         if len(self._rows) == ROWS:
             self._flush()
-
-    def leave_out(self, sample: Any) -> None:
-        """Nothing: what is not added is not there."""
-
-    def commit(self) -> tuple[int, str]:
-        self._flush()
-        self._writer.close()
-        self._file.commit()
-        return self._file.size, self._file.digest
 
     def _fitting(self, name: str, value: Any) -> Any:
         """A value as its column takes it: where there are several types, all are texts."""

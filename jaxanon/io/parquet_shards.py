@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import PurePosixPath
 from typing import Any
 
 from jaxanon.errors import ImageError
-from jaxanon.io.files import SUFFIX
 from jaxanon.io.kinds.parquets import DAMAGE, OURS, ParquetShard, RowImage, Rows, pyarrow
 from jaxanon.io.new_file import NewFile
-from jaxanon.io.new_tables import TableWriter
+from jaxanon.io.new_tables import TableFile, TableWriter
 from jaxanon.io.shards import Shard, ShardWriter
 from jaxanon.io.stores.store import Store
 
@@ -20,7 +18,7 @@ FEATURES = b"huggingface"
 """Where Hugging Face's package keeps the types of columns, in a table's metadata."""
 
 
-class ParquetWriter:
+class ParquetWriter(TableFile):
     """Writes the rows of an adapted table: a `ShardWriter`.
 
     Args:
@@ -30,10 +28,8 @@ class ParquetWriter:
     """
 
     def __init__(self, shard: ParquetShard, file: NewFile, form: str) -> None:
-        self._arrow, self._file = pyarrow(""), file
-        self._column, self._suffix = shard.column, SUFFIX[form]
-        self.schema = _with_records(shard.schema, self._arrow)
-        self._writer = pyarrow("parquet").ParquetWriter(file, self.schema)
+        super().__init__(file, _with_records(shard.schema, pyarrow("")), form)
+        self._column = shard.column
         self._source = Rows(shard)
         self._batch: Any = None
         self._rows: list[tuple[int, dict[str, Any], str]] = []
@@ -44,18 +40,7 @@ class ParquetWriter:
         if batch is not self._batch:
             self._flush()
             self._batch = batch
-        path = f"{PurePosixPath(sample.key).name}{self._suffix}"
-        image = {"bytes": picture, "path": path}
-        self._rows.append((at, image, json.dumps(record)))
-
-    def leave_out(self, sample: Any) -> None:
-        """Nothing: what is not added is not there."""
-
-    def commit(self) -> tuple[int, str]:
-        self._flush()
-        self._writer.close()
-        self._file.commit()
-        return self._file.size, self._file.digest
+        self._rows.append((at, self._image(sample, picture), json.dumps(record)))
 
     def _flush(self) -> None:
         """Write the rows that were added of the batch at hand."""

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from jaxanon.errors import ImageError, printable
 from jaxanon.io.files import size_and_time
+from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.pictures import unsafe_name
 from jaxanon.io.stores import open_store
@@ -65,10 +66,7 @@ class ListedImage:
         where = place(self.entry.place)
         if isinstance(where, Url):
             return io.BytesIO(patiently(where, file_system(where).cat_file, str(where)))
-        if where.is_dir():
-            next(where.iterdir(), None)  # says why the folder could not be listed
-            raise ImageError("a folder, not an image")
-        return where.open("rb")
+        return InputFile(where, self.relative).open()
 
     def lies_at(self, store: Store, name: str) -> bool:
         """Whether the picture is what a file of a store would replace."""

@@ -116,10 +116,8 @@ class Manifest:
             suffixes = (SUFFIX[settings["format"]],)
         known = sorted(self.known())
         for name in known:
+            self.remove_files(name)
             for path in (_marker(name), file_of(name), _records(name)):
-                if is_list_of_files(path) and self.store.exists(path):
-                    for made in files_of(self.store, path):
-                        self.store.remove(made)
                 self.store.remove(path)
         self.forgive(known)
         if files and listed:  # a slice that is not finished lists no files
@@ -205,6 +203,13 @@ class Manifest:
     def forget(self, shard: str) -> None:
         """Take back that a shard is finished, before it is made anew."""
         self.store.remove(_marker(shard))
+
+    def remove_files(self, shard: str) -> None:
+        """Remove the files that the list of a shard names; not all may be made again."""
+        path = file_of(shard)
+        if is_list_of_files(path) and self.store.exists(path):
+            for made in files_of(self.store, path):
+                self.store.remove(made)
 
     def write_records(self, shard: str, records: Iterable[Record]) -> tuple[int, str]:
         """Write the records of a shard, in the order of its images; their bytes and digest."""

@@ -14,9 +14,8 @@ from functools import partial
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
-from jaxanon.io.folder_shards import files_of
 from jaxanon.io.reading import ReadAs, Reading
-from jaxanon.io.shard_kinds import file_of, is_list_of_files, kind_of, place_in
+from jaxanon.io.shard_kinds import file_of, kind_of, place_in
 from jaxanon.io.shards import Sample, Shard
 from jaxanon.io.spool import Spool, SpooledPlace
 from jaxanon.io.work import Work
@@ -84,7 +83,7 @@ class ShardWorker:
         if done := self.manifest.done(name, source):
             return done  # by another process, meanwhile
         self.manifest.forget(name)
-        self._remove_files(name)
+        self.manifest.remove_files(name)
         begin = time.perf_counter()
         with closing(Spool(self.manifest.store.scratch)) as spool:
             items = self._items(name, shard, spool)
@@ -115,13 +114,6 @@ class ShardWorker:
         )
         self.manifest.finish(done)
         return done
-
-    def _remove_files(self, name: str) -> None:
-        """Remove the files that were made of a unit before: not all may be made again."""
-        store, file = self.manifest.store, file_of(name)
-        if is_list_of_files(file) and store.exists(file):
-            for made in files_of(store, file):
-                store.remove(made)
 
     def _items(self, name: str, shard: Shard, spool: Spool) -> list[Item]:
         """The images of a shard, with their places in what is made of it."""
