@@ -174,23 +174,26 @@ class Manifest:
         whole = sizes == (found.size, found.records_size) and source in (None, found.source)
         return found if whole else None
 
-    @contextmanager
-    def attempt(self, shard: str) -> Iterator[None]:
-        """While a shard is being made; what kills its worker without a word is counted.
+    def deaths(self, shard: str) -> int:
+        """How many workers have begun a shard, and did not live to say what became of it.
 
         Raises:
-            ImageError: where that has happened `MOST_ATTEMPTS` times.
+            ImageError: where they are `MOST_ATTEMPTS` or more.
         """
         before = [name for name in self._attempts(shard) if not self.store.is_held(name)]
-        folder = f"{FOLDER}/{shard}{ATTEMPTS}"
         if len(before) >= MOST_ATTEMPTS:
             names = ", ".join(name.rpartition("/")[2] for name in before)
             raise ImageError(
                 f"set aside: {len(before)} workers died over it ({names}); find out why, and "
-                f"remove {self.store.name}/{folder} to have it tried again"
+                f"remove {self.store.name}/{FOLDER}/{shard}{ATTEMPTS} to have it tried again"
             )
+        return len(before)
+
+    @contextmanager
+    def attempt(self, shard: str) -> Iterator[None]:
+        """While a shard is being made; what kills its worker without a word is counted."""
         mine = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
-        with self.store.hold(f"{folder}/{mine}"):
+        with self.store.hold(f"{FOLDER}/{shard}{ATTEMPTS}/{mine}"):
             yield
 
     def forgive(self, shards: Iterable[str]) -> None:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
+
+import jax
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import SUFFIX
@@ -24,15 +26,23 @@ from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.manifest import Manifest, ShardDone
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.stages import Stages
+from jaxanon.runtime.turns import Turns
 
 DAMAGE = (OSError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
 """What a file that changes, vanishes or is damaged may raise, wherever it is noticed."""
 Told = Callable[[Record], None]
 """Told of each image of a shard once it is adapted, or has failed."""
+Steps = Generator[None, None, ShardDone]
+"""A shard on its way, see `ShardWorker.steps`."""
+IN_HAND = 2
+"""Shards that a worker has begun at once: one is adapted, another is read or written."""
 
 
 class ShardWorker:
     """Adapts shards, one after the other, with programs compiled once.
+
+    What needs no device, fetching, reading and writing a shard, goes on beside the images of
+    another one.
 
     Args:
         stages: what images go through.
@@ -43,17 +53,36 @@ class ShardWorker:
 
     def __init__(self, stages: Stages, load: Load, manifest: Manifest, reading: Reading) -> None:
         self.stages, self.load, self.manifest, self.reading = stages, load, manifest, reading
+        self._turns, self._device = Turns(IN_HAND), threading.Lock()
 
     def adapt(self, work: Work, told: Told) -> ShardDone:
-        """Adapt a shard, or find that it is finished.
+        """Adapt a shard, or find that it is finished; several threads may ask at once.
 
         Args:
             work: the input.
             told: told of each image.
 
         Raises:
-            ImageError: when the shard cannot be read or written, or has killed its worker
-                `MOST_ATTEMPTS` times; nothing of it is there then.
+            ImageError: when the shard cannot be read or written, does not fit the device's memory,
+                or has killed its worker `MOST_ATTEMPTS` times; nothing of it is there then.
+        """
+        steps = self.steps(work, told)
+        try:
+            next(steps)
+            with self._device:
+                next(steps)
+            next(steps)
+        except StopIteration as end:
+            done: ShardDone = end.value
+            return done
+        raise AssertionError
+
+    def steps(self, work: Work, told: Told) -> Steps:
+        """`adapt` in three steps: it is read, its images are adapted, it is written.
+
+        Each step may be made in another thread. All but the second may be made beside those of
+        other shards, of which no more than `IN_HAND` are begun at once. A shard over which a worker
+        has died before is adapted with no other in hand, so that none is blamed for it.
         """
         try:
             source = work.state()
@@ -61,12 +90,19 @@ class ShardWorker:
                 for record in self.manifest.records(earlier):
                     told(record)
                 return earlier
-            with self.manifest.attempt(work.name), work.open() as shard:
-                return self._make(work, shard, source, told)
+            alone = self.manifest.deaths(work.name) > 0
+            with (
+                self._turns.take(alone=alone),
+                self.manifest.attempt(work.name),
+                work.open() as shard,
+            ):
+                return (yield from self._make(work, shard, source, told))
         except (ImageError, UsageError) as error:
             if done := self._by_another(work):
                 return done
             raise ImageError(str(error)) from error
+        except jax.errors.JaxRuntimeError as error:
+            raise ImageError(f"the device failed: {error}") from error
         except DAMAGE as error:
             raise ImageError(f"{work.shown}: cannot be adapted: {error!r}") from error
 
@@ -77,17 +113,20 @@ class ShardWorker:
         except (OSError, ImageError):
             return None
 
-    def _make(self, work: Work, shard: Shard, source: str, told: Told) -> ShardDone:
+    def _make(self, work: Work, shard: Shard, source: str, told: Told) -> Steps:
         """Adapt a shard that is not finished."""
         name = work.name
         if done := self.manifest.done(name, source):
             return done  # by another process, meanwhile
         self.manifest.forget(name)
         self.manifest.remove_files(name)
-        begin = time.perf_counter()
         with closing(Spool(self.manifest.store.scratch)) as spool:
             items = self._items(name, shard, spool)
+            yield
+            begin = time.perf_counter()
             records = self._adapt(items, told)
+            seconds = time.perf_counter() - begin
+            yield
             _check_same(work, source)
             records_size, records_digest = self.manifest.write_records(name, records)
             store, file, form = self.manifest.store, file_of(name), self.stages.options.form
@@ -110,7 +149,7 @@ class ShardWorker:
             sha256=digest,
             records_size=records_size,
             records_sha256=records_digest,
-            seconds=round(time.perf_counter() - begin, 3),
+            seconds=round(seconds, 3),
         )
         self.manifest.finish(done)
         return done

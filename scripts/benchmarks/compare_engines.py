@@ -29,6 +29,9 @@ from PIL import Image
 
 from jaxanon.io.packaged import demo_photos
 
+PROGRAM = "import sys; from jaxanon.cli import main; sys.exit(main())"
+"""What the command runs, for the interpreter that runs this."""
+
 
 def main() -> None:
     """Run both engines in turn and print what they took."""
@@ -96,8 +99,7 @@ def measure(
     if engine == "ray":
         words += ["--engine", "ray", "--workers", str(args.workers)]
     begin = time.perf_counter()
-    program = "import sys; from jaxanon.cli import main; sys.exit(main())"
-    subprocess.run([sys.executable, "-c", program, *words, "--quiet"], check=True)
+    subprocess.run([sys.executable, "-c", PROGRAM, *words, "--quiet"], check=True)
     seconds = time.perf_counter() - begin
     markers = [json.loads(path.read_text()) for path in (out / "manifest").glob("s*.json")]
     images = sum(marker["images"] for marker in markers)

@@ -25,11 +25,10 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from compare_engines import write_shard
+from compare_engines import PROGRAM, write_shard
 from local_nodes import LOOPBACK
 
 VICTIMS = ("local", "share", "worker", "driver", "node")
-PROGRAM = "import sys; from jaxanon.cli import main; sys.exit(main())"
 NODES = Path(__file__).with_name("local_nodes.py")
 CHECK = Path(__file__).parents[1] / "tools" / "check_run.py"
 LOCAL: tuple[str, ...] = ()
@@ -108,8 +107,9 @@ def kill_once(
     if victim == "node":
         return kill_node(shards, out, form, after)
     run = start(shards, out, (*form, "--engine", "ray", "--workers", "2"))
-    time.sleep(after + 8)  # Ray starts
-    actors = [pid for pid in descendants(run.pid) if "MapWorker" in command(pid)]
+    wait_for_workers(run, run.pid)
+    time.sleep(after)
+    actors = workers_below(run.pid)
     running = run.poll() is None
     if victim == "worker" and actors:
         os.kill(actors[0], signal.SIGKILL)
@@ -128,7 +128,8 @@ def kill_node(shards: Sequence[Path], out: Path, form: Sequence[str], after: flo
     found = json.loads(nodes.stdout.readline())
     more = (*form, "--engine", "ray", "--workers", "2", "--address", found["address"])
     run = start(shards, out, more, before=f"{LOOPBACK}; ")
-    time.sleep(after + 8)  # Ray's workers start
+    wait_for_workers(run, found["raylets"][0])
+    time.sleep(after)
     running = run.poll() is None
     for pid in (found["raylets"][0], *descendants(found["raylets"][0])):
         with suppress(ProcessLookupError):
@@ -140,6 +141,17 @@ def kill_node(shards: Sequence[Path], out: Path, form: Sequence[str], after: flo
         print("the run did not go on without its node", flush=True)
     nodes.communicate()
     return int(running)
+
+
+def wait_for_workers(run: subprocess.Popen[bytes], pid: int) -> None:
+    """Wait until workers of Ray come from a process, or the run ends; Ray's own start varies."""
+    while run.poll() is None and not workers_below(pid):
+        time.sleep(0.2)
+
+
+def workers_below(pid: int) -> list[int]:
+    """Ray's workers that come from a process."""
+    return [one for one in descendants(pid) if "MapWorker" in command(one)]
 
 
 def descendants(pid: int) -> list[int]:

@@ -20,8 +20,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from compare_engines import write_shard
-from kill_runs import CHECK, PROGRAM, command, descendants, digests
+from compare_engines import PROGRAM, write_shard
+from kill_runs import CHECK, digests, workers_below
 from safetensors.numpy import save_file
 
 from jaxanon.classifiers import registry
@@ -91,9 +91,8 @@ def soak(folder: Path, out: Path, weights: Path, more: Sequence[str]) -> dict[st
         seconds = time.perf_counter() - begin
         done = sum(1 for _ in (out / "manifest").glob("s*.json")) if out.exists() else 0
         driver.append((round(seconds, 1), done, resident(run.pid)))
-        for pid in descendants(run.pid):
-            if "MapWorker" in command(pid):
-                workers.setdefault(pid, []).append((round(seconds, 1), done, resident(pid)))
+        for pid in workers_below(run.pid):
+            workers.setdefault(pid, []).append((round(seconds, 1), done, resident(pid)))
     seconds = time.perf_counter() - begin
     print(f"{out.name}: {seconds:.0f} s, status {run.returncode}")
     show("driver", driver)

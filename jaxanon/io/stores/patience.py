@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -18,6 +19,7 @@ PATIENCE = 300.0
 """Seconds for which a server that does not answer is asked again."""
 LONGEST_PAUSE = 30.0
 """Seconds between two of the last questions."""
+_HURRY = threading.Event()
 FINAL = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
 """Answers, rather than failures to answer."""
 REFUSALS = (PermissionError, NotImplementedError, ValueError, TypeError, ImportError)
@@ -53,6 +55,11 @@ def state_in(info: Mapping[str, Any]) -> str:
     return "-".join(str(info[name]) for name in known if info.get(name) is not None)
 
 
+def lose_patience() -> None:
+    """From now on ask no server again, in any thread: the run has been cut off."""
+    _HURRY.set()
+
+
 def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
     """Ask a server, again where it does not answer.
 
@@ -76,7 +83,10 @@ def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -
     asking = tenacity.Retrying(
         retry=tenacity.retry_if_exception(_may_pass),
         wait=tenacity.wait_exponential_jitter(initial=1, max=LONGEST_PAUSE),
-        stop=tenacity.stop_after_delay(PATIENCE),
+        stop=tenacity.stop_any(
+            tenacity.stop_after_delay(PATIENCE), tenacity.stop_when_event_set(_HURRY)
+        ),
+        sleep=tenacity.sleep_using_event(_HURRY),
         before_sleep=tell,
         reraise=True,
     )

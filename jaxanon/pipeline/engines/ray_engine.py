@@ -2,7 +2,7 @@
 
 A row is the *name* of a shard (https://docs.ray.io/en/latest/data/data.html): no pixels pass
 through Ray. An actor adapts one shard after the other and writes it out itself, so what is lost
-with an actor, a node or the driver is at most the shard in hand of each. Ray begins a lost shard
+with an actor, a node or the driver are at most the shards in hand of each. Ray begins a lost shard
 again as often as it is lost; that it is so no more than a few times is the manifest's business.
 """
 
@@ -13,9 +13,9 @@ import os
 import pickle
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
-import jax
 import numpy as np
 
 from jaxanon.display.progress import Progress
@@ -24,6 +24,7 @@ from jaxanon.io.images import quiet
 from jaxanon.io.work import Work
 from jaxanon.pipeline.engines.engine import EngineOptions, OpenWorker
 from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.shard import IN_HAND
 from jaxanon.runtime import memory
 from jaxanon.runtime.devices import available
 
@@ -33,6 +34,8 @@ PATIENCE = 10.0
 """Seconds within which a cluster must answer."""
 BLOCKS = 10_000
 """Parts that Ray Data holds well; of more shards, each has several."""
+FEW = 4
+"""Shards per worker from which on each has several in hand."""
 OBJECT_STORE = 100_000_000
 """Bytes of Ray's store on a machine of our own: names and counts are all that lies in it."""
 
@@ -65,12 +68,19 @@ class RayEngine:
             data.DataContext.get_current().enable_progress_bars = False
             workers, each = self._workers(len(shards))
             platform = self.options.platform or next(iter(each)).lower()
+            # Of few shards, none waits at one worker while another has nothing to do.
+            in_hand = IN_HAND if len(shards) >= FEW * workers else 1
             names = [{"work": pickle.dumps(work)} for work in shards]
             rows = data.from_items(names, override_num_blocks=min(len(names), BLOCKS)).map_batches(
                 _Actor,
                 fn_constructor_args=(open_worker, platform),
                 batch_size=1,
-                compute=data.ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=1),
+                compute=data.ActorPoolStrategy(
+                    size=workers,
+                    max_tasks_in_flight_per_actor=in_hand,
+                    max_concurrent_calls_per_actor=in_hand,
+                    enable_true_multi_threading=True,
+                ),
                 **_asked_of_ray(each),
             )
             # To the end, whatever comes: Ray ends a process that stops it in the middle.
@@ -155,6 +165,7 @@ class _Actor:
 
     def __init__(self, open_worker: OpenWorker, platform: str) -> None:
         self._fatal = ""
+        ExitStack().enter_context(quiet())  # as long as the process: it is not for single threads
         try:
             found = available()[0].platform
             if found != platform:
@@ -178,9 +189,8 @@ class _Actor:
 
         try:
             if not self._fatal:
-                with quiet():
-                    images = self._worker.adapt(work, told).images
-        except (JaxanonError, jax.errors.JaxRuntimeError) as error:
+                images = self._worker.adapt(work, told).images
+        except JaxanonError as error:
             errors.append(f"shard {work.name}: {error}")
             broken = True
         texts = np.empty(1, object)
