@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from jaxanon.errors import ImageError, UsageError
@@ -19,11 +20,12 @@ PATIENCE = 300.0
 """Seconds for which a server that does not answer is asked again."""
 LONGEST_PAUSE = 30.0
 """Seconds between two of the last questions."""
-_HURRY = threading.Event()
 FINAL = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError)
 """Answers, rather than failures to answer."""
 REFUSALS = (PermissionError, NotImplementedError, ValueError, TypeError, ImportError)
 """What asking again does not change."""
+_HURRY = threading.Event()
+"""Set once a run has been cut off."""
 
 
 def file_system(url: Url) -> Any:
@@ -55,9 +57,18 @@ def state_in(info: Mapping[str, Any]) -> str:
     return "-".join(str(info[name]) for name in known if info.get(name) is not None)
 
 
-def lose_patience() -> None:
-    """From now on ask no server again, in any thread: the run has been cut off."""
-    _HURRY.set()
+@contextmanager
+def patience_until_interrupted() -> Iterator[None]:
+    """While a run lasts: what cuts it off ends the waiting for servers, in all threads.
+
+    What is asked afterwards, to tidy up, is asked once, until the next run.
+    """
+    _HURRY.clear()
+    try:
+        yield
+    except BaseException:
+        _HURRY.set()
+        raise
 
 
 def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:

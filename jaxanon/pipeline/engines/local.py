@@ -7,12 +7,12 @@ is done by the caller's thread: there Ctrl-C and SIGTERM arrive.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError
-from jaxanon.io.stores.patience import lose_patience
+from jaxanon.io.stores.patience import patience_until_interrupted
 from jaxanon.io.work import Work
 from jaxanon.pipeline.engines.engine import EngineOptions, OpenWorker
 from jaxanon.pipeline.record import Record
@@ -40,7 +40,6 @@ class LocalEngine:
             progress.advance()
 
         def next_step(shard: Work, steps: Steps) -> bool:
-            """Make the next step of a shard; whether there is a further one."""
             try:
                 next(steps)
             except StopIteration:
@@ -51,31 +50,45 @@ class LocalEngine:
                 return False
             return True
 
-        if not shards:
-            return []
-        threads, hand = ThreadPoolExecutor(IN_HAND), deque[Steps](maxlen=IN_HAND + 1)
-
-        def read(shard: Work) -> Future[bool]:
-            hand.append(worker.steps(shard, told))
-            return threads.submit(next_step, shard, hand[-1])
-
-        try:
-            coming, writing = read(shards[0]), Future[bool]()
-            writing.set_result(False)
-            for number, shard in enumerate(shards):
-                goes_on, steps = coming.result(), hand[-1]
-                if number + 1 < len(shards):
-                    coming = read(shards[number + 1])
-                if goes_on and next_step(shard, steps):
-                    writing.result()
-                    writing = threads.submit(next_step, shard, steps)
-            writing.result()
-        except BaseException:
-            lose_patience()
-            threads.shutdown(wait=True, cancel_futures=True)
-            for steps in hand:
-                steps.close()
-            raise
-        finally:
-            threads.shutdown()
+        _overlap(shards, lambda shard: worker.steps(shard, told), next_step)
         return broken
+
+
+def _overlap(
+    shards: Sequence[Work],
+    begin: Callable[[Work], Steps],
+    next_step: Callable[[Work, Steps], bool],
+) -> None:
+    """Take shards through their three steps, the first and the last in other threads.
+
+    Args:
+        shards: in their order.
+        begin: makes the steps of a shard.
+        next_step: makes the next step of a shard; returns whether there is a further one.
+    """
+    in_hand: deque[Steps] = deque(maxlen=IN_HAND + 1)
+    threads = ThreadPoolExecutor(IN_HAND)
+
+    def read(shard: Work) -> Future[bool]:
+        in_hand.append(begin(shard))
+        return threads.submit(next_step, shard, in_hand[-1])
+
+    try:
+        with patience_until_interrupted():
+            coming, writing = [read(shard) for shard in shards[:1]], None
+            for number, shard in enumerate(shards):
+                goes_on, steps = coming.pop().result(), in_hand[-1]
+                coming += [read(following) for following in shards[number + 1 : number + 2]]
+                if goes_on and next_step(shard, steps):
+                    if writing:
+                        writing.result()  # raises what nobody expected
+                    writing = threads.submit(next_step, shard, steps)
+            if writing:
+                writing.result()
+    except BaseException:
+        threads.shutdown(wait=True, cancel_futures=True)
+        for steps in in_hand:
+            steps.close()
+        raise
+    finally:
+        threads.shutdown()
