@@ -22,6 +22,7 @@ class Hub:
         cut: number of bytes after which the next downloads of weights end, then of the next...
         stall: where set, a cut download hangs until this event instead of ending.
         ranges: the `Range` headers of downloads.
+        port: where it listens; 0 for any that is free.
     """
 
     files: dict[tuple[str, str], bytes]
@@ -31,14 +32,16 @@ class Hub:
     stall: threading.Event | None = None
     ranges: list[str | None] = field(default_factory=list)
     requests: int = 0
+    port: int = 0
     address: str = ""
 
     @contextmanager
     def running(self):
         """Serve while the context lasts."""
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server = ThreadingHTTPServer(("127.0.0.1", self.port), _handler(self))
         server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{server.server_address[1]}"
+        self.port = server.server_address[1]
+        self.address = f"http://127.0.0.1:{self.port}"
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:

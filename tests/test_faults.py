@@ -1,17 +1,35 @@
 """What happens to files under a run over a data set: inputs vanish, an output turns read-only."""
 
+import io
+import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
+import jax
 import pytest
-from test_shards import anonymize, everything, faults, shards  # noqa: F401  # a fixture
+from PIL import Image
+from test_shards import (  # noqa: F401  # a fixture
+    anonymize,
+    encoded,
+    everything,
+    faults,
+    shards,
+    write_tar,
+)
 
+from jaxanon.adaptation import chunk
 from jaxanon.io.stores.folder_store import FolderStore
 from jaxanon.pipeline import shard as shard_module
 from jaxanon.pipeline.manifest import Manifest
+
+
+def tars(folder):
+    """The adapted shards in a folder."""
+    return {name: data for name, data in everything(folder).items() if name.endswith(".tar")}
 
 
 @pytest.fixture
@@ -79,6 +97,86 @@ def test_an_output_that_turns_read_only_is_gone_on_with(zoo, shards, tmp_path, t
     assert anonymize(zoo, shards, out, "--resume", "--quiet") == 0
     assert everything(out) == everything(whole)
     assert faults(out) == []
+
+
+OUT_OF_MEMORY = "RESOURCE_EXHAUSTED: Out of memory allocating ..."
+
+
+def test_too_little_memory_of_the_device_costs_slots_and_no_image(
+    zoo,
+    shards,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    whole, out, sizes = tmp_path / "whole", tmp_path / "out", []
+    assert anonymize(zoo, shards, whole, "--quiet") == 0
+    real = chunk.advance
+
+    def advance(*arguments):
+        sizes.append(arguments[-1].done.shape[0])
+        if sizes[-1] > 2:
+            raise jax.errors.JaxRuntimeError(OUT_OF_MEMORY)
+        return real(*arguments)
+
+    advance.lower = real.lower
+    monkeypatch.setattr(chunk, "advance", advance)
+    assert anonymize(zoo, shards, out, "--quiet", "--slots", 4) == 0
+    assert max(sizes) == 4
+    assert sizes[-1] == 2
+    assert tars(out) == tars(whole)
+
+
+def test_a_device_that_fails_costs_the_shards_it_fails_in(
+    zoo,
+    shards,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+    capsys,
+):
+    whole, out, calls = tmp_path / "whole", tmp_path / "out", []
+    assert anonymize(zoo, shards, whole, "--quiet") == 0
+    real = chunk.advance
+
+    def advance(*arguments):
+        calls.append(1)
+        if len(calls) == 1:
+            raise jax.errors.JaxRuntimeError("INTERNAL: something else")
+        return real(*arguments)
+
+    advance.lower = real.lower
+    with monkeypatch.context() as change:
+        change.setattr(chunk, "advance", advance)
+        assert anonymize(zoo, shards, out) == 1
+    assert "shard train-0.tar: the device failed: INTERNAL" in capsys.readouterr().err
+    assert sorted(tars(out)) == ["train-1.tar", "train-2.tar"]
+    assert anonymize(zoo, shards, out, "--resume", "--quiet") == 0
+    assert tars(out) == tars(whole)
+    assert faults(out) == []
+
+
+def test_a_picture_that_would_fill_the_memory_costs_itself(zoo, tmp_path, capsys):
+    bomb = io.BytesIO()
+    Image.new("1", (30_000, 30_000)).save(bomb, "png")
+    members = [("a.png", encoded(1)), ("b.png", bomb.getvalue()), ("c.png", encoded(2))]
+    out = tmp_path / "out"
+    assert anonymize(zoo, [write_tar(tmp_path / "s.tar", members)], out) == 1
+    assert "b.png" in capsys.readouterr().err
+    with tarfile.open(out / "s.tar") as tar:
+        assert [name for name in tar.getnames() if name.endswith(".png")] == ["a.png", "c.png"]
+    assert faults(out) == []
+
+
+def test_links_that_lead_in_a_circle_are_gone_once(zoo, photos_dir, tmp_path):
+    photos = sum(1 for path in photos_dir.rglob("*") if path.is_file())
+    (photos_dir / "back").symlink_to(photos_dir)
+    (photos_dir / "a.png").symlink_to(photos_dir / "b.png")
+    (photos_dir / "b.png").symlink_to(photos_dir / "a.png")
+    out = tmp_path / "out"
+    assert anonymize(zoo, [photos_dir], out, "--slice", 5, "--quiet") == 1
+    report = json.loads((out / "report.json").read_text())
+    assert report["summary"]["images"] == photos + 2
+    failed = [each["input"] for each in report["images"] if each["status"] == "failed"]
+    assert sorted(failed) == [str(photos_dir / name) for name in ("a.png", "b.png")]
 
 
 @pytest.mark.cluster  # with a real classifier, in a process of its own

@@ -147,6 +147,19 @@ def test_pull_goes_on_where_a_download_was_cut_off(run, hub, decisions):
     assert (code, out.splitlines()[1]) == (0, decisions), err
 
 
+def test_a_hub_that_comes_back_is_asked_again(start, files, decisions, tmp_path):
+    away = Hub(files)
+    with away.running():
+        pass
+    loud = LOAD.replace("classifier =", "print('asking', flush=True)\nclassifier =", 1)
+    process = start("-c", loud, NAME, HF_ENDPOINT=away.address)
+    assert process.stdout.readline() == "asking\n"
+    time.sleep(0.7)
+    with away.running():
+        out, err = process.communicate(timeout=120)
+    assert (process.returncode, out.splitlines()[1]) == (0, decisions), err
+
+
 def test_a_killed_download_leaves_nothing_that_counts(start, run, hub, decisions, tmp_path):
     hub.cut, hub.stall = [CHUNK + 100_000], threading.Event()
     process = start("-c", LOAD, NAME)

@@ -7,7 +7,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import check_run
 import pytest
-from test_shards import anonymize, encoded, everything, shards  # noqa: F401  # a fixture
+from test_faults import tars
+from test_shards import anonymize, encoded, shards  # noqa: F401  # a fixture
 
 from jaxanon.cli import parser
 from jaxanon.errors import ImageError
@@ -68,11 +69,6 @@ def download(url, folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(store.read(name.lstrip("/")))
     return folder
-
-
-def tars(folder):
-    """The adapted shards in a folder."""
-    return {name: data for name, data in everything(folder).items() if name.endswith(".tar")}
 
 
 def goes_away(server, monkeypatch, after, comes_back):

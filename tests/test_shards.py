@@ -15,10 +15,12 @@ from PIL import Image
 from samples import picture
 
 from jaxanon.classifiers import registry
+from jaxanon.cli import shard_run
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.durable import unique_part
 from jaxanon.io.kinds.tars import TarShard
 from jaxanon.io.stores.folder_store import FolderStore
+from jaxanon.io.work import ShardFile
 from jaxanon.pipeline import shard as shard_module
 from jaxanon.pipeline.manifest import Manifest
 
@@ -372,6 +374,20 @@ def test_living_workers_are_not_counted_as_dead(tmp_path):
         manifest.deaths("a.tar")
     manifest.forgive(["a.tar"])
     assert manifest.deaths("a.tar") == 0
+
+
+def test_of_many_shards_some_are_counted(tmp_path, monkeypatch):
+    manifest = Manifest(FolderStore(tmp_path))
+    members = [[(f"{j}.png", b"") for j in range(2 + i % 2)] for i in range(6)]
+    works = [ShardFile(write_tar(tmp_path / f"{i}.tar", m), "") for i, m in enumerate(members)]
+    assert shard_run._images([], manifest) == 0
+    assert shard_run._images(works, manifest) == 15
+    opened = []
+    real = ShardFile.open
+    monkeypatch.setattr(ShardFile, "open", lambda work: opened.append(work.name) or real(work))
+    monkeypatch.setattr(shard_run, "COUNTED", 2)
+    assert shard_run._images(works, manifest) == 15
+    assert opened == ["0.tar", "3.tar"]
 
 
 def test_the_images_of_a_shard_are_inputs_like_others(shards, tmp_path):

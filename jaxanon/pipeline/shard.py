@@ -14,7 +14,7 @@ from functools import partial
 
 import jax
 
-from jaxanon.errors import ImageError, UsageError
+from jaxanon.errors import DeviceMemoryError, ImageError, UsageError
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.reading import ReadAs, Reading
 from jaxanon.io.shard_kinds import file_of, kind_of, place_in
@@ -63,8 +63,9 @@ class ShardWorker:
             told: told of each image.
 
         Raises:
-            ImageError: when the shard cannot be read or written, does not fit the device's memory,
-                or has killed its worker `MOST_ATTEMPTS` times; nothing of it is there then.
+            ImageError: when the shard cannot be read or written, the device fails, or it has killed
+                its worker `MOST_ATTEMPTS` times; nothing of it is there then.
+            DeviceMemoryError: when the device does not hold a single image.
         """
         steps = self.steps(work, told)
         try:
@@ -103,6 +104,8 @@ class ShardWorker:
             raise ImageError(str(error)) from error
         except jax.errors.JaxRuntimeError as error:
             raise ImageError(f"the device failed: {error}") from error
+        except DeviceMemoryError:
+            raise  # no shard would fit
         except DAMAGE as error:
             raise ImageError(f"{work.shown}: cannot be adapted: {error!r}") from error
 

@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import resource
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from compare_engines import PROGRAM, write_shard
+from compare_engines import PROGRAM, span, write_shard
 
 SIDE = 224
 """Of the images, in pixels."""
@@ -75,8 +74,8 @@ def measure(shards: Sequence[Path], out: Path, classifier: str, workers: int) ->
     """One run by so many workers of Ray, or in one process for none.
 
     Returns:
-        Seconds of the whole process; the median of the seconds of a shard, and their sum; and
-        processor seconds, of a run in one process alone.
+        Seconds of the whole process; seconds from one finished shard to the next, and processor
+        seconds, of a run in one process alone.
     """
     words = ["anonymize", *map(str, shards), "-o", str(out), "--sources", classifier, "--quiet"]
     if workers:
@@ -85,17 +84,11 @@ def measure(shards: Sequence[Path], out: Path, classifier: str, workers: int) ->
     subprocess.run([sys.executable, "-c", PROGRAM, *words], check=True, stderr=subprocess.DEVNULL)
     seconds = time.perf_counter() - begin
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    spent = [
-        json.loads(path.read_text())["seconds"] for path in (out / "manifest").glob("*.tar.json")
-    ]
-    found = {
-        "seconds": round(seconds, 2),
-        "a_shard": round(statistics.median(spent), 3),
-        "all_shards": round(sum(spent), 2),
-    }
+    found = {"seconds": round(seconds, 2)}
     if not workers:
         used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         found["processor"] = round(used, 2)
+        found["a_shard"] = round(span(out) / max(len(shards) - 1, 1), 3)
     return found
 
 

@@ -5,8 +5,9 @@
 The images are crops of 64 pixels of the demo's photos, the classifier a MobileNetV3 of that input
 size with random weights, so that what is measured is the way of the images. First one process
 adapts all shards, then Ray with two workers. The outputs must be the same byte for byte, and pass
-`check_run.py`; the resident memory of the driver and of the workers is printed as it goes. Exit
-status 1 where outputs differ. Needs the extra `cluster`.
+`check_run.py`; the resident memory of the driver and of the workers is printed, and what Ray's
+object store took. Then the report of the whole run is made again, and timed. Exit status 1 where
+outputs differ. Needs the extra `cluster`.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from compare_engines import PROGRAM, write_shard
-from kill_runs import CHECK, digests, workers_below
+from kill_runs import CHECK, descendants, digests, workers_below
 from safetensors.numpy import save_file
 
 from jaxanon.classifiers import registry
@@ -53,6 +55,10 @@ def main() -> int:
             engine: soak(folder, folder / engine, weights, more) for engine, more in engines.items()
         }
         same = digests(folder / "local") == digests(folder / "ray")
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", PROGRAM, "report", folder / "local"], check=True)
+        report = time.perf_counter() - begin
+        records = sum(path.stat().st_size for path in (folder / "local/manifest").glob("*.jsonl"))
         checks = [
             subprocess.run(
                 [sys.executable, CHECK, folder / engine], capture_output=True, text=True
@@ -61,7 +67,15 @@ def main() -> int:
         ]
     print(f"same bytes: {same}", *checks, sep="\n")
     if args.json:
-        told = {"images": args.images, "same_bytes": same, "checks": checks, "engines": found}
+        told = {
+            "images": args.images,
+            "per_shard": args.per_shard,
+            "same_bytes": same,
+            "checks": checks,
+            "report_seconds": round(report, 2),
+            "record_bytes": round(records / args.images),
+            "engines": found,
+        }
         args.json.write_text(json.dumps(told, indent=1) + "\n")
     return 0 if same and all(check.startswith("right") for check in checks) else 1
 
@@ -86,6 +100,7 @@ def soak(folder: Path, out: Path, weights: Path, more: Sequence[str]) -> dict[st
     run = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stderr=subprocess.DEVNULL)
     driver: Series = []
     workers: dict[int, Series] = {}
+    store = 0
     while run.poll() is None:
         time.sleep(PAUSE)
         seconds = time.perf_counter() - begin
@@ -93,14 +108,17 @@ def soak(folder: Path, out: Path, weights: Path, more: Sequence[str]) -> dict[st
         driver.append((round(seconds, 1), done, resident(run.pid)))
         for pid in workers_below(run.pid):
             workers.setdefault(pid, []).append((round(seconds, 1), done, resident(pid)))
+        store = max(store, *map(object_store, descendants(run.pid)), 0)
     seconds = time.perf_counter() - begin
     print(f"{out.name}: {seconds:.0f} s, status {run.returncode}")
     show("driver", driver)
     for pid, series in workers.items():
         show(f"worker {pid}", series)
+    print(f"  object store: {store} bytes at most")
     return {
         "seconds": round(seconds, 1),
         "status": run.returncode,
+        "object_store_bytes": store,
         "driver": driver,
         "workers": list(workers.values()),
     }
@@ -110,6 +128,15 @@ def show(name: str, series: Series) -> None:
     """Print some dozen figures of a process, from its beginning to its end."""
     some = series[:: max(1, len(series) // 12)]
     print(f"  {name}: " + ", ".join(f"{gb:.2f} GB at {shards} shards" for _, shards, gb in some))
+
+
+def object_store(pid: int) -> int:
+    """Bytes that a process of Ray has taken for objects, in the file that its workers share."""
+    with suppress(OSError):
+        for file in Path(f"/proc/{pid}/fd").iterdir():
+            if "/plasma" in str(file.readlink()):
+                return file.stat().st_blocks * 512
+    return 0
 
 
 def resident(pid: int) -> float:
