@@ -179,25 +179,39 @@ def test_links_that_lead_in_a_circle_are_gone_once(zoo, photos_dir, tmp_path):
     assert sorted(failed) == [str(photos_dir / name) for name in ("a.png", "b.png")]
 
 
+RAY = ["--engine", "ray", "--workers", "1"]
+
+
 @pytest.mark.cluster  # with a real classifier, in a process of its own
-def test_a_run_that_is_asked_to_end_is_gone_on_with(shards, tmp_path):  # noqa: F811
+@pytest.mark.parametrize(
+    ("engine", "asked", "status"),
+    [([], signal.SIGTERM, 143), (RAY, signal.SIGTERM, 143), (RAY, signal.SIGINT, 130)],
+)
+def test_a_run_that_is_asked_to_end_is_gone_on_with(shards, tmp_path, engine, asked, status):  # noqa: F811
     words = ["anonymize", *map(str, shards), "-o", str(tmp_path / "out"), "--resume", "--quiet"]
     words += ["--sources", "tf_efficientnet_lite0"]
     program = "import sys; from jaxanon.cli import main; sys.exit(main())"
-    run = subprocess.Popen(
-        [sys.executable, "-c", program, *words],
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+
+    def start(*more):
+        return subprocess.Popen(
+            [sys.executable, "-c", program, *words, *more],
+            env={**os.environ, "JAX_PLATFORMS": "cpu"},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    run = start(*engine)
     until = time.monotonic() + 120
     while not (tmp_path / "out" / "train-0.tar").exists():
         assert time.monotonic() < until
         time.sleep(0.01)
-    run.send_signal(signal.SIGTERM)
+    run.send_signal(asked)
     _, err = run.communicate(timeout=60)
-    assert run.returncode == 143
+    assert run.returncode == status
     assert "give --resume to go on" in err
     assert not list((tmp_path / "out").rglob("*.part"))
     assert "train-2.tar: not finished" in faults(tmp_path / "out")
     assert everything(tmp_path / "out")
+    _, err = (again := start()).communicate(timeout=120)
+    assert again.returncode == 0, err
+    assert faults(tmp_path / "out") == []

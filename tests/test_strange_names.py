@@ -8,7 +8,7 @@ import pytest
 from test_shards import anonymize, encoded, faults, write_tar
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.kinds.parquets import has_bytes
+from jaxanon.io.arrow import has_bytes
 from jaxanon.io.slices import LISTING, possible_files
 from jaxanon.io.sources.lists import entries_of
 from jaxanon.io.sources.urls import entries_below

@@ -7,8 +7,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from jaxanon.errors import ImageError
+from jaxanon.io.arrow import pyarrow
 from jaxanon.io.files import SUFFIX
-from jaxanon.io.kinds.parquets import KEY, OURS, ROWS, pyarrow
+from jaxanon.io.kinds.parquets import KEY, OURS, ROWS
 from jaxanon.io.new_file import NewFile
 from jaxanon.io.shards import Sample, Shard
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from jaxanon.errors import ImageError
-from jaxanon.io.kinds.parquets import DAMAGE, OURS, ParquetShard, RowImage, Rows, pyarrow
+from jaxanon.io.arrow import DAMAGE, pyarrow
+from jaxanon.io.kinds.parquets import OURS, ParquetShard, RowImage, Rows
 from jaxanon.io.new_file import NewFile
 from jaxanon.io.new_tables import TableFile, TableWriter
 from jaxanon.io.shards import Shard, ShardWriter

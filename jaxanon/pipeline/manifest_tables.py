@@ -9,8 +9,8 @@ from itertools import islice
 from typing import Any
 
 from jaxanon.errors import UsageError, printable
+from jaxanon.io.arrow import pyarrow
 from jaxanon.io.folder_shards import VALUES
-from jaxanon.io.kinds.parquets import pyarrow
 from jaxanon.io.shard_kinds import LISTS
 from jaxanon.pipeline.manifest import METADATA, TABLE, Manifest
 from jaxanon.pipeline.record import Record

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Turns:
-    """Lets threads in, in the order in which they ask.
+    """Lets threads in, so many at once.
 
     Args:
         most: how many may be inside at once.

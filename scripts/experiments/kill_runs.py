@@ -46,7 +46,7 @@ def main() -> int:
     rng, rows = random.Random(args.seed), []
     with tempfile.TemporaryDirectory(prefix="jaxanon-kills-") as name:
         folder = Path(name)
-        shards = [write_shard(folder / f"s{i}.tar", i, 24, 64) for i in range(4)]
+        shards = [write_shard(folder / f"s{i}.tar", i, 12, 64) for i in range(8)]
         begin = time.perf_counter()
         start(shards, folder / "whole", LOCAL).wait()
         usual = time.perf_counter() - begin

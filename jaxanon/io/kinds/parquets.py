@@ -11,18 +11,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, BinaryIO
 
 from jaxanon.errors import ImageError, UsageError, printable
+from jaxanon.io.arrow import DAMAGE, ArrowFile, has_bytes, is_image, pyarrow
 from jaxanon.io.files import size_and_time
 from jaxanon.io.inputs import register_inputs
 from jaxanon.io.pictures import unsafe_name
 from jaxanon.io.spool import Spool
 
-DAMAGE = (OSError, ValueError, TypeError, LookupError, NotImplementedError, MemoryError)
-"""What reading a damaged or unusual table raises."""
 KEY = "__key__"
 """Column that names the samples, as WebDataset's readers call it; else they are numbered."""
 OURS = "jaxanon"
@@ -115,7 +113,7 @@ class ParquetShard:
             what = "Arrow's stream format" if arrow else "Parquet"
             raise UsageError(f"{self.name}: cannot be read as {what}: {error}") from error
         self.schema = self.file.schema_arrow
-        images = [field.name for field in self.schema if _is_image(field.type)]
+        images = [field.name for field in self.schema if is_image(field.type)]
         others = [
             field.name
             for field in self.schema
@@ -209,47 +207,6 @@ class ParquetShard:
         return replace(sample, place=(0, 0), trouble=trouble)
 
 
-class ArrowFile:
-    """A file in Arrow's stream format, with what is needed here of pyarrow's `ParquetFile`.
-
-    https://arrow.apache.org/docs/python/ipc.html describes the format.
-
-    Args:
-        path: path of the file.
-
-    Raises:
-        OSError, ValueError: when it is damaged.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._map = pyarrow("").memory_map(str(path))
-        try:
-            self.schema_arrow = self._open().schema
-            self.num_rows = sum(batch.num_rows for batch in self._open())
-        except DAMAGE:
-            self._map.close()
-            raise
-
-    @property
-    def metadata(self) -> ArrowFile:
-        """What tells the number of rows: itself."""
-        return self
-
-    def iter_batches(self, rows: int) -> Iterator[Any]:
-        """The rows, so many at once at most."""
-        for batch in self._open():
-            for start in range(0, batch.num_rows, rows):
-                yield batch.slice(start, rows)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._map.close()
-
-    def _open(self) -> Any:
-        self._map.seek(0)
-        return pyarrow("ipc").open_stream(self._map.read_buffer())
-
-
 class Rows:
     """The rows of a table, to be found in their order: no more than a batch is held.
 
@@ -270,20 +227,6 @@ class Rows:
         return self._batch, row - self._start
 
 
-def pyarrow(module: str) -> Any:
-    """A module of pyarrow.
-
-    Raises:
-        UsageError: when it is not installed.
-    """
-    try:
-        return import_module(f"pyarrow.{module}" if module else "pyarrow")
-    except ImportError as error:
-        raise UsageError(
-            "Parquet needs the extra datasets: pip install 'jaxanon[datasets]'"
-        ) from error
-
-
 def is_list_table(path: Path) -> bool:
     """Whether a table has no column of images, but one of paths (see `jaxanon.io.sources.lists`).
 
@@ -294,34 +237,5 @@ def is_list_table(path: Path) -> bool:
         schema = pyarrow("parquet").read_schema(path)
     except DAMAGE:
         return False
-    no_images = not any(_is_image(field.type) for field in schema)
+    no_images = not any(is_image(field.type) for field in schema)
     return no_images and any(name in schema.names for name in PATHS)
-
-
-def _is_image(kind: Any) -> bool:
-    """Whether a type is that of Hugging Face's images."""
-    types = pyarrow("types")
-    if not types.is_struct(kind) or {field.name for field in kind} != {"bytes", "path"}:
-        return False
-    held = kind.field("bytes").type
-    return bool(types.is_binary(held) or types.is_large_binary(held))
-
-
-def has_bytes(kind: Any) -> bool:
-    """Whether there are bytes in a type, however deep, or numbers that may be pixels."""
-    types = pyarrow("types")
-    if types.is_dictionary(kind):
-        return has_bytes(kind.value_type)
-    if isinstance(kind, pyarrow("").BaseExtensionType):
-        return has_bytes(kind.storage_type)
-    inner = [kind.field(i).type for i in range(kind.num_fields)]
-    if _is_list(kind) and (
-        types.is_int8(inner[0]) or types.is_uint8(inner[0]) or _is_list(inner[0])
-    ):
-        return True  # such as the pixels of a picture
-    return "binary" in str(kind) or any(map(has_bytes, inner))
-
-
-def _is_list(kind: Any) -> bool:
-    types = pyarrow("types")
-    return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))

@@ -14,7 +14,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jaxanon.errors import UsageError, printable
-from jaxanon.io.kinds.parquets import DAMAGE, PATHS, has_bytes, pyarrow
+from jaxanon.io.arrow import DAMAGE, has_bytes, pyarrow
+from jaxanon.io.kinds.parquets import PATHS
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.urls import Place, Url, place
 

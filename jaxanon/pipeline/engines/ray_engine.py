@@ -34,7 +34,7 @@ PATIENCE = 10.0
 """Seconds within which a cluster must answer."""
 BLOCKS = 10_000
 """Parts that Ray Data holds well; of more shards, each has several."""
-FEW = 4
+FEW = 3
 """Shards per worker from which on each has several in hand."""
 OBJECT_STORE = 100_000_000
 """Bytes of Ray's store on a machine of our own: names and counts are all that lies in it."""
