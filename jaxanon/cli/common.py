@@ -14,6 +14,7 @@ from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.errors import UsageError
+from jaxanon.io.files import real_path
 
 
 def split_names(text: str | None) -> list[str]:
@@ -41,9 +42,9 @@ def keep_apart(output: Path, inputs: Sequence[Path]) -> None:
     if output.exists() and not output.is_dir():
         raise UsageError(f"the output {output} is a file; it must be a folder")
     _check_writable(output)
-    out = output.resolve()
+    out = real_path(output)
     for given in inputs:
-        folder = given.resolve().parent if given.is_file() else given.resolve()
+        folder = real_path(given).parent if given.is_file() else real_path(given)
         inside = folder in out.parents or out in folder.parents
         if out == folder or (inside and not given.is_file()):
             raise UsageError(
@@ -76,8 +77,8 @@ def check_side_files(
     Raises:
         UsageError: naming the path and why.
     """
-    resolved = [file.resolve() for file in places]
-    others = {path.resolve() for path in taken}
+    resolved = [real_path(file) for file in places]
+    others = {real_path(path) for path in taken}
     for file, place in zip(places, resolved, strict=True):
         if file.is_dir():
             raise UsageError(f"{file} is a folder; name a file")
@@ -85,7 +86,7 @@ def check_side_files(
         if resolved.count(place) > 1 or place in others:
             raise UsageError(f"{file} would be written twice; choose another name")
         for given in inputs:
-            if place == given.resolve() or given.resolve() in place.parents:
+            if place == real_path(given) or real_path(given) in place.parents:
                 raise UsageError(f"{file} lies among the inputs ({given}); choose another place")
         if file.exists() and not overwrite:
             raise UsageError(f"{file} exists; give --overwrite to replace it")
@@ -98,7 +99,7 @@ def check_sheet(name: str, sheet: Path, outputs: Sequence[Path | None]) -> None:
         UsageError: naming it.
     """
     for folder in outputs:
-        if folder and folder.resolve() in sheet.resolve().parents:
+        if folder and real_path(folder) in real_path(sheet).parents:
             raise UsageError(
                 f"the {name} {sheet} shows the originals; "
                 f"keep it outside the output folder {folder}"

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 from jaxanon.cli.common import check_sheet, check_side_files
 from jaxanon.cli.outputs import OutputOptions
 from jaxanon.errors import UsageError
-from jaxanon.io.files import discard, output_names
+from jaxanon.io.files import discard, output_names, real_path
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import FilePlace
 from jaxanon.pipeline.earlier import EarlierRun
@@ -67,9 +67,9 @@ class OutputPlan:
                 f"{len(there)} outputs exist already, {there[0]} the first; "
                 "give --resume to go on with that run, or --overwrite to begin anew"
             )
-        originals = {Path(item.input.name).resolve() for item in items}
+        originals = {real_path(item.input.name) for item in items}
         for path in (*written, *extra):
-            if path.resolve() in originals:
+            if real_path(path) in originals:
                 raise UsageError(f"the output {path} is one of the inputs; choose another folder")
         sheets = {"contact sheet": options.sheet, "preview": options.preview}
         for name, sheet in sheets.items():
@@ -91,15 +91,15 @@ class OutputPlan:
 
     def discard_earlier(self) -> None:
         """Remove what the run before has written and this one will not: it would pass for ours."""
-        folder = self.options.folder.resolve()
+        folder = real_path(self.options.folder)
         written = self.journal.written()
-        earlier = {Path(location).resolve() for location in written.outputs}
+        earlier = {real_path(location) for location in written.outputs}
         # An adapted image elsewhere is somebody else's, whatever the journal says; what was saved
         # beside them has folders of its own, which this run may not name.
         extra = saved_beside(written, folder)
-        ours = {Path(item.output.location).resolve() for item in self.items}
+        ours = {real_path(item.output.location) for item in self.items}
         given = (image for item in self.items for image in (item.input, item.partner) if image)
-        extra -= {Path(image.name).resolve() for image in given}
+        extra -= {real_path(image.name) for image in given}
         for path in extra | {path for path in earlier - ours if folder in path.parents}:
             discard(path)
         for name in state_files() if earlier else ():
@@ -119,7 +119,7 @@ def saved_beside(written: EarlierRun, folder: Path) -> set[Path]:
             found |= _beside_by_options(written, Path(row.record.output or ""), folder)
         else:  # a relative path would mean another file from here
             found |= {Path(place) for place in row.beside if Path(place).is_absolute()}
-    return {path.resolve() for path in found}
+    return {real_path(path) for path in found}
 
 
 def _beside_by_options(written: EarlierRun, output: Path, folder: Path) -> set[Path]:
@@ -129,8 +129,8 @@ def _beside_by_options(written: EarlierRun, output: Path, folder: Path) -> set[P
         aside = Path(str(written.options.get(name) or ""))
         # Relative paths mean the same from here where the relative output is found as well.
         known = aside.parts and (aside.is_absolute() or not output.is_absolute())
-        if known and folder in output.resolve().parents:
-            found.add(aside / output.resolve().relative_to(folder).with_suffix(".png"))
+        if known and folder in real_path(output).parents:
+            found.add(aside / real_path(output).relative_to(folder).with_suffix(".png"))
     return found
 
 
@@ -156,7 +156,7 @@ def plan_outputs(
         UsageError: for an unknown format, or a journal of a run with other options.
     """
     earlier = journal.resume() if options.resume else EarlierRun()
-    known = {Path(location).resolve() for location in earlier.outputs}
+    known = {real_path(location) for location in earlier.outputs}
     names = output_names([image.relative for image in inputs], options.format)
     ours = options.may_overwrite(journal)
     items = []
@@ -164,7 +164,7 @@ def plan_outputs(
         below = PurePath(f"view-{view + 1}") if views > 1 else PurePath()
         for image, name in zip(inputs, names, strict=True):
             path = options.folder / below / name
-            replaces = options.overwrite or path.resolve() in known
+            replaces = options.overwrite or real_path(path) in known
             anonymized, low = (
                 FilePlace(folder / below / name.with_suffix(".png"), ours) if folder else None
                 for folder in (options.save_anonymized, options.save_views)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jaxanon.errors import UsageError, printable
+from jaxanon.io.files import real_path
 
 if TYPE_CHECKING:
     from jaxanon.io.inputs import InputImage
@@ -118,7 +119,7 @@ class RegionOptions:
             classes=self.classes,
             skip_empty=self.allow_empty,
         )
-        photos = {Path(image.name).resolve() for image in inputs}
+        photos = {real_path(image.name) for image in inputs}
         relative = [image.relative for image in inputs]
         return region_finder(self.where, relative, search, photos=photos)
 

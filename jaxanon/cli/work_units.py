@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 
 from jaxanon.errors import UsageError
 from jaxanon.io.fetching import files_below
+from jaxanon.io.files import real_path
 from jaxanon.io.kinds.folders import is_no_picture
 from jaxanon.io.listing.columns import Columns
 from jaxanon.io.listing.writing import listing_lines
@@ -97,7 +98,7 @@ def _list(args: Namespace, manifest: Manifest, given: Sequence[str]) -> None:
     Raises:
         UsageError: where there are no pictures, or something is given twice.
     """
-    here = [place.resolve() for place in args.src if isinstance(place, Path)]
+    here = [real_path(place) for place in args.src if isinstance(place, Path)]
     for path, place in zip(here, args.src, strict=False):
         if here.count(path) > 1 or any(other in path.parents for other in here):
             raise UsageError(f"{place} is given twice, by itself or in a folder; give it once")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,14 @@ def fingerprint(path: Path) -> str:
             state = file.stat()
             digest.update(f"{file}|{state.st_size}|{state.st_mtime_ns}\n".encode(errors="replace"))
     return digest.hexdigest()[:16]
+
+
+def real_path(path: Path | str) -> Path:
+    """Where a path leads, whatever links are on the way; those in a circle are left as they are.
+
+    `Path.resolve` raises an error for such before Python 3.13.
+    """
+    return Path(os.path.realpath(path))
 
 
 def size_and_time(path: Path) -> str:

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 
 from jaxanon.errors import ImageError
 from jaxanon.io import files
+from jaxanon.io.files import real_path
 
 
 class ResultPlace(Protocol):
@@ -141,7 +142,7 @@ class FilePlace:
     @property
     def identity(self) -> str:
         """The path, absolute and without links."""
-        return str(self.path.resolve())
+        return str(real_path(self.path))
 
     def exists(self) -> bool:
         return self.path.exists()

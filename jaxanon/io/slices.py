@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from typing import Any, BinaryIO
 
 from jaxanon.errors import ImageError, printable
-from jaxanon.io.files import size_and_time
+from jaxanon.io.files import real_path, size_and_time
 from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.pictures import unsafe_name
@@ -73,7 +73,7 @@ class ListedImage:
         where = place(self.entry.place)
         if isinstance(where, Url):
             return str(where) == f"{store.name}/{name}"
-        return store.scratch is not None and where.resolve() == (store.scratch / name).resolve()
+        return store.scratch is not None and real_path(where) == real_path(store.scratch / name)
 
     def fingerprint(self) -> str:
         where = place(self.entry.place)

@@ -87,8 +87,8 @@ def stages(found: Found) -> dict[str, float]:
 
 def predicted(run: Found, of: dict[str, float], cores: int) -> float:
     """Seconds of a run by several workers of Ray that share the cores of one machine."""
-    shards, workers = run["shards"], run["workers"]
-    alone = of["shard"] + of["image"] * run["images"] / shards
+    shards, workers = int(run["shards"]), int(run["workers"])
+    alone = of["shard"] + of["image"] * int(run["images"]) / shards
     rounds = [workers] * (shards // workers) + [shards % workers] * (shards % workers > 0)
     work = sum(alone * max(1.0, at_work * of["busy"] / cores) for at_work in rounds)
     return of["ray_start"] + of["start"] * max(0.0, workers / cores - 1.0) + work
@@ -130,7 +130,7 @@ def rates(found: Found, machine: Machine, case: Case) -> tuple[float, float]:
     """Images per second of an accelerator, and of its share of the host's cores."""
     name, sources = case
     steps = FAST_STEPS if name == "fast" else preset(name).steps
-    device = 1 / ((steps + 1) * step_seconds(found, machine.target, sources))
+    device = 1.0 / ((steps + 1) * step_seconds(found, machine.target, sources))
     column = "seven, 500x375" if sources == SEVEN else "one source, 500x375"
     host = 1e3 / found["host-stages"]["milliseconds"][column]["with views on the device"]
     return device, machine.cores * host

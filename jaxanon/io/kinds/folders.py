@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.files import fingerprint
+from jaxanon.io.files import fingerprint, real_path
 
 log = logging.getLogger("jaxanon")
 _TYPES = MimeTypes()  # of its own: what the system adds differs from machine to machine
@@ -77,7 +77,7 @@ class Folders:
                     others.append(path)
                     continue
                 relative = Path(given.name) if path == given else path.relative_to(given)
-                found.setdefault(path.resolve(), InputFile(path, relative))
+                found.setdefault(real_path(path), InputFile(path, relative))
         left_out = _left_out(others)
         if not found:
             raise UsageError(f"no pictures in {self.name}{left_out and f' ({left_out})'}")
@@ -128,9 +128,9 @@ def _kind(path: Path) -> str | None:
 
 
 def _files_below(folder: Path, visited: set[Path]) -> Iterator[Path]:
-    if folder.resolve() in visited:
+    if real_path(folder) in visited:
         return  # a link that leads back
-    visited.add(folder.resolve())
+    visited.add(real_path(folder))
     try:
         entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
         kinds = [

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from jaxanon.errors import UsageError
+from jaxanon.io.files import real_path
 from jaxanon.io.kinds.folders import is_no_picture
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.listing.sorting import sorted_lines
@@ -17,10 +18,12 @@ def entries_in(given: Path) -> Iterator[ListEntry]:
     """A picture, or those below a folder, in the order of their names in each folder.
 
     Raises:
-        UsageError: when it is not there.
+        UsageError: when it is not there, or cannot be listed.
     """
     if given.is_dir():
         for path in _files_below(given, set()):
+            if path == given:
+                raise UsageError(f"{given}: the folder cannot be listed; may it be read?")
             if not is_no_picture(path):
                 yield entry_of(path, path.relative_to(given))
     elif given.is_file():
@@ -38,7 +41,7 @@ def _files_below(folder: Path, above: set[Path]) -> Iterator[Path]:
         folder: where to look, first its files by name, then its folders.
         above: the folders that led here, so that a link does not lead in a circle.
     """
-    resolved = folder.resolve()
+    resolved = real_path(folder)
     if resolved in above:
         return
     try:
@@ -57,10 +60,13 @@ def _names_in(folder: Path, kind: str) -> Iterator[bytes]:
     """The names of the files, or of the folders, in a folder, as lines of JSON."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            is_folder = entry.is_dir()
+            try:
+                is_folder = entry.is_dir()
+            except OSError:  # a link in a circle: said when it is opened
+                is_folder = False
             if entry.name.startswith(".") or is_folder != (kind == "folder"):
                 continue
-            if is_folder or entry.is_file() or entry.is_symlink():
+            if is_folder or entry.is_symlink() or entry.is_file():
                 yield f"{json.dumps(entry.name)}\n".encode()
 
 

@@ -11,9 +11,11 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import signal
 import socket
-from collections.abc import Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -106,13 +108,14 @@ class RayEngine:
         try:
             _knock(address)
             logging.getLogger("ray").setLevel(logging.WARNING)
-            self._ray.init(
-                address,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-                runtime_env={"env_vars": memory.ENVIRONMENT},
-                **({} if address else here),
-            )
+            with _own_answer_to_sigterm():
+                self._ray.init(
+                    address,
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                    runtime_env={"env_vars": memory.ENVIRONMENT},
+                    **({} if address else here),
+                )
         except (OSError, RuntimeError, ValueError) as error:
             raise UsageError(f"--address {address}: {error}") from error
 
@@ -131,6 +134,15 @@ class RayEngine:
                 return min(self.options.workers or most, shards), {name: each}
         nodes = sum(node["Alive"] for node in self._ray.nodes())
         return min(self.options.workers or nodes, shards), {"CPU": 1}
+
+
+@contextmanager
+def _own_answer_to_sigterm() -> Iterator[None]:
+    """Take back what Ray does about a signal: it would end this process amid its work."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if threading.current_thread() is threading.main_thread():  # there alone it can be set
+        signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str | None) -> None:

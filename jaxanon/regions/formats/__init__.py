@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+from jaxanon.io.files import real_path
 from jaxanon.regions.annotation import Annotation
 from jaxanon.regions.formats import box_list, coco, cvat, labelme, voc, yolo
 
@@ -106,7 +107,7 @@ def read_folder(folder: Path, photos: Collection[Path] = ()) -> list[Annotation]
     annotations = _of_photos(everything, photos)
     kinds = {suffix: [p for p in annotations if p.suffix.lower() == suffix] for suffix in FOLDERS}
     kinds = {suffix: paths for suffix, paths in kinds.items() if paths}
-    masks = [path for path in found if path.resolve() not in photos]
+    masks = [path for path in found if real_path(path) not in photos]
     if not kinds and found and not masks:
         raise ValueError("it holds the photos themselves, and no annotations")
     if not kinds:
