@@ -108,6 +108,18 @@ def test_a_killed_driver_is_begun_again(words, whole, tmp_path):
     assert faults(tmp_path / "out") == []
 
 
+def test_two_runs_on_a_machine_have_a_cluster_each(words, whole, tmp_path):
+    first = start(words, workers=1)
+    until = time.monotonic() + 120
+    while not (tmp_path / "out" / "manifest" / "run.json").exists():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    more = [tmp_path / "more" if word == tmp_path / "out" else word for word in words]
+    assert run(more, workers=1)[0] == []
+    assert first.communicate(timeout=240)[0].splitlines()[-1] == "[]"
+    assert everything(tmp_path / "more") == everything(tmp_path / "out") == whole
+
+
 def test_a_worker_without_its_device_does_not_start(words):
     _, said = run(words, platform="gpu", workers=1)
     assert "--workers 1 of 1 GPU each: the cluster has 0" in said

@@ -42,7 +42,7 @@ def add_shard_flags(command: ArgumentParser) -> None:
         help="local: this process; ray: workers on a cluster, or of this machine (needs the extra "
         "cluster) (default: local)",
     )
-    add("--address", metavar="HOST:PORT", help="of the Ray cluster (default: start one here)")
+    add("--address", metavar="HOST:PORT", help="of the Ray cluster (default: RAY_ADDRESS, or one is started here)")
     add("--workers", type=count, metavar="N", help="how many (default: as the cluster has room)")
     add(
         "--devices-per-worker",

@@ -18,7 +18,6 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from compare_engines import write_shard
 
@@ -34,7 +33,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    os.environ.update(
+        AWS_ENDPOINT_URL=f"http://127.0.0.1:{server.get_host_and_port()[1]}",
+        AWS_ACCESS_KEY_ID="nobody",
+        AWS_SECRET_ACCESS_KEY="nothing",
+        AWS_DEFAULT_REGION="us-east-1",
+    )
     few, more = count(FEW), count(MORE)
+    server.stop()
     each = {kind: (more[kind] - few[kind]) / (MORE - FEW) for kind in (WRITES, READS, FREE)}
     once = {kind: few[kind] - FEW * each[kind] for kind in each}
     told = {"a_shard": each, "a_run": once}
@@ -43,44 +53,37 @@ def main() -> None:
         args.json.write_text(json.dumps(told, indent=1) + "\n")
 
 
+class Counting(logging.Handler):
+    """Counts the requests that a server logs, by kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: Counter[str] = Counter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if kind := kind_of(record.getMessage()):
+            self.seen[kind] += 1
+
+
 def count(shards: int) -> Counter[str]:
     """Requests of each kind that a run over so many shards makes."""
     import s3fs
-    from moto.server import ThreadedMotoServer
 
-    seen: Counter[str] = Counter()
-
-    class Counting(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            if kind := kind_of(record.getMessage()):
-                seen[kind] += 1
-
-    log = logging.getLogger("werkzeug")
+    bucket, store = f"requests-{shards}", s3fs.S3FileSystem()
+    log, counting = logging.getLogger("werkzeug"), Counting()
     log.setLevel(logging.INFO)
     log.propagate = False
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    os.environ.update(
-        AWS_ENDPOINT_URL=f"http://{host}:{port}",
-        AWS_ACCESS_KEY_ID="nobody",
-        AWS_SECRET_ACCESS_KEY="nothing",
-        AWS_DEFAULT_REGION="us-east-1",
-    )
-    bucket = f"requests-{shards}"
-    store: Any = s3fs.S3FileSystem(skip_instance_cache=True)
     store.mkdir(bucket)
     with tempfile.TemporaryDirectory(prefix="jaxanon-requests-") as name:
         for i in range(shards):
             path = write_shard(Path(name) / f"s{i}.tar", i, IMAGES, SIDE)
             store.put_file(str(path), f"{bucket}/in/{path.name}")
-    log.handlers = [counting := Counting()]
+    log.handlers = [counting]
     words = ["anonymize", f"s3://{bucket}/in", "-o", f"s3://{bucket}/out", "--quiet"]
     if jaxanon([*words, "--sources", "tf_efficientnet_lite0"]):
         sys.exit("the run failed")
-    log.removeHandler(counting)
-    server.stop()
-    return seen
+    log.handlers = [logging.NullHandler()]
+    return counting.seen
 
 
 def kind_of(line: str) -> str | None:

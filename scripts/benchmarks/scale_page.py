@@ -177,7 +177,7 @@ def on_accelerators(found: Found) -> Found:
 def on_stores(found: Found) -> Found:
     """What the data sets ask of an object store, and how large their shards must be."""
     sizes, asked = found["sizes"], found["requests"]["a_shard"]
-    rows, forms = [], ("original", "fast, png", "fast, jpeg")
+    rows, forms = [], ("original", "png", "jpeg")
     for name, images in DATA_SETS.items():
         shards = math.ceil(images / PER_SHARD)
         terabytes = [images * sizes[form] / 1e12 for form in forms]
@@ -195,7 +195,7 @@ def on_stores(found: Found) -> Found:
     return {
         "requests": sum(asked.values()),
         "deletions": asked["deletions"],
-        **{f"{form.split()[-1]}_kb": sizes[form] / 1e3 for form in forms},
+        **{f"{form}_kb": sizes[form] / 1e3 for form in forms},
         "gb_month": A_GB_MONTH,
         "writes": WRITES,
         "reads": READS,
@@ -209,7 +209,7 @@ def on_stores(found: Found) -> Found:
 
 def smallest_shard(found: Found, machine: Machine, case: Case) -> float:
     """Images from which on a shard takes longer than its way from and to an object store."""
-    bytes_each_way = max(found["sizes"]["original"], found["sizes"]["fast, png"])
+    bytes_each_way = max(found["sizes"]["original"], found["sizes"]["png"])
     spare = 1 / min(rates(found, machine, case)) - bytes_each_way / BANDWIDTH
     requests = sum(found["requests"]["a_shard"].values())
     return math.inf if spare <= 0 else requests * LATENCY / spare
@@ -226,7 +226,7 @@ def what_breaks(found: Found) -> Found:
         "billion_hours": 1e9 / rate / 3600,
         "records_tb": soak["record_bytes"] * 1e9 / 1e12,
         "most": ACCELERATORS[-1],
-        "traffic": ACCELERATORS[-1] * fast * (sizes["original"] + sizes["fast, png"]) / 1e9,
+        "traffic": ACCELERATORS[-1] * fast * (sizes["original"] + sizes["png"]) / 1e9,
         "per_shard": PER_SHARD,
         "shard_seconds": PER_SHARD / fast,
         "soak_images": soak["images"],

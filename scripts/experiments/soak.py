@@ -54,6 +54,8 @@ def main() -> int:
         found = {
             engine: soak(folder, folder / engine, weights, more) for engine, more in engines.items()
         }
+        if any(one["status"] for one in found.values()):
+            sys.exit("a run failed")
         same = digests(folder / "local") == digests(folder / "ray")
         begin = time.perf_counter()
         subprocess.run([sys.executable, "-c", PROGRAM, "report", folder / "local"], check=True)

@@ -104,20 +104,21 @@ class RayEngine:
             "object_store_memory": OBJECT_STORE,
             "_node_ip_address": "127.0.0.1",
         }
-        address = self.options.address
+        address = self.options.address or os.environ.get("RAY_ADDRESS")
         try:
             _knock(address)
             logging.getLogger("ray").setLevel(logging.WARNING)
             with _own_answer_to_sigterm():
                 self._ray.init(
-                    address,
+                    address or "local",  # none would join one that happens to run here
                     log_to_driver=False,
                     logging_level=logging.WARNING,
                     runtime_env={"env_vars": memory.ENVIRONMENT},
                     **({} if address else here),
                 )
         except (OSError, RuntimeError, ValueError) as error:
-            raise UsageError(f"--address {address}: {error}") from error
+            where = f"--address {address}" if address else "a cluster on this machine"
+            raise UsageError(f"{where}: {error}") from error
 
     def _workers(self, shards: int) -> tuple[int, dict[str, int]]:
         """How many workers, and the resource that each has for itself with its number."""
@@ -147,7 +148,7 @@ def _own_answer_to_sigterm() -> Iterator[None]:
 
 def _knock(address: str | None) -> None:
     """Raise OSError or ValueError where nothing answers: Ray itself would ask for minutes."""
-    if address and address != "auto":
+    if address and address != "auto" and "://" not in address:
         host, _, port = address.rpartition(":")
         with socket.create_connection((host, int(port)), PATIENCE):
             pass
