@@ -158,6 +158,7 @@ def test_a_hub_that_comes_back_is_asked_again(start, files, decisions, tmp_path)
     with away.running():
         out, err = process.communicate(timeout=120)
     assert (process.returncode, out.splitlines()[1]) == (0, decisions), err
+    assert "Retrying" in err
 
 
 def test_a_killed_download_leaves_nothing_that_counts(start, run, hub, decisions, tmp_path):

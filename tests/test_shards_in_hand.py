@@ -1,6 +1,8 @@
-"""A shard is read and another written while the images of a third are adapted."""
+"""While the images of a shard are adapted, the last one is written and the next one read."""
 
 import threading
+import time
+from concurrent.futures import CancelledError
 
 import pytest
 from test_shards import anonymize, everything, faults, shards  # noqa: F401  # a fixture
@@ -26,6 +28,8 @@ class Named:
 
 class Waiting:
     """A worker whose steps wait for each other: it ends only where they go on side by side."""
+
+    stopped = False
 
     def __init__(self, count):
         self.read = [threading.Event() for _ in range(count)]
@@ -55,6 +59,11 @@ def test_shards_are_read_and_written_beside_the_images_of_another(capsys):
 
 def test_an_error_that_nobody_expects_is_not_lost_in_a_thread():
     class Wrong:
+        stopped = False
+
+        def stop(self):
+            pass
+
         def steps(self, work, told):
             yield
             yield
@@ -65,23 +74,71 @@ def test_an_error_that_nobody_expects_is_not_lost_in_a_thread():
 
 
 def test_who_wants_to_be_alone_is():
-    turns, inside, most = Turns(2), [], []
+    turns, inside, met = Turns(2), [], []
 
     def go(alone):
-        for _ in range(50):
+        for _ in range(20):
             with turns.take(alone=alone):
                 inside.append(alone)
-                most.append((any(inside), len(inside)))
+                time.sleep(0.001)
+                met.append(sorted(inside))
                 inside.remove(alone)
 
-    threads = [threading.Thread(target=go, args=(alone,)) for alone in (True, False, True, False)]
+    threads = [threading.Thread(target=go, args=(alone,)) for alone in (True, False, False, False)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(LONG)
         assert not thread.is_alive()
-    assert len(most) == 200
-    assert all(count == 1 or not alone for alone, count in most)
+    assert len(met) == 80
+    assert {tuple(one) for one in met} == {(True,), (False,), (False, False)}
+
+
+def test_who_waits_for_a_turn_may_be_sent_away():
+    turns, ended = Turns(1), []
+
+    def wait():
+        with pytest.raises(CancelledError), turns.take():
+            pass
+        ended.append(True)
+
+    thread = threading.Thread(target=wait)
+    with turns.take():
+        thread.start()
+        turns.close()
+        thread.join(LONG)
+    assert ended == [True]
+
+
+def test_an_interruption_while_one_waits_to_be_alone_ends_the_run(
+    zoo,
+    shards,  # noqa: F811
+    tmp_path,
+    monkeypatch,
+):
+    """The first shard is being written, the second adapted; the third waits for both."""
+    out, real, interrupted = tmp_path / "out", shard_module.kind_of, threading.Event()
+
+    def written_late(name):
+        assert interrupted.wait(LONG)
+        return real(name)
+
+    def keep(outcome):
+        if outcome.item.output.location.startswith("train-1"):
+            time.sleep(0.3)  # for the third to ask for its turn
+            interrupted.set()
+            raise KeyboardInterrupt
+        return real_keep(outcome)
+
+    real_keep, real_deaths = shard_module._keep, Manifest.deaths
+    monkeypatch.setattr(shard_module, "kind_of", written_late)
+    monkeypatch.setattr(shard_module, "_keep", keep)
+    monkeypatch.setattr(
+        Manifest, "deaths", lambda m, name: int(name == "train-2.tar") or real_deaths(m, name)
+    )
+    assert anonymize(zoo, shards, out, "--quiet") == 130
+    assert not [path for path in out.rglob("*") if path.suffix in (".part", ".attempts")]
+    assert [done.shard for done in Manifest(FolderStore(out)).shards()] == ["train-0.tar"]
 
 
 def test_a_shard_over_which_a_worker_died_is_adapted_alone(zoo, shards, tmp_path, monkeypatch):  # noqa: F811

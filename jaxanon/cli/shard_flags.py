@@ -42,7 +42,11 @@ def add_shard_flags(command: ArgumentParser) -> None:
         help="local: this process; ray: workers on a cluster, or of this machine (needs the extra "
         "cluster) (default: local)",
     )
-    add("--address", metavar="HOST:PORT", help="of the Ray cluster (default: RAY_ADDRESS, or one is started here)")
+    add(
+        "--address",
+        metavar="HOST:PORT",
+        help="of the Ray cluster (default: RAY_ADDRESS, or one is started here)",
+    )
     add("--workers", type=count, metavar="N", help="how many (default: as the cluster has room)")
     add(
         "--devices-per-worker",

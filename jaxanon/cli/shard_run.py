@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -18,12 +18,13 @@ from jaxanon.cli.task_options import ModelOptions
 from jaxanon.cli.work_units import work_units
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
-from jaxanon.errors import UsageError
+from jaxanon.errors import JaxanonError, UsageError
 from jaxanon.io.shard_kinds import FOLDER as FILES
 from jaxanon.io.shard_kinds import kind_of
 from jaxanon.io.slices import GIVEN, LISTING, Slice
 from jaxanon.io.standard_streams import STANDARD
 from jaxanon.io.stores import open_store
+from jaxanon.io.stores.patience import in_a_hurry
 from jaxanon.io.urls import Place, Url
 from jaxanon.io.work import ShardFile, Work
 from jaxanon.pipeline.engines import ENGINES
@@ -34,7 +35,7 @@ from jaxanon.pipeline.report import REPORT
 
 log = logging.getLogger("jaxanon")
 COUNTED = 1_000
-"""Units that are opened to count their pictures, before the run begins."""
+"""Shards that are opened to count their pictures, before the run begins."""
 
 
 def adapt_data_set(args: Namespace, load: Loader) -> int:
@@ -59,7 +60,8 @@ def adapt_data_set(args: Namespace, load: Loader) -> int:
         with closing(Progress(images, quiet=args.quiet)) as progress:
             broken = engine.run(opener, mine, progress)
     except KeyboardInterrupt:
-        manifest.forgive(work.name for work in mine)
+        with in_a_hurry(), suppress(JaxanonError, OSError):
+            manifest.forgive(work.name for work in mine)
         raise
     if args.shard and not all(manifest.done(work.name) for work in units.works):
         log.info("other shards are not finished; jaxanon report %s sums up all", args.output)
@@ -76,8 +78,11 @@ def _images(works: Sequence[Work], manifest: Manifest) -> int:
     Raises:
         UsageError: when a package is missing.
     """
-    some = works[:: -(-len(works) // COUNTED) or 1]
-    return round(sum(_length(work, manifest) for work in some) * len(works) / max(len(some), 1))
+    slices = [work.length for work in works if isinstance(work, Slice)]
+    files = [work for work in works if not isinstance(work, Slice)]
+    some = files[:: -(-len(files) // COUNTED) or 1]
+    in_some = sum(_length(work, manifest) for work in some)
+    return sum(slices) + round(in_some * len(files) / max(len(some), 1))
 
 
 def _length(work: Work, manifest: Manifest) -> int:
@@ -88,8 +93,6 @@ def _length(work: Work, manifest: Manifest) -> int:
     Raises:
         UsageError: when a package is missing.
     """
-    if isinstance(work, Slice):
-        return work.length
     if isinstance(work, ShardFile) and isinstance(work.place, Url):
         return 0
     if done := manifest.done(work.name):

@@ -35,14 +35,14 @@ Told = Callable[[Record], None]
 Steps = Generator[None, None, ShardDone]
 """A shard on its way, see `ShardWorker.steps`."""
 IN_HAND = 2
-"""Shards that a worker has begun at once: one is adapted, another is read or written."""
+"""Shards that a worker has begun at once: one is adapted, the last one written or the next read."""
 
 
 class ShardWorker:
     """Adapts shards, one after the other, with programs compiled once.
 
-    What needs no device, fetching, reading and writing a shard, goes on beside the images of
-    another one.
+    What needs no device goes on beside the images of a shard: the one before it is written, then
+    the next one is fetched and read.
 
     Args:
         stages: what images go through.
@@ -84,6 +84,9 @@ class ShardWorker:
         Each step may be made in another thread. All but the second may be made beside those of
         other shards, of which no more than `IN_HAND` are begun at once. A shard over which a worker
         has died before is adapted with no other in hand, so that none is blamed for it.
+
+        Raises:
+            CancelledError: at the first step, after `stop`.
         """
         try:
             source = work.state()
@@ -108,6 +111,15 @@ class ShardWorker:
             raise  # no shard would fit
         except DAMAGE as error:
             raise ImageError(f"{work.shown}: cannot be adapted: {error!r}") from error
+
+    @property
+    def stopped(self) -> bool:
+        """Whether `stop` was called."""
+        return self._turns.closed
+
+    def stop(self) -> None:
+        """Begin no further shard, nor wait for a turn; what is in hand may be ended or closed."""
+        self._turns.close()
 
     def _by_another(self, work: Work) -> ShardDone | None:
         """The marker of a shard that another process has finished meanwhile."""

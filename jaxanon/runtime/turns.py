@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 
 class Turns:
-    """Lets threads in, so many at once.
+    """Lets threads in, so many at once, in the order in which they ask.
 
     Args:
         most: how many may be inside at once.
+
+    Attributes:
+        closed: whether `close` was called.
     """
 
     def __init__(self, most: int) -> None:
-        self._most, self._free, self._asking = most, threading.Semaphore(most), threading.Lock()
+        self._most, self._inside, self.closed = most, 0, False
+        self._asking: deque[object] = deque()
+        self._changed = threading.Condition()
 
     @contextmanager
     def take(self, *, alone: bool = False) -> Iterator[None]:
@@ -23,12 +30,32 @@ class Turns:
 
         Args:
             alone: whether nobody else may be inside meanwhile.
+
+        Raises:
+            CancelledError: when no further turns are given.
         """
-        places = self._most if alone else 1
-        with self._asking:  # or two who want all places would wait for each other's
-            for _ in range(places):
-                self._free.acquire()
+        places, me = self._most if alone else 1, object()
+        with self._changed:
+            self._asking.append(me)
+            self._changed.wait_for(
+                lambda: (
+                    self.closed or (self._asking[0] is me and self._inside + places <= self._most)
+                )
+            )
+            self._asking.remove(me)
+            self._changed.notify_all()
+            if self.closed:
+                raise CancelledError
+            self._inside += places
         try:
             yield
         finally:
-            self._free.release(places)
+            with self._changed:
+                self._inside -= places
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Give no further turns, not even to those who wait for one."""
+        with self._changed:
+            self.closed = True
+            self._changed.notify_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -52,7 +53,9 @@ def _files_below(folder: Path, above: set[Path]) -> Iterator[Path]:
                     yield path
                 else:
                     yield from _files_below(path, above | {resolved})
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # of the disk that names are sorted on
         yield folder
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -54,10 +55,9 @@ class FolderStore:
         return self._path(name).exists()
 
     def names(self, folder: str) -> Iterator[str]:
-        top = self.folder / folder
         yield from (
             path.relative_to(self.folder).as_posix()
-            for path in sorted(top.rglob("*"))
+            for path in sorted(_files_below(self.folder / folder))
             if path.is_file() and not path.name.startswith(".")
         )
 
@@ -75,7 +75,7 @@ class FolderStore:
             discard(part)
 
     def sweep(self) -> None:
-        for path in self.folder.rglob(".*.part"):
+        for path in _files_below(self.folder):
             if PART.fullmatch(path.name) and not is_held(path):
                 discard(path)
 
@@ -98,3 +98,9 @@ class FolderStore:
 
     def is_held(self, name: str) -> bool:
         return is_held(self._path(name))
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """What is no folder below one; what vanishes meanwhile is passed over (not by `Path.rglob`)."""
+    for above, _, names in os.walk(folder):
+        yield from (Path(above, name) for name in names)

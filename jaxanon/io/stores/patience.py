@@ -25,7 +25,7 @@ FINAL = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryErr
 REFUSALS = (PermissionError, NotImplementedError, ValueError, TypeError, ImportError)
 """What asking again does not change."""
 _HURRY = threading.Event()
-"""Set once a run has been cut off."""
+"""Set while nobody waits for servers."""
 
 
 def file_system(url: Url) -> Any:
@@ -58,17 +58,13 @@ def state_in(info: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def patience_until_interrupted() -> Iterator[None]:
-    """While a run lasts: what cuts it off ends the waiting for servers, in all threads.
-
-    What is asked afterwards, to tidy up, is asked once, until the next run.
-    """
-    _HURRY.clear()
+def in_a_hurry() -> Iterator[None]:
+    """While what has been cut off is tidied up: servers are asked once, by all threads."""
+    _HURRY.set()
     try:
         yield
-    except BaseException:
-        _HURRY.set()
-        raise
+    finally:
+        _HURRY.clear()
 
 
 def patiently(url: Url, ask: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:

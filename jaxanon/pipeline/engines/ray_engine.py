@@ -37,7 +37,7 @@ PATIENCE = 10.0
 BLOCKS = 10_000
 """Parts that Ray Data holds well; of more shards, each has several."""
 FEW = 3
-"""Shards per worker from which on each has several in hand."""
+"""Shards per worker below which each has but one in hand."""
 OBJECT_STORE = 100_000_000
 """Bytes of Ray's store on a machine of our own: names and counts are all that lies in it."""
 
@@ -102,6 +102,7 @@ class RayEngine:
         here: dict[str, Any] = {
             "include_dashboard": False,
             "object_store_memory": OBJECT_STORE,
+            "num_cpus": max(os.cpu_count() or 1, self.options.workers or 1),
             "_node_ip_address": "127.0.0.1",
         }
         address = self.options.address or os.environ.get("RAY_ADDRESS")
@@ -133,6 +134,9 @@ class RayEngine:
                         f"has {there.get(name, 0):g}"
                     )
                 return min(self.options.workers or most, shards), {name: each}
+        least, cores = self.options.workers or 1, there.get("CPU", 0)
+        if cores < least:
+            raise UsageError(f"--workers {least}: the cluster has {cores:g} CPUs, one for each")
         nodes = sum(node["Alive"] for node in self._ray.nodes())
         return min(self.options.workers or nodes, shards), {"CPU": 1}
 
@@ -141,9 +145,12 @@ class RayEngine:
 def _own_answer_to_sigterm() -> Iterator[None]:
     """Take back what Ray does about a signal: it would end this process amid its work."""
     before = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():  # there alone it can be set
-        signal.signal(signal.SIGTERM, before)
+    try:
+        yield
+    finally:
+        here = threading.current_thread() is threading.main_thread()  # there alone it can be set
+        if here and before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _knock(address: str | None) -> None:
