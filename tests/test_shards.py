@@ -342,9 +342,13 @@ def test_begun_anew_nothing_of_the_former_run_is_left(zoo, shards, tmp_path):
     assert sorted(path.name for path in out.glob("*.tar")) == ["train-0.tar", "train-1.tar"]
     assert json.loads((out / "report.json").read_text())["summary"]["images"] == 6
     assert faults(out) == []
-    (out / "manifest" / "train-1.tar.jsonl").write_text("damaged")
-    assert anonymize(zoo, shards[:2], out, "--quiet", "--resume", "--seed", 3) == 0
-    assert faults(out) == []
+    records = out / "manifest" / "train-1.tar.jsonl"
+    whole = records.read_bytes()
+    for damaged in (b"damaged", whole.replace(b"steps", b"spets")):
+        records.write_bytes(damaged)
+        assert anonymize(zoo, shards[:2], out, "--quiet", "--resume", "--seed", 3) == 0
+        assert records.read_bytes() == whole
+        assert faults(out) == []
 
 
 def test_a_shard_that_changes_under_way_is_not_written(zoo, shards, tmp_path, monkeypatch, capsys):

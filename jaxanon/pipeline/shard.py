@@ -5,6 +5,7 @@ Knows nothing of what hands out the shards: a loop, the tasks of a scheduler, a 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -28,6 +29,7 @@ from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.stages import Stages
 from jaxanon.runtime.turns import Turns
 
+log = logging.getLogger(__name__)
 DAMAGE = (OSError, ArithmeticError, LookupError, TypeError, ValueError, MemoryError)
 """What a file that changes, vanishes or is damaged may raise, wherever it is noticed."""
 Told = Callable[[Record], None]
@@ -90,9 +92,7 @@ class ShardWorker:
         """
         try:
             source = work.state()
-            if earlier := self.manifest.done(work.name, source):
-                for record in self.manifest.records(earlier):
-                    told(record)
+            if earlier := self._finished(work, source, told):
                 return earlier
             alone = self.manifest.deaths(work.name) > 0
             with (
@@ -111,6 +111,18 @@ class ShardWorker:
             raise  # no shard would fit
         except DAMAGE as error:
             raise ImageError(f"{work.shown}: cannot be adapted: {error!r}") from error
+
+    def _finished(self, work: Work, source: str, told: Told) -> ShardDone | None:
+        """The marker of a shard that was finished before, of which all is there."""
+        if done := self.manifest.done(work.name, source):
+            try:
+                for record in list(self.manifest.records(done)):
+                    told(record)
+                return done
+            except UsageError as error:
+                log.warning("%s; %s is adapted again", error, work.shown)
+                self.manifest.forget(work.name)
+        return None
 
     @property
     def stopped(self) -> bool:

@@ -6,8 +6,7 @@ The images are crops of 64 pixels of the demo's photos, the classifier a MobileN
 size with random weights, so that what is measured is the way of the images. First one process
 adapts all shards, then Ray with two workers. The outputs must be the same byte for byte, and pass
 `check_run.py`; the resident memory of the driver and of the workers is printed, and what Ray's
-object store took. Then the report of the whole run is made again, and timed. Exit status 1 where
-outputs differ. Needs the extra `cluster`.
+object store took. Exit status 1 where outputs differ. Needs the extra `cluster`.
 """
 
 from __future__ import annotations
@@ -57,10 +56,6 @@ def main() -> int:
         if any(one["status"] for one in found.values()):
             sys.exit("a run failed")
         same = digests(folder / "local") == digests(folder / "ray")
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", PROGRAM, "report", folder / "local"], check=True)
-        report = time.perf_counter() - begin
-        records = sum(path.stat().st_size for path in (folder / "local/manifest").glob("*.jsonl"))
         checks = [
             subprocess.run(
                 [sys.executable, CHECK, folder / engine], capture_output=True, text=True
@@ -74,8 +69,6 @@ def main() -> int:
             "per_shard": args.per_shard,
             "same_bytes": same,
             "checks": checks,
-            "report_seconds": round(report, 2),
-            "record_bytes": round(records / args.images),
             "engines": found,
         }
         args.json.write_text(json.dumps(told, indent=1) + "\n")
