@@ -3,18 +3,38 @@
     python scripts/benchmarks/scale_page.py
 
 From what was measured, and what compilers say of accelerators, all under `docs/benchmarks`; the
-words are in `scale_page.md`. Prices and machines are assumptions: change them for your own.
+words are in `scale_page.md`, the model in `scale_model.py`.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
-from roofline_page import LIMITS, ROOT
+from roofline_page import ROOT
+from scale_model import (
+    A_GB_MONTH,
+    ACCELERATORS,
+    BANDWIDTH,
+    CASES,
+    DATA_SETS,
+    FAST_STEPS,
+    LATENCY,
+    MACHINES,
+    PART,
+    PER_SHARD,
+    READS,
+    WRITES,
+    Case,
+    Found,
+    predicted,
+    rates,
+    smallest_shard,
+    stages,
+)
 
 from jaxanon.adaptation.settings import preset
 from jaxanon.display.tables import table
@@ -24,76 +44,21 @@ FOUND = ROOT / "docs" / "benchmarks"
 WORDS = Path(__file__).with_suffix(".md")
 
 
-class Machine(NamedTuple):
-    """An accelerator and its share of a host, as clouds rent them.
-
-    Attributes:
-        target: its name in `roofline_page.LIMITS`.
-        cores: of the host, for each accelerator.
-        price: dollars per hour, host included.
-    """
-
-    target: str
-    cores: int
-    price: float
-
-    @property
-    def name(self) -> str:
-        """What it is called."""
-        return LIMITS[self.target].name
-
-
-MACHINES = (Machine("h100", 12, 4.0), Machine("v5e", 14, 1.2), Machine("v6e", 22, 2.7))
-DATA_SETS = {"ImageNet-1k": 1_281_167, "a billion images": 1_000_000_000}
-"""Name -> images."""
-ACCELERATORS = (1, 8, 64)
-PER_SHARD = 10_000
-"""Images of a shard."""
-LATENCY, BANDWIDTH = 0.03, 200e6
-"""Of an object store: seconds of a request, bytes per second of one worker."""
-PART = 50 * 2**20
-"""Bytes of each part of a large upload, as s3fs makes them."""
-A_GB_MONTH, WRITES, READS = 0.023, 0.005, 0.0004
-"""Prices of an object store in dollars: per GB and month, per thousand requests of each kind."""
-FAST_STEPS = 3.0
-"""Gradient steps of an image under `fast`: what photos take in `docs/performance.md`."""
-SEVEN = "the study's seven"
-CASES = (("fast", "mobilenetv2_100"), ("fast", SEVEN), ("transfer", SEVEN))
-"""Preset and sources."""
-Case = tuple[str, str]
-Found = dict[str, Any]
+VICTIMS = {
+    "local": "single processes",
+    "share": "of two that share the shards",
+    "worker": "workers of Ray",
+    "driver": "drivers of Ray",
+    "node": "nodes of Ray with all on them",
+}
+"""Victim in `kill_runs.py` -> in words."""
 
 
 def page(found: Found) -> str:
     """The page, from the contents of the files."""
     fields = held(found) | on_accelerators(found) | on_stores(found) | what_breaks(found)
+    fields |= endured(found)
     return WORDS.read_text().format(**fields)
-
-
-def stages(found: Found) -> dict[str, float]:
-    """What the model needs of this machine: seconds of an image, of a shard and of starts."""
-    measured = found["workers-2core"]["stages"]
-    small, large, ray = measured["small"], measured["large"], measured["ray"]
-    images = {name: row["images"] / row["shards"] for name, row in measured.items()}
-    image = (large["a_shard"] - small["a_shard"]) / (images["large"] - images["small"])
-    spent = small["shards"] * small["a_shard"]
-    more = {name: large[name] - small[name] for name in ("processor", "seconds")}
-    return {
-        "image": image,
-        "shard": max(small["a_shard"] - image * images["small"], 0.0),
-        "start": small["seconds"] - spent,
-        "ray_start": ray["seconds"] - spent,
-        "busy": more["processor"] / more["seconds"],
-    }
-
-
-def predicted(run: Found, of: dict[str, float], cores: int) -> float:
-    """Seconds of a run by several workers of Ray that share the cores of one machine."""
-    shards, workers = int(run["shards"]), int(run["workers"])
-    alone = of["shard"] + of["image"] * int(run["images"]) / shards
-    rounds = [workers] * (shards // workers) + [shards % workers] * (shards % workers > 0)
-    work = sum(alone * max(1.0, at_work * of["busy"] / cores) for at_work in rounds)
-    return of["ray_start"] + of["start"] * max(0.0, workers / cores - 1.0) + work
 
 
 def held(found: Found) -> Found:
@@ -116,26 +81,6 @@ def held(found: Found) -> Found:
         "worst": max(map(abs, errors)),
         "ray_of_local": found["engines-2core"]["ray_of_local"],
     }
-
-
-def step_seconds(found: Found, target: str, sources: str) -> float:
-    """Seconds per image of one gradient step, as the compiler has it."""
-    for row in found[f"compiled-{target}"]["rows"]:
-        named = SEVEN if "+" in row["classifiers"] else row["classifiers"]
-        if (named, row["program"], row["devices"]) == (sources, "advance", 1):
-            by_bytes = 1e12 * row["gbytes"] / LIMITS[target].bandwidth
-            return float(row.get("estimate_ms", by_bytes)) / 1e3 / int(row["slots"])
-    raise LookupError(f"{target}: {sources}")
-
-
-def rates(found: Found, machine: Machine, case: Case) -> tuple[float, float]:
-    """Images per second of an accelerator, and of its share of the host's cores."""
-    name, sources = case
-    steps = FAST_STEPS if name == "fast" else preset(name).steps
-    device = 1.0 / ((steps + 1) * step_seconds(found, machine.target, sources))
-    column = "seven, 500x375" if sources == SEVEN else "one source, 500x375"
-    host = 1e3 / found["host-stages"]["milliseconds"][column]["with views on the device"]
-    return device, machine.cores * host
 
 
 def told(case: Case) -> str:
@@ -215,18 +160,9 @@ def on_stores(found: Found) -> Found:
     }
 
 
-def smallest_shard(found: Found, machine: Machine, case: Case) -> float:
-    """Images from which on a shard takes longer than its way from and to an object store."""
-    there_and_back = (found["sizes"]["original"] + found["sizes"]["png"]) / BANDWIDTH
-    there_and_back += found["sizes"]["png"] / PART * LATENCY
-    spare = 1 / min(rates(found, machine, case)) - there_and_back
-    requests = sum(found["requests"]["a_shard"].values())
-    return math.inf if spare <= 0 else requests * LATENCY / spare
-
-
 def what_breaks(found: Found) -> Found:
     """Limits of the driver and of the network, and what memory was measured."""
-    soak, sizes = found["soak"], found["sizes"]
+    sizes = found["sizes"]
     fast = min(rates(found, MACHINES[0], CASES[0]))
     rate = found["report"]["images_per_second"]
     return {
@@ -238,8 +174,26 @@ def what_breaks(found: Found) -> Found:
         "traffic": ACCELERATORS[-1] * fast * (sizes["original"] + sizes["png"]) / 1e9,
         "per_shard": PER_SHARD,
         "shard_seconds": PER_SHARD / fast,
+    }
+
+
+def endured(found: Found) -> Found:
+    """What became of killed runs, and of many images."""
+    soak, rows = found["soak"], found["kills"]["rows"]
+    killed = Counter[str]()
+    for row in rows:
+        killed[VICTIMS[row["victim"]]] += row["killed"]
+    same = "the files of both are the same, byte for byte"
+    return {
+        "kill_runs": len(rows),
+        "killed": killed.total(),
+        "victims": ", ".join(f"{count} {name}" for name, count in killed.items()),
+        "right": sum(row["right"] for row in rows),
         "soak_images": soak["images"],
         "soak_shard": soak["per_shard"],
+        "soak_local": soak["engines"]["local"]["seconds"],
+        "soak_ray": soak["engines"]["ray"]["seconds"],
+        "soak_same": same if soak["same_bytes"] else f"not true that {same}",
         "store_kb": soak["engines"]["ray"]["object_store_bytes"] / 1e3,
         "memory": ", ".join(memory(soak)),
     }
@@ -257,7 +211,16 @@ def memory(soak: Found) -> Iterator[str]:
 
 def read() -> Found:
     """Name -> contents, of all files that the page is made from."""
-    names = ["workers-2core", "engines-2core", "host-stages", "sizes", "requests", "report", "soak"]
+    names = [
+        "workers-2core",
+        "engines-2core",
+        "host-stages",
+        "sizes",
+        "requests",
+        "report",
+        "soak",
+        "kills",
+    ]
     names += [f"compiled-{machine.target}" for machine in MACHINES]
     return {name: json.loads((FOUND / f"{name}.json").read_text()) for name in names}
 
