@@ -52,10 +52,11 @@ def adapt_data_set(args: Namespace, load: Loader) -> int:
     if args.shard is None:
         manifest.forgive(work.name for work in mine)
     images = _images(mine, manifest)
+    of_run = images if mine == units.works else _images(units.works, manifest)
     options = EngineOptions(args.address, args.workers, args.devices_per_worker, args.platform)
     engine = ENGINES[args.engine](options)
     args.src = units.inputs
-    opener = partial(open_worker, args, units.recorded, images, load)
+    opener = partial(open_worker, args, units.recorded, of_run, load)
     try:
         with closing(Progress(images, quiet=args.quiet)) as progress:
             broken = engine.run(opener, mine, progress)

