@@ -41,7 +41,7 @@ def encode(pixels: np.ndarray) -> bytes:
     filtered[:, 0] = UP
     filtered[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    data = deflate.zlib_compress(filtered, LEVEL)
+    data = bytes(deflate.zlib_compress(filtered, LEVEL))
     if len(data) > LONGEST:
         raise ValueError("compressed it is longer than 2147483647 bytes")
     header = struct.pack(">IIBBBBB", width, height, 8, GREY if pixels.ndim == 2 else RGB, 0, 0, 0)
