@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from chunks import before_each_chunk
 from jax.sharding import Mesh
 from samples import picture
 
@@ -209,16 +210,14 @@ def test_running_out_of_memory_halves_the_slots_and_loses_nothing(sources, monke
     settings = preset("fast", eps=24)
     everything = jobs(sources, settings)
     whole = {a.job.key: a for a in stream([everything], Slots(sources, settings, 2), fine)}
-    real, sizes = chunk.advance, []
+    sizes = []
 
-    def advance(*arguments):
-        sizes.append(arguments[-1].done.shape[0])
-        if sizes[-1] > 2:
+    def fits_two(slots):
+        sizes.append(slots)
+        if slots > 2:
             raise jax.errors.JaxRuntimeError(OUT_OF_MEMORY)
-        return real(*arguments)
 
-    advance.lower = real.lower
-    monkeypatch.setattr(chunk, "advance", advance)
+    before_each_chunk(monkeypatch, fits_two)
     with caplog.at_level("WARNING", logger="jaxanon"):
         out = {a.job.key: a for a in stream([everything], Slots(sources, settings, 8), fine)}
     assert sizes[:2] == [8, 4]

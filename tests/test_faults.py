@@ -11,6 +11,7 @@ import time
 
 import jax
 import pytest
+from chunks import before_each_chunk
 from PIL import Image
 from test_shards import (  # noqa: F401  # a fixture
     anonymize,
@@ -21,7 +22,6 @@ from test_shards import (  # noqa: F401  # a fixture
     write_tar,
 )
 
-from jaxanon.adaptation import chunk
 from jaxanon.io.stores.folder_store import FolderStore
 from jaxanon.pipeline import shard as shard_module
 from jaxanon.pipeline.manifest import Manifest
@@ -110,16 +110,13 @@ def test_too_little_memory_of_the_device_costs_slots_and_no_image(
 ):
     whole, out, sizes = tmp_path / "whole", tmp_path / "out", []
     assert anonymize(zoo, shards, whole, "--quiet") == 0
-    real = chunk.advance
 
-    def advance(*arguments):
-        sizes.append(arguments[-1].done.shape[0])
-        if sizes[-1] > 2:
+    def fits_two(slots):
+        sizes.append(slots)
+        if slots > 2:
             raise jax.errors.JaxRuntimeError(OUT_OF_MEMORY)
-        return real(*arguments)
 
-    advance.lower = real.lower
-    monkeypatch.setattr(chunk, "advance", advance)
+    before_each_chunk(monkeypatch, fits_two)
     assert anonymize(zoo, shards, out, "--quiet", "--slots", 4) == 0
     assert max(sizes) == 4
     assert sizes[-1] == 2
@@ -135,17 +132,14 @@ def test_a_device_that_fails_costs_the_shards_it_fails_in(
 ):
     whole, out, calls = tmp_path / "whole", tmp_path / "out", []
     assert anonymize(zoo, shards, whole, "--quiet") == 0
-    real = chunk.advance
 
-    def advance(*arguments):
-        calls.append(1)
+    def fails_first(slots):
+        calls.append(slots)
         if len(calls) == 1:
             raise jax.errors.JaxRuntimeError("INTERNAL: something else")
-        return real(*arguments)
 
-    advance.lower = real.lower
     with monkeypatch.context() as change:
-        change.setattr(chunk, "advance", advance)
+        before_each_chunk(change, fails_first)
         assert anonymize(zoo, shards, out) == 1
     assert "shard train-0.tar: the device failed: INTERNAL" in capsys.readouterr().err
     assert sorted(tars(out)) == ["train-1.tar", "train-2.tar"]
@@ -191,11 +185,10 @@ RAY = ["--engine", "ray", "--workers", "1"]
 def test_a_run_that_is_asked_to_end_is_gone_on_with(shards, tmp_path, engine, asked, status):  # noqa: F811
     words = ["anonymize", *map(str, shards), "-o", str(tmp_path / "out"), "--resume", "--quiet"]
     words += ["--sources", "tf_efficientnet_lite0"]
-    program = "import sys; from jaxanon.cli import main; sys.exit(main())"
 
     def start(*more):
         return subprocess.Popen(
-            [sys.executable, "-c", program, *words, *more],
+            [sys.executable, "-m", "jaxanon", *words, *more],
             env={**os.environ, "JAX_PLATFORMS": "cpu"},
             stderr=subprocess.PIPE,
             text=True,
