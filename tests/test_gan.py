@@ -119,6 +119,7 @@ def test_shapes_at_each_size(size):
     assert sorted(values) == ["discriminator", "generator", "r1", "r2"]
 
 
+@pytest.mark.slow
 def test_a_step_at_128_pixels_runs():
     settings = TrainingSettings(size=128, batch=1, width=1, noise=2)
     faces = jnp.zeros((2, 128, 128, 3), jnp.uint8)

@@ -24,6 +24,8 @@ from jaxanon.errors import UsageError
 from jaxanon.regions.region import Region
 from jaxanon.runtime.seeds import content_seed
 
+pytestmark = pytest.mark.slow  # a real training, and steps for two devices
+
 FEW = ["--size", "16", "--batch", "4", "--every", "2", "--devices", "1"]
 TWO_DEVICES = {
     "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
