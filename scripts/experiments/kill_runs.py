@@ -16,6 +16,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -54,9 +55,11 @@ def main() -> int:
         whole = {LOCAL: digests(folder / "whole"), FILES: digests(folder / "files")}
         for run in range(args.runs):
             victim, out = args.victims[run % len(args.victims)], folder / f"run{run}"
-            killed, form = 0, rng.choice((LOCAL, FILES))
-            for _ in range(rng.choice((1, 2))):
-                killed += kill_once(shards, out, victim, form, rng.uniform(0.2, 1.1) * usual)
+            form, times = rng.choice((LOCAL, FILES)), rng.choice((1, 2))
+            while not (killed := kill_once(shards, out, victim, form, rng.random() * usual)):
+                shutil.rmtree(out)  # it ended before its moment came
+            if times == 2:
+                killed += kill_once(shards, out, victim, form, rng.random() * usual)
             workers = rng.choice((1, 2))
             more = ("--engine", "ray", "--workers", str(workers)) if workers == 2 else LOCAL
             status = start(shards, out, (*form, *more)).wait()
