@@ -1,5 +1,6 @@
 """Parquet shards: tables of images become tables of adapted images."""
 
+import base64
 import gc
 import json
 from contextlib import closing
@@ -77,9 +78,10 @@ def test_tables_become_tables_that_others_read(zoo, tables, tmp_path, capsys):
 
 def test_rows_that_are_not_clear_are_left_out_and_named(zoo, tmp_path, capsys):
     good = encoded(1)
-    keys = ["good", "a", "elsewhere", "a", "a#1", "../out", None, "broken", "last"]
-    images = [good, good, None, *[good] * 4, good[:99], good]
-    table = write_table(tmp_path / "odd.parquet", images, __key__=keys)
+    keys = ["good", "a", "elsewhere", "a", "a#1", "../out", None, "broken", "last", "coded"]
+    images = [good, good, None, *[good] * 4, good[:99], good, good]
+    thumbs = [*["a word"] * 8, None, base64.b64encode(good).decode()]
+    table = write_table(tmp_path / "odd.parquet", images, __key__=keys, thumb=thumbs)
     out = tmp_path / "out"
     assert anonymize(zoo, [table], out) == 1
     printed = capsys.readouterr().err
@@ -89,6 +91,7 @@ def test_rows_that_are_not_clear_are_left_out_and_named(zoo, tmp_path, capsys):
         "the name ../out.png could lead out of a folder",
         "row 6 has no __key__",
         "odd.parquet/broken: ",
+        "odd.parquet/coded: row 9: thumb has a long code in it, which may be a picture: leave it",
     ):
         assert text in printed
     found = parquet.read_table(out / "odd.parquet")

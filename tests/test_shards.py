@@ -1,5 +1,6 @@
 """Runs over shards: what goes in as tars comes out as tars, each whole or not at all."""
 
+import base64
 import gc
 import io
 import json
@@ -19,6 +20,7 @@ from jaxanon.cli import shard_run
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.durable import unique_part
 from jaxanon.io.kinds.tars import TarShard
+from jaxanon.io.pictures import refuse_hidden_pictures
 from jaxanon.io.stores.folder_store import FolderStore
 from jaxanon.io.work import ShardFile
 from jaxanon.pipeline import shard as shard_module
@@ -164,6 +166,8 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         ("ppm.bin", b"P6 1 1 255 abc"),
         ("array.png", good),
         ("array.bin", b"\x93NUMPY\x01\0 and so on"),
+        ("code.png", good),
+        ("code.json", json.dumps({"thumb": base64.b64encode(good).decode()}).encode()),
         ("escape.png", good),
         ("escape.te\x1b]0;xt", b"1"),
         ("nodot", good),
@@ -188,6 +192,7 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         "twice.png is in the tar twice",
         "has 2 pictures, ppm.png, ppm.bin",
         "has 2 pictures, array.png, array.bin",
+        "odd.tar/code.png: code.json has a long code in it, which may be a picture: leave it out",
         "the name escape.te\\x1b]0;xt could lead",
         "the picture nodot has no suffix",
         "../out could lead out of a folder",
@@ -203,8 +208,46 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         "good.png", "good.txt", "good.cls", "good.jaxanon.json", "again.png", "again.jaxanon.json",
     ]  # fmt: skip
     assert not list(tmp_path.rglob("out.png"))
-    assert json.loads((out / "report.json").read_text())["summary"]["failed"] == 13
+    assert json.loads((out / "report.json").read_text())["summary"]["failed"] == 14
     assert faults(out) == []
+
+
+@pytest.mark.parametrize(
+    ("beside", "words"),
+    [
+        (encoded(3).ljust(300)[1:], "is no text"),
+        (bytes(3 * 16 * 16), "is no text"),
+        (base64.b64encode(encoded(3)), "has a long code in it"),
+        (json.dumps({"a": base64.b64encode(encoded(3)).decode()}).encode(), "has a long code"),
+        (base64.encodebytes(encoded(3)), "has a long code in it"),
+        (json.dumps(base64.encodebytes(encoded(3)).decode()).encode(), "has a long code in it"),
+        (encoded(3).hex().encode(), "has a long code in it"),
+        (b"<img src='data:image/gif;base64,R0lGODdh'>".ljust(300), "has a data URL in it"),
+        (json.dumps(np.full((16, 16, 3), 255).tolist()).encode(), "has a long row of numbers"),
+    ],
+)
+def test_what_stands_beside_a_picture_is_no_picture(beside, words):
+    with pytest.raises(ImageError, match=f"a.txt {words}.*, which may be a picture: leave it out"):
+        refuse_hidden_pictures({"a.txt": beside})
+    if words != "is no text":
+        with pytest.raises(ImageError, match=words):
+            refuse_hidden_pictures({"a.txt": [{"b": beside.decode()}]})
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        b"\x07" * 200,
+        "\u4e00\u4e8c\u4e09 eine Bildunterschrift, 12 \u00c4pfel ".encode() * 100,
+        json.dumps(["\u4e00\u4e8c\u4e09" * 200]).encode(),
+        json.dumps([[x + 0.5, 3 * x] for x in range(1000)]).encode(),
+        "\n".join(f"n{i:08d}" for i in range(1000)).encode(),
+        b"-" * 1000,
+        ["\u4e00\u4e8c\u4e09" * 200, {"box": [1, 2, 3, 4]}, 7, None, 0.5, "https://a.b/c1/" * 30],
+    ],
+)
+def test_captions_boxes_and_numbers_pass(beside):
+    refuse_hidden_pictures({"a.txt": beside})
 
 
 def headers(path):

@@ -1,5 +1,6 @@
 """Folders and lists in slices: bounded memory, one name for each picture, all kinds of output."""
 
+import base64
 import csv
 import json
 import subprocess
@@ -117,11 +118,13 @@ def test_a_list_goes_into_tars_with_its_columns(zoo, photos, tmp_path, capsys):
         writer.writerow(["photos/cat/v2.final.jpg", "4", ""])
         writer.writerow(["photos/gone.png", "5", "lost"])
         writer.writerow(["", "6", "no path"])
+        writer.writerow(["photos/dog/1.png", "7", base64.b64encode(encoded(3)).decode()])
     out = tmp_path / "out"
     assert anonymize(zoo, [listed], out, "--to", "tar", "--slice", 3) == 1
     err = capsys.readouterr().err
     assert "photos/gone.png" in err
     assert "row 4 has no path" in err
+    assert "photos/dog/1.png: note has a long code in it, which may be a picture" in err
     assert faults(out) == []
     shards = sorted(map(str, out.glob("*.tar")))
     assert [name.rpartition("/")[2] for name in shards] == [

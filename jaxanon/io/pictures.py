@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from jaxanon.errors import ImageError, printable
+
 SUFFIXES = frozenset(
     {"png", "apng", "jpg", "jpeg", "jpe", "jfif", "webp", "tif", "tiff", "bmp", "dib", "gif"}
     | {"ppm", "pgm", "pbm", "pnm", "pfm", "pam", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jxl"}
@@ -20,6 +27,15 @@ _HOLDERS = (
     *(b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PAR1", b"ARROW1", b"\x89HDF"),
 )
 """How arrays, documents, archives and pickled objects begin, in which a picture may be."""
+SHORT = 256
+"""Bytes, or characters of a code, too few for a picture that shows something."""
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_CODE = re.compile(
+    rb"[A-Za-z0-9+/_=-]{256,}|(?:[A-Za-z0-9+/]{60,100}\\*\r?\n){4,}"  # in one, or in lines
+)
+"""Base64 or hexadecimal code, if letters and digits are in it."""
+_PIXELS = re.compile(rb"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)[\s,\[\]]+){768}")
+"""As many numbers of pixels as 16 by 16 of them have."""
 
 
 def looks_like_picture(head: bytes) -> bool:
@@ -35,6 +51,41 @@ def looks_like_picture(head: bytes) -> bool:
         or (head[:1] == b"P" and head[1:2] in b"1234567" and head[2:3].isspace())
         or head[4:8] in (b"ftyp", b"JXL ")
     )
+
+
+def refuse_hidden_pictures(carried: Mapping[str, Any]) -> None:
+    """Raise ImageError where what stands beside a picture may be one as well.
+
+    It would be passed on as it is, and may show what is private: bytes that are no text, and texts
+    with a long code or with pixels in them.
+
+    Args:
+        carried: what it is called -> bytes, or plain values.
+    """
+    for name, value in carried.items():
+        data = value
+        if not isinstance(data, bytes):
+            data = json.dumps(value, default=str, ensure_ascii=False).encode(errors="replace")
+        if why := _may_hold_picture(data):
+            raise ImageError(f"{printable(name)} {why}, which may be a picture: leave it out")
+
+
+def _may_hold_picture(data: bytes) -> str | None:
+    """Why bytes may hold a picture; None where they hardly do."""
+    if len(data) < SHORT:
+        return None
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return "is no text"
+    if _CONTROL.search(data):
+        return "is no text"
+    if b"data:image" in data:
+        return "has a data URL in it"
+    for code in _CODE.findall(data.replace(b"\\/", b"/").replace(b"\\n", b"\n")):  # as JSON may be
+        if re.search(rb"\d", code) and re.search(rb"[A-Za-z]", code):
+            return "has a long code in it"
+    return "has a long row of numbers below 256 in it" if _PIXELS.search(data) else None
 
 
 def unsafe_name(name: str) -> str | None:

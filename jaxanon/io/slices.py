@@ -15,7 +15,7 @@ from jaxanon.errors import ImageError, printable
 from jaxanon.io.files import real_path, size_and_time
 from jaxanon.io.kinds.folders import InputFile
 from jaxanon.io.listing.entry import ListEntry
-from jaxanon.io.pictures import unsafe_name
+from jaxanon.io.pictures import refuse_hidden_pictures, unsafe_name
 from jaxanon.io.stores import open_store
 from jaxanon.io.stores.patience import file_system, patiently
 from jaxanon.io.stores.store import Store
@@ -63,6 +63,7 @@ class ListedImage:
             raise ImageError(self.entry.trouble)
         if why := unsafe_name(self.entry.name):
             raise ImageError(f"the name {printable(self.entry.name)} {why}")
+        refuse_hidden_pictures(self.carried())
         where = place(self.entry.place)
         if isinstance(where, Url):
             return io.BytesIO(patiently(where, file_system(where).cat_file, str(where)))

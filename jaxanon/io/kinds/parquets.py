@@ -18,7 +18,7 @@ from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.arrow import DAMAGE, ArrowFile, has_bytes, is_image, pyarrow
 from jaxanon.io.files import size_and_time
 from jaxanon.io.inputs import register_inputs
-from jaxanon.io.pictures import unsafe_name
+from jaxanon.io.pictures import refuse_hidden_pictures, unsafe_name
 from jaxanon.io.spool import Spool
 
 KEY = "__key__"
@@ -201,6 +201,11 @@ class ParquetShard:
             return self._unusable(made, f"the name {printable(key + made.suffix)} {why}")
         if not data:
             return self._unusable(made, f"row {number} has no bytes in {self.column}")
+        others = {n: each.as_py() for n, each in row.items() if n not in (self.column, OURS)}
+        try:
+            refuse_hidden_pictures(others)
+        except ImageError as error:
+            return self._unusable(made, f"row {number}: {error}")
         return replace(made, place=self.spool.add(data))
 
     def _unusable(self, sample: RowImage, trouble: str) -> RowImage:

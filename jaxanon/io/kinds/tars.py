@@ -20,7 +20,13 @@ from typing import BinaryIO
 from jaxanon.errors import ImageError, UsageError, printable
 from jaxanon.io.files import size_and_time
 from jaxanon.io.inputs import register_inputs
-from jaxanon.io.pictures import HEAD, SUFFIXES, looks_like_picture, unsafe_name
+from jaxanon.io.pictures import (
+    HEAD,
+    SUFFIXES,
+    looks_like_picture,
+    refuse_hidden_pictures,
+    unsafe_name,
+)
 
 DAMAGE = (OSError, tarfile.TarError, EOFError, ValueError, ArithmeticError, MemoryError)
 """What reading a damaged tar raises."""
@@ -94,6 +100,7 @@ class SampleImage:
         if self.trouble is not None:
             raise ImageError(self.trouble)
         assert self.picture is not None
+        refuse_hidden_pictures({self.key + "." + n: data for n, data in self.carried().items()})
         return io.BytesIO(self.shard.read(self.picture))
 
     def fingerprint(self) -> str:
