@@ -117,7 +117,11 @@ class Interval:
         Args:
             values: `(n,)` hits in [0, 1].
         """
-        count, share = len(values), float(values.mean())
+        return cls.of_share(float(values.mean()), len(values))
+
+    @classmethod
+    def of_share(cls, share: float, count: int) -> Interval:
+        """Wilson's interval of a share of so many, see `from_shares`."""
         square = NORMAL**2 / count
         middle = (share + square / 2) / (1 + square)
         reach = (

@@ -22,10 +22,11 @@ from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.cli.sheets import write_preview, write_sheet
 from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
-from jaxanon.io.files import fingerprint, write_json
+from jaxanon.io.files import fingerprint, write, write_json
 from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.loading import Load
+from jaxanon.pipeline.page import page
 from jaxanon.pipeline.preparation import prepare, state_files
 from jaxanon.pipeline.report import Report
 from jaxanon.pipeline.run import Run
@@ -65,7 +66,7 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
     plan = _plan(task, outputs, recorded_of(args, task.recorded, settings))
     options = run_options(args)
     adapted_to, held_out = load_models(args, load)
-    run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options)
+    run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options, plan.gallery)
     report = _execute(run, task, plan)
     if not args.quiet:
         print(tables.closing(report), file=sys.stderr if outputs.streamed else sys.stdout)
@@ -150,6 +151,8 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
     report = run.execute(plan.earlier.unchanged(plan.items))
     if outputs.report:
         write_json(outputs.report, report)
+    if outputs.page and run.gallery:
+        write(outputs.page, page(report, report["images"], run.gallery.read()).encode())
     if outputs.sheet:
         write_sheet(outputs.sheet, plan.items, report, run.stages.ensemble)
     return report

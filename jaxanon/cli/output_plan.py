@@ -15,10 +15,12 @@ from jaxanon.io.files import discard, output_names, real_path
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import FilePlace
 from jaxanon.pipeline.earlier import EarlierRun
+from jaxanon.pipeline.gallery import GALLERY, Gallery
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.preparation import state_files
+from jaxanon.pipeline.thumbnails import has_thumbnails
 
 log = logging.getLogger("jaxanon")
 
@@ -32,12 +34,14 @@ class OutputPlan:
         journal: the run's.
         earlier: what the run that is resumed has done.
         items: the images, with their places.
+        gallery: where thumbnails are kept; None without an output folder.
     """
 
     options: OutputOptions
     journal: Journal
     earlier: EarlierRun
     items: Sequence[Item]
+    gallery: Gallery | None = None
 
     def check(self, inputs: Sequence[Path], more: Sequence[Path]) -> None:
         """Refuse what would be overwritten, and originals shown among the outputs.
@@ -75,7 +79,7 @@ class OutputPlan:
         for name, sheet in sheets.items():
             if sheet:
                 check_sheet(name, sheet, [options.folder, *options.extra_folders])
-        side = [path for path in (options.report, *sheets.values()) if path]
+        side = [path for path in (options.report, options.page, *sheets.values()) if path]
         check_side_files(side, inputs, overwrite=ours, taken=[journal, *written, *extra])
 
     def warn_of_unclaimed(self) -> None:
@@ -159,7 +163,8 @@ def plan_outputs(
     known = {real_path(location) for location in earlier.outputs}
     names = output_names([image.relative for image in inputs], options.format)
     ours = options.may_overwrite(journal)
-    items = []
+    gallery = None if options.page is None else Gallery(options.sink.lines(GALLERY))
+    items: list[Item] = []
     for view in range(views):
         below = PurePath(f"view-{view + 1}") if views > 1 else PurePath()
         for image, name in zip(inputs, names, strict=True):
@@ -178,6 +183,7 @@ def plan_outputs(
                     low,
                     view=view + 1 if views > 1 else None,
                     partner=partner_of(image),
+                    shown=bool(gallery) and has_thumbnails(len(items), views * len(inputs)),
                 )
             )
-    return OutputPlan(options, journal, earlier, items)
+    return OutputPlan(options, journal, earlier, items, gallery)

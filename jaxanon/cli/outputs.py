@@ -59,6 +59,13 @@ class OutputOptions:
         )
 
     @property
+    def page(self) -> Path | None:
+        """The file of the page, beside the report."""
+        if self.report is None or self.streamed:
+            return None
+        return self.report.with_name(f"{self.report.stem}.html")
+
+    @property
     def streamed(self) -> bool:
         """Whether the one adapted image goes to standard output."""
         return self.folder == STANDARD

@@ -13,6 +13,7 @@ from jaxanon.io.results import ResultPlace
 from jaxanon.pipeline.cap import Reference
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.record import Decisions, Record, key
+from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.regions.region import Box
 
 
@@ -51,6 +52,7 @@ class Item:
         view: which of several images made from the same original this is, from 1; None for the
             only one.
         partner: the anonymized image, where another tool made it.
+        shown: whether thumbnails are made of it.
     """
 
     input: InputImage
@@ -60,6 +62,7 @@ class Item:
     low_output: ResultPlace | None = None
     view: int | None = None
     partner: InputImage | None = None
+    shown: bool = False
 
     @property
     def key(self) -> str:
@@ -138,6 +141,7 @@ class ImageState:
             verification, and where that could not be written.
         allowed: record and bytes of the best file so far that the cap allowed.
         failure: why nothing can be saved.
+        thumbnails: small pictures of the saved image, if they are wanted.
     """
 
     item: Item
@@ -145,3 +149,4 @@ class ImageState:
     saved: Record | None = None
     allowed: tuple[Record, bytes] | None = None
     failure: Failure | None = None
+    thumbnails: Thumbnails | None = None

@@ -15,6 +15,7 @@ from jaxanon.classifiers.classifier import Classifier
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError
 from jaxanon.io.results import refuse_existing
+from jaxanon.pipeline.gallery import Gallery
 from jaxanon.pipeline.item import Failure, ImageState, Item
 from jaxanon.pipeline.journal import Journal
 from jaxanon.pipeline.record import Record
@@ -32,6 +33,7 @@ class Run:
         settings: options of the loop.
         journal: where records are kept; its options stand in the report.
         options: how to go about it.
+        gallery: where thumbnails are kept, of the items that have any.
 
     Raises:
         UsageError: as for `Stages`.
@@ -47,7 +49,9 @@ class Run:
         settings: Settings,
         journal: Journal,
         options: RunOptions | None = None,
+        gallery: Gallery | None = None,
     ) -> None:
+        self.gallery = gallery
         self.items, self.journal, self.options = items, journal, options or RunOptions()
         self.stages = self.stages_class(sources, targets, settings, self.options, len(items))
         self._records: dict[str, Record] = {}
@@ -67,6 +71,8 @@ class Run:
         if todo:
             stages.compile()
         self.journal.start()
+        if self.gallery:
+            self.gallery.start(self._records.keys())
         self._progress = Progress(len(todo), quiet=self.options.quiet)
         begin = time.perf_counter()
         try:
@@ -100,6 +106,9 @@ class Run:
             with self._lock:
                 self.journal.add(item, record)
             item.output.commit()
+            if self.gallery and outcome.thumbnails:
+                with self._lock:
+                    self.gallery.add(outcome.thumbnails)
         except ImageError as error:
             self._fail(Failure.from_error(item, error))
             return

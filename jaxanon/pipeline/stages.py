@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from jax.sharding import Mesh
 
+from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.problem import Job
 from jaxanon.adaptation.settings import Settings
@@ -24,10 +26,14 @@ from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.display.labels import class_number
-from jaxanon.errors import UsageError
+from jaxanon.errors import ImageError, UsageError
+from jaxanon.io.images import decode
+from jaxanon.io.results import WrittenPart
 from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.intake import Intake
 from jaxanon.pipeline.item import Failure, ImageState, Item
+from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.pipeline.verification import Verification
 from jaxanon.runtime import workers
 from jaxanon.runtime.compilation import gc_paused
@@ -138,22 +144,42 @@ class Stages:
         Args:
             items: the images, taken one by one as there is room.
             done: told of each image that has been verified, or has failed, in the order in which
-                that happens; failures on the way in by another thread.
+                that happens; by another thread of failures on the way in, and of images that
+                thumbnails are made of.
         """
         slots = self.compile()
         threads = workers.pool()
+        late: list[Future[None]] = []
         self.meter.start()
         try:
             check = partial(self.verification.check, threads=threads)
             with workers.one_core_each():
                 for adapted in stream(self._jobs(items, threads, done), slots, check):
                     state = self.verification.finish(adapted.job.key)
-                    done(state.failure or state)
+                    if state.item.shown and state.saved and not state.failure:
+                        small = partial(self._thumbnails, state, state.saved, adapted)
+                        late.append(threads.submit(_show, state, small, done))
+                    else:
+                        done(state.failure or state)
+                for shown in late:
+                    shown.result()
         except BaseException:
             self._slots = None  # images of this call are still in them
             raise
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+
+    def _thumbnails(
+        self, state: ImageState, saved: Record, adapted: Adapted[ImageState]
+    ) -> Thumbnails | None:
+        """Small pictures of a saved image; None where nothing hides the original, as in attacks."""
+        if state.baseline.hiding is None:
+            return None
+        with suppress(ImageError), self.meter.stage("thumbnails"):
+            pixels = decode(WrittenPart(state.item.output))
+            classifiers = self.ensemble.classifiers
+            return Thumbnails.of(saved, adapted.job.pixels, pixels, classifiers)
+        return None
 
     def compile(self) -> Slots[ImageState]:
         """Compile all programs side by side, once; returns the empty slots."""
@@ -186,6 +212,12 @@ class Stages:
                 done(failure)
             if batch.jobs:
                 yield batch.jobs
+
+
+def _show(state: ImageState, small: Callable[[], Thumbnails | None], done: Done) -> None:
+    """Tell of an image once its thumbnails are made."""
+    state.thumbnails = small()
+    done(state)
 
 
 def _refuse_judges(cap: Cap | None, targets: Sequence[Classifier]) -> None:

@@ -1,0 +1,226 @@
+"""The page of a run, `report.html`, computed from its report and records one after the other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+from jaxanon.display.page import render
+from jaxanon.display.page.contents import (
+    Agreement,
+    ClassifierRow,
+    Contents,
+    Decision,
+    Histogram,
+    Picture,
+)
+from jaxanon.metrics import Interval
+from jaxanon.pipeline.record import key
+from jaxanon.pipeline.thumbnails import Thumbnails
+
+PAGE = "report.html"
+"""Its name beside the report."""
+FAILURES = 500
+"""Failures that are listed at most."""
+BARS = 12
+"""Bars of a histogram at most."""
+TITLES = {"keep": "Adapted images", "avoid": "Attacked images", "reach": "Attacked images"}
+"""Goal of the loop -> title of the page."""
+Row = Mapping[str, Any]
+"""A record as the report has it."""
+
+
+def page(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) -> str:
+    """The HTML of a run.
+
+    Args:
+        run: the report without its images.
+        rows: its images; taken one by one.
+        thumbnails: by key, of the images that the gallery shows.
+    """
+    counting = Counting(run, thumbnails)
+    for row in rows:
+        counting.add(row)
+    return render(counting.contents())
+
+
+class Counting:
+    """Counts what a page shows, in memory that does not grow with the number of images.
+
+    Args:
+        run: the report without its images.
+        thumbnails: by key, of the images that the gallery shows.
+    """
+
+    def __init__(self, run: Row, thumbnails: Mapping[str, Thumbnails]) -> None:
+        self._run, self._thumbnails = run, thumbnails
+        self._roles = {each["name"]: each["role"] for each in run["classifiers"]}
+        self._counts: Counter[tuple[str, ...]] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._values: dict[str, Counter[float]] = {name: Counter() for name in HISTOGRAMS}
+        self._failures: list[tuple[str, str]] = []
+        self._pictures: list[Picture] = []
+
+    def add(self, row: Row) -> None:
+        """Count an image."""
+        self._statuses[row["status"]] += 1
+        if row["status"] == "failed":
+            if len(self._failures) < FAILURES:
+                self._failures.append((row["input"], row["error"] or ""))
+            return
+        self._decided(row["decisions"])
+        for name, (_, digits) in HISTOGRAMS.items():
+            if row[name] is not None:
+                self._values[name][round(row[name], digits)] += 1
+        if small := self._thumbnails.get(key(row["input"], row["view"])):
+            self._pictures.append(self._picture(row, small))
+
+    def _decided(self, decisions: Mapping[str, Mapping[str, int]]) -> None:
+        for name, row in decisions.items():
+            lost = row["anonymized"] != row["reference"]
+            kept = row["adapted"] == row["reference"]
+            self._counts.update(
+                {
+                    ("images", name): 1,
+                    ("anonymized", name): not lost,
+                    ("adapted", name): kept,
+                    ("lost", name): lost,
+                    ("repaired", name): lost and kept,
+                }
+            )
+        for first, second in combinations(decisions, 2):
+            one, other = decisions[first], decisions[second]
+            self._counts.update(
+                {
+                    ("both", first, second): 1,
+                    ("originals", first, second): one["reference"] == other["reference"],
+                    ("saved", first, second): one["adapted"] == other["adapted"],
+                }
+            )
+
+    def _picture(self, row: Row, small: Thumbnails) -> Picture:
+        return Picture(
+            name=row["input"],
+            status=row["status"],
+            change=row["linf"],
+            steps=row["steps"],
+            psnr=row["psnr"],
+            note=row["error"],
+            shown={
+                title: f"data:image/jpeg;base64,{data}" for title, data in small.pictures.items()
+            },
+            decisions=[
+                Decision(
+                    name,
+                    self._roles[name],
+                    words["reference"],
+                    words["anonymized"],
+                    words["adapted"],
+                )
+                for name, words in small.words.items()
+            ],
+        )
+
+    def _share(self, what: str, of: str, *names: str) -> Interval | None:
+        count = self._counts[of, *names]
+        return Interval.of_share(self._counts[what, *names] / count, count) if count else None
+
+    def contents(self) -> Contents:
+        """What was counted."""
+        run = self._run
+        images = self._statuses.total()
+        weights = run.get("weights", {})
+        rows = [
+            ClassifierRow(
+                name,
+                role,
+                str(weights.get(name, "")),
+                self._share("anonymized", "images", name),
+                self._share("adapted", "images", name),
+                self._share("repaired", "lost", name),
+            )
+            for name, role in self._roles.items()
+        ]
+        agreements = [
+            Agreement(*pair, *(self._share(what, "both", *pair) for what in ("originals", "saved")))
+            for pair in combinations(self._roles, 2)
+            if self._counts["both", *pair]
+        ]
+        stages = run.get("timing", {}).get("host_seconds", {})
+        return Contents(
+            title=TITLES[run["settings"].get("goal", "keep")],
+            sentences=_sentences(run, images),
+            facts=_facts(run),
+            statuses=dict(sorted(self._statuses.items())),
+            rows=rows,
+            agreements=agreements,
+            histograms=[
+                _histogram(title, values)
+                for (title, _), values in zip(
+                    HISTOGRAMS.values(), self._values.values(), strict=True
+                )
+                if values
+            ],
+            stages=dict(sorted(stages.items(), key=lambda item: -item[1])),
+            failures=self._failures,
+            failed=self._statuses["failed"],
+            pictures=self._pictures,
+            images=images,
+        )
+
+
+HISTOGRAMS: Mapping[str, tuple[str, int]] = {
+    "steps": ("Gradient steps", 0),
+    "linf": ("Largest change, in levels of 255", 0),
+    "psnr": ("PSNR to the anonymized image, in dB", 0),
+    "private": ("Share made private", 2),
+}
+"""Field of a record -> title, and decimals to which it is counted."""
+
+
+def _histogram(title: str, values: Mapping[float, int]) -> Histogram:
+    """A histogram of at most `BARS` bars of equal width."""
+    low, high = min(values), max(values)
+    whole = all(float(value).is_integer() for value in values)
+    unit = 1.0 if whole else 0.05
+    width = max(unit, -(-((high - low) + unit) // (BARS * unit)) * unit)
+    counts: Counter[int] = Counter()
+    for value, count in values.items():
+        counts[int((value - low) / width + 1e-9)] += count
+    digits = 0 if whole else 2
+    bars = []
+    for number in range(max(counts) + 1):
+        start, stop = low + number * width, low + (number + 1) * width - unit
+        text = f"{start:.{digits}f}"
+        several = whole and stop > start
+        bars.append((f"{text}-{stop:.0f}" if several else text, counts[number]))
+    return Histogram(title, "", bars)
+
+
+def _sentences(run: Row, images: int) -> Sequence[str]:
+    """What was done, in words."""
+    settings, summary = run["settings"], run["summary"]
+    sources = [each["name"] for each in run["classifiers"] if each["role"] == "source"]
+    method, strength = settings.get("method"), settings.get("strength")
+    regions = settings.get("regions", "whole")
+    how = f"{method}, strength {strength:g}" if method and strength else method
+    hidden = f" were hidden ({how}; private: {regions})" if how else " were given anonymized"
+    counted = "1 image" if images == 1 else f"{images:,} images"
+    return [
+        f"{counted}{hidden} and changed by at most {settings.get('eps', 16):g}/255 until "
+        f"{', '.join(sources)} decided as on the originals (preset {settings.get('preset', '-')}).",
+        f"That took {summary['seconds']:,.1f} s, {summary['images_per_second']:.2f} images per "
+        f"second, on {run.get('device', 'an unknown device')}.",
+    ]
+
+
+def _facts(run: Row) -> dict[str, str]:
+    """What a reader may want to know of the run besides."""
+    facts = {"jaxanon": str(run.get("version", "")), "device": str(run.get("device", ""))}
+    if "guarantee" in run:
+        facts["guarantee"] = str(run["guarantee"]["text"])
+    shown = {name: value for name, value in run["settings"].items() if value not in (None, "", [])}
+    facts["settings"] = ", ".join(f"{name} {value}" for name, value in shown.items())
+    return facts

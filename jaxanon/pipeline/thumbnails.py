@@ -1,0 +1,89 @@
+"""Small pictures of a run's images, kept beside its records for the pages that show them.
+
+They show what the run publishes, the anonymized and the adapted image; never an original.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from jaxanon.classifiers.classifier import Classifier
+from jaxanon.display.labels import label
+from jaxanon.pipeline.record import Record
+
+SIDE, QUALITY, AMPLIFY = 224, 80, 8
+KEPT = 100
+"""Images of a run that get thumbnails, at most."""
+DIFFERENCE = f"difference x{AMPLIFY}"
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """What an image looks like, and what each classifier calls it.
+
+    Attributes:
+        key: names the image in its run.
+        pictures: title -> JPEG in base64.
+        words: classifier -> {"reference": name of the class, "anonymized": ..., "adapted": ...}.
+    """
+
+    key: str
+    pictures: Mapping[str, str]
+    words: Mapping[str, Mapping[str, str]]
+
+    @classmethod
+    def of(
+        cls,
+        record: Record,
+        anonymized: np.ndarray,
+        adapted: np.ndarray,
+        classifiers: Iterable[Classifier],
+    ) -> Thumbnails:
+        """The thumbnails of a saved image.
+
+        Args:
+            record: what is known of it.
+            anonymized: `(H, W, 3)` uint8.
+            adapted: `(H, W, 3)` uint8, decoded from the saved file.
+            classifiers: those of the run.
+        """
+        gap = (adapted.astype(np.int16) - anonymized) * AMPLIFY + 128
+        shown = {
+            "anonymized": anonymized,
+            "adapted": adapted,
+            DIFFERENCE: np.clip(gap, 0, 255).astype(np.uint8),
+        }
+        names = {each.name: each.config for each in classifiers}
+        return cls(
+            record.key,
+            {title: _small(pixels) for title, pixels in shown.items()},
+            {
+                name: {stage: label(names[name], decision) for stage, decision in row.items()}
+                for name, row in record.decisions.items()
+            },
+        )
+
+
+def has_thumbnails(number: int, images: int) -> bool:
+    """Whether an image of a run gets thumbnails: `KEPT` of them, spread evenly.
+
+    Args:
+        number: of the image, from 0.
+        images: of the run.
+    """
+    return number * KEPT // images != (number - 1) * KEPT // images if images > KEPT else True
+
+
+def _small(pixels: np.ndarray) -> str:
+    """A picture as a small JPEG, in base64."""
+    image = Image.fromarray(pixels)
+    image.thumbnail((SIDE, SIDE), reducing_gap=2)
+    buffer = io.BytesIO()
+    image.save(buffer, "jpeg", quality=QUALITY)
+    return base64.b64encode(buffer.getvalue()).decode()
