@@ -152,7 +152,7 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
     if outputs.report:
         write_json(outputs.report, report)
     if outputs.page and run.gallery:
-        write(outputs.page, page(report, report["images"], run.gallery.read()).encode())
+        write(outputs.page, page(report, report["images"], run.gallery.read()))
     if outputs.sheet:
         write_sheet(outputs.sheet, plan.items, report, run.stages.ensemble)
     return report

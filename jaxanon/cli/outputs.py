@@ -13,6 +13,7 @@ from jaxanon.errors import UsageError
 from jaxanon.io.results import OutputFolder, ResultSink
 from jaxanon.io.standard_streams import STANDARD, StandardOutput
 from jaxanon.pipeline.journal import Journal
+from jaxanon.pipeline.page import page_beside
 from jaxanon.pipeline.report import REPORT
 
 
@@ -63,7 +64,7 @@ class OutputOptions:
         """The file of the page, beside the report."""
         if self.report is None or self.streamed:
             return None
-        return self.report.with_name(f"{self.report.stem}.html")
+        return page_beside(self.report)
 
     @property
     def streamed(self) -> bool:

@@ -48,7 +48,7 @@ def open_worker(
     manifest = Manifest(open_store(args.output))
     said = describe(stages.roles, stages.origins, settled)
     manifest.begin({**said, **stages.guarantee(settled), "inputs": list(map(str, args.src))})
-    return ShardWorker(stages, loader, manifest, reading_from(args))
+    return ShardWorker(stages, loader, manifest, reading_from(args), images)
 
 
 def anonymizing(

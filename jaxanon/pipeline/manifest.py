@@ -23,6 +23,7 @@ from jaxanon.io.folder_shards import files_of
 from jaxanon.io.shard_kinds import LISTS, file_of, is_list_of_files
 from jaxanon.io.slices import GIVEN, LISTING, possible_files
 from jaxanon.io.stores.store import Store
+from jaxanon.pipeline import shard_gallery
 from jaxanon.pipeline.record import Record
 
 FOLDER = "manifest"
@@ -123,6 +124,7 @@ class Manifest:
         if files and listed:  # a slice that is not finished lists no files
             for made in possible_files(self.store, suffixes):
                 self.store.remove(made)
+        shard_gallery.discard(self.store)
         for path in (LISTING, GIVEN, TABLE, METADATA, f"{FOLDER}/{RUN}"):
             self.store.remove(path)
 

@@ -11,8 +11,10 @@ from typing import Any
 
 from jaxanon.io.durable import DurableFile
 from jaxanon.io.new_file import NewFile
+from jaxanon.pipeline import shard_gallery
 from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.manifest_tables import write_metadata, write_table
+from jaxanon.pipeline.page import PAGE, page, page_beside
 from jaxanon.pipeline.report import REPORT
 from jaxanon.pipeline.tally import Tally
 
@@ -31,10 +33,35 @@ def sum_up(manifest: Manifest, report: Path | None = None) -> dict[str, Any]:
     store = manifest.store
     make = partial(DurableFile, report) if report else partial(store.create, REPORT)
     summary = write_report(manifest, make)
+    make = partial(DurableFile, page_beside(report)) if report else partial(store.create, PAGE)
+    write_page(manifest, summary, make)
     write_metadata(manifest)
     write_table(manifest)
     store.sweep()
     return summary
+
+
+def write_page(manifest: Manifest, summary: dict[str, Any], create: Callable[[], NewFile]) -> None:
+    """Write the page of what is finished of a run.
+
+    Args:
+        manifest: the run's.
+        summary: what the report sums up.
+        create: makes the new file of the page.
+
+    Raises:
+        UsageError: where the manifest cannot be read.
+        ImageError: when the page cannot be written.
+    """
+    rows = (asdict(each) for done in manifest.shards() for each in manifest.records(done))
+    run = {**manifest.run(), "summary": summary}
+    text = page(run, rows, shard_gallery.read(manifest.store))
+    to = create()
+    try:
+        to.write(text)
+        to.commit()
+    finally:
+        to.discard()
 
 
 def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str, Any]:

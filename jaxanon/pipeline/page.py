@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from jaxanon.display.page import render
@@ -16,6 +17,7 @@ from jaxanon.display.page.contents import (
     Histogram,
     Picture,
 )
+from jaxanon.errors import printable
 from jaxanon.metrics import Interval
 from jaxanon.pipeline.record import key
 from jaxanon.pipeline.thumbnails import Thumbnails
@@ -32,8 +34,13 @@ Row = Mapping[str, Any]
 """A record as the report has it."""
 
 
-def page(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) -> str:
-    """The HTML of a run.
+def page_beside(report: Path) -> Path:
+    """The file of the page that belongs to a report."""
+    return report.with_name(f"{report.stem}.html")
+
+
+def page(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) -> bytes:
+    """The HTML of a run, in UTF-8.
 
     Args:
         run: the report without its images.
@@ -43,7 +50,7 @@ def page(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) ->
     counting = Counting(run, thumbnails)
     for row in rows:
         counting.add(row)
-    return render(counting.contents())
+    return render(counting.contents()).encode(errors="replace")
 
 
 class Counting:
@@ -68,7 +75,7 @@ class Counting:
         self._statuses[row["status"]] += 1
         if row["status"] == "failed":
             if len(self._failures) < FAILURES:
-                self._failures.append((row["input"], row["error"] or ""))
+                self._failures.append((printable(row["input"]), printable(row["error"] or "")))
             return
         self._decided(row["decisions"])
         for name, (_, digits) in HISTOGRAMS.items():
@@ -102,12 +109,12 @@ class Counting:
 
     def _picture(self, row: Row, small: Thumbnails) -> Picture:
         return Picture(
-            name=row["input"],
+            name=printable(row["input"]),
             status=row["status"],
             change=row["linf"],
             steps=row["steps"],
             psnr=row["psnr"],
-            note=row["error"],
+            note=row["error"] and printable(row["error"]),
             shown={
                 title: f"data:image/jpeg;base64,{data}" for title, data in small.pictures.items()
             },

@@ -22,11 +22,13 @@ from jaxanon.io.shard_kinds import file_of, kind_of, place_in
 from jaxanon.io.shards import Sample, Shard
 from jaxanon.io.spool import Spool, SpooledPlace
 from jaxanon.io.work import Work
+from jaxanon.pipeline import shard_gallery
 from jaxanon.pipeline.item import Failure, ImageState, Item
 from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.manifest import Manifest, ShardDone
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.stages import Stages
+from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.runtime.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -51,9 +53,13 @@ class ShardWorker:
         load: reads and anonymizes an original.
         manifest: the run's.
         reading: how pictures are read.
+        images: of the run, some of which get thumbnails; 0 where that is not known.
     """
 
-    def __init__(self, stages: Stages, load: Load, manifest: Manifest, reading: Reading) -> None:
+    def __init__(
+        self, stages: Stages, load: Load, manifest: Manifest, reading: Reading, images: int = 0
+    ) -> None:
+        self._images = images
         self.stages, self.load, self.manifest, self.reading = stages, load, manifest, reading
         self._turns, self._device = Turns(IN_HAND), threading.Lock()
 
@@ -151,7 +157,7 @@ class ShardWorker:
             items = self._items(name, shard, spool)
             yield
             begin = time.perf_counter()
-            records = self._adapt(items, told)
+            records, thumbnails = self._adapt(items, told)
             seconds = time.perf_counter() - begin
             yield
             _check_same(work, source)
@@ -166,6 +172,7 @@ class ShardWorker:
                         writer.add(sample, picture.read(), _inside(record, sample))
                 _check_same(work, source)
                 size, digest = writer.commit()
+            shard_gallery.write(store, name, thumbnails)
         done = ShardDone(
             shard=name,
             file=file,
@@ -188,22 +195,27 @@ class ShardWorker:
         for sample in shard.samples:
             image = ReadAs(sample, self.reading)
             place = SpooledPlace(place_in(name, sample, suffix), spool)
-            items.append(Item(image, place, partial(self.load, image, 0)))
+            shown = shard_gallery.is_drawn(image.name, self._images)
+            items.append(Item(image, place, partial(self.load, image, 0), shown=shown))
         return items
 
-    def _adapt(self, items: Sequence[Item], told: Told) -> list[Record]:
-        """Take the images of a shard through all stages; their records."""
+    def _adapt(self, items: Sequence[Item], told: Told) -> tuple[list[Record], list[Thumbnails]]:
+        """Take the images of a shard through all stages; their records, and thumbnails of some."""
         found: dict[int, Record] = {}
+        small: dict[int, Thumbnails] = {}
         lock = threading.Lock()
 
         def done(outcome: ImageState | Failure) -> None:
             with lock:
                 record = _keep(outcome)
                 found[id(outcome.item)] = record
+                if isinstance(outcome, ImageState) and outcome.thumbnails:
+                    small[id(outcome.item)] = outcome.thumbnails
                 told(record)
 
         self.stages.process(items, done)
-        return [found[id(item)] for item in items]
+        shown = [small[id(item)] for item in items if id(item) in small]
+        return [found[id(item)] for item in items], shown
 
 
 def _check_same(work: Work, source: str) -> None:
