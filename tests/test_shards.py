@@ -359,7 +359,7 @@ def test_inputs_that_exclude_each_other_are_refused(zoo, shards, photos_dir, tmp
     assert anonymize(zoo, [*shards, again], tmp_path / "out") == 2
     assert "two shards are called train-0.tar" in capsys.readouterr().err
     assert jaxanon("report", tmp_path) == 2
-    assert "no run over shards was begun here" in capsys.readouterr().err
+    assert "no run was begun here, neither over shards nor over files" in capsys.readouterr().err
 
 
 def test_nothing_outside_the_run_is_replaced(zoo, shards, tmp_path, capsys):

@@ -89,7 +89,7 @@ COMMANDS = {
         arguments.report,
         "report",
         "report",
-        "sum up a run over shards, also one that was stopped or that several processes share",
+        "sum up a run anew, also one that was stopped or that several processes share",
         "jaxanon report out",
     ),
     "run": Command(

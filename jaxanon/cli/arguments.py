@@ -174,9 +174,7 @@ def privacy(command: argparse.ArgumentParser) -> None:
 
 def report(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon report` to its parser."""
-    command.add_argument(
-        "folder", type=place, metavar="DIR", help="the output folder of a run over shards"
-    )
+    command.add_argument("folder", type=place, metavar="DIR", help="the output folder of a run")
     command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 
 

@@ -17,7 +17,6 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.io.stores import open_store
 from jaxanon.pipeline.loading import Anonymizing
 from jaxanon.pipeline.manifest import Manifest
-from jaxanon.pipeline.report import describe
 from jaxanon.pipeline.shard import ShardWorker
 from jaxanon.pipeline.stages import Stages
 
@@ -46,7 +45,7 @@ def open_worker(
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer), **units}
     settled = recorded_of(args, recorded, settings)
     manifest = Manifest(open_store(args.output))
-    said = describe(stages.roles, stages.origins, settled)
+    said = stages.describe(settled)
     manifest.begin({**said, **stages.guarantee(settled), "inputs": list(map(str, args.src))})
     return ShardWorker(stages, loader, manifest, reading_from(args), images)
 

@@ -64,6 +64,7 @@ class Counting:
     def __init__(self, run: Row, thumbnails: Mapping[str, Thumbnails]) -> None:
         self._run, self._thumbnails = run, thumbnails
         self._roles = {each["name"]: each["role"] for each in run["classifiers"]}
+        self._classes: Row = run.get("classes", {})
         self._counts: Counter[tuple[str, ...]] = Counter()
         self._statuses: Counter[str] = Counter()
         self._values: dict[str, Counter[float]] = {name: Counter() for name in HISTOGRAMS}
@@ -98,6 +99,8 @@ class Counting:
                 }
             )
         for first, second in combinations(decisions, 2):
+            if self._classes.get(first) != self._classes.get(second):
+                continue  # their numbers mean different classes
             one, other = decisions[first], decisions[second]
             self._counts.update(
                 {
@@ -158,17 +161,17 @@ class Counting:
         stages = run.get("timing", {}).get("host_seconds", {})
         return Contents(
             title=TITLES[run["settings"].get("goal", "keep")],
-            sentences=_sentences(run, images),
+            sentences=_sentences(run, images - self._statuses["failed"]),
             facts=_facts(run),
             statuses=dict(sorted(self._statuses.items())),
             rows=rows,
             agreements=agreements,
             histograms=[
                 _histogram(title, values)
-                for (title, _), values in zip(
-                    HISTOGRAMS.values(), self._values.values(), strict=True
+                for (name, (title, _)), values in zip(
+                    HISTOGRAMS.items(), self._values.values(), strict=True
                 )
-                if values
+                if len(values) > 1 or (values and name != "private")
             ],
             stages=dict(sorted(stages.items(), key=lambda item: -item[1])),
             failures=self._failures,
@@ -207,7 +210,7 @@ def _histogram(title: str, values: Mapping[float, int]) -> Histogram:
 
 
 def _sentences(run: Row, images: int) -> Sequence[str]:
-    """What was done, in words."""
+    """What was done with the saved images, in words."""
     settings, summary = run["settings"], run["summary"]
     sources = [each["name"] for each in run["classifiers"] if each["role"] == "source"]
     method, strength = settings.get("method"), settings.get("strength")
@@ -215,11 +218,14 @@ def _sentences(run: Row, images: int) -> Sequence[str]:
     how = f"{method}, strength {strength:g}" if method and strength else method
     hidden = f" were hidden ({how}; private: {regions})" if how else " were given anonymized"
     counted = "1 image" if images == 1 else f"{images:,} images"
+    took = (
+        f"That took {summary['seconds']:,.1f} s, {summary['images_per_second']:.2f} images per "
+        f"second, on {run.get('device', 'an unknown device')}."
+    )
     return [
         f"{counted}{hidden} and changed by at most {settings.get('eps', 16):g}/255 until "
         f"{', '.join(sources)} decided as on the originals (preset {settings.get('preset', '-')}).",
-        f"That took {summary['seconds']:,.1f} s, {summary['images_per_second']:.2f} images per "
-        f"second, on {run.get('device', 'an unknown device')}.",
+        took if summary["seconds"] else "The run was stopped; this is what it had done.",
     ]
 
 

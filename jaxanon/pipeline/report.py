@@ -29,13 +29,17 @@ class Totals:
 
 
 def describe(
-    roles: Mapping[str, str], origins: Mapping[str, str], options: Mapping[str, Any]
+    roles: Mapping[str, str],
+    origins: Mapping[str, str],
+    classes: Mapping[str, int],
+    options: Mapping[str, Any],
 ) -> Report:
     """What a report says before it comes to images.
 
     Args:
         roles: classifier -> `source` or `target`.
         origins: classifier -> where its weights come from.
+        classes: classifier -> number of its classes.
         options: all that the results depend on.
     """
     import jax
@@ -48,30 +52,23 @@ def describe(
         "settings": dict(options),
         "classifiers": [{"name": name, "role": role} for name, role in roles.items()],
         "weights": dict(origins),
+        "classes": dict(classes),
     }
 
 
-def summarise(
-    records: Sequence[Record],
-    roles: Mapping[str, str],
-    origins: Mapping[str, str],
-    options: Mapping[str, Any],
-    totals: Totals,
-) -> Report:
+def summarise(records: Sequence[Record], head: Mapping[str, Any], totals: Totals) -> Report:
     """The report of a run.
 
     Args:
         records: one per image.
-        roles: classifier -> `source` or `target`.
-        origins: classifier -> where its weights come from.
-        options: all that the results depend on.
+        head: what `describe` says.
         totals: what the run took.
     """
-    tally = Tally(roles)
+    tally = Tally(each["name"] for each in head["classifiers"])
     for record in records:
         tally.add(record)
     return {
-        **describe(roles, origins, options),
+        **head,
         "summary": tally.summary(totals.seconds, totals.processed),
         "images": [asdict(record) for record in records],
     }

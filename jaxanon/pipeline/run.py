@@ -84,7 +84,7 @@ class Run:
                 item.output.discard_part()
         totals = Totals(time.perf_counter() - begin, len(todo))
         records = [self._records[name] for name in keys]
-        report = summarise(records, stages.roles, stages.origins, self.journal.options, totals)
+        report = summarise(records, stages.describe(self.journal.options), totals)
         promised = stages.guarantee(self.journal.options)
         return {**report, **promised, "timing": stages.meter.report()}
 

@@ -33,6 +33,7 @@ from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.intake import Intake
 from jaxanon.pipeline.item import Failure, ImageState, Item
 from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.report import Report, describe
 from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.pipeline.verification import Verification
 from jaxanon.runtime import workers
@@ -120,10 +121,16 @@ class Stages:
         )
         self._slots: Slots[ImageState] | None = None
 
-    @property
-    def origins(self) -> dict[str, str]:
-        """Classifier -> where its weights come from."""
-        return {c.name: c.config.origin for c in self.ensemble.classifiers}
+    def describe(self, options: Mapping[str, Any]) -> Report:
+        """What a report says before it comes to images.
+
+        Args:
+            options: all that the results depend on.
+        """
+        configs = {each.name: each.config for each in self.ensemble.classifiers}
+        origins = {name: config.origin for name, config in configs.items()}
+        classes = {name: config.num_classes for name, config in configs.items()}
+        return describe(self.roles, origins, classes, options)
 
     def guarantee(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """What adapted images can reveal, for the report; an attack starts from the original.

@@ -1,0 +1,74 @@
+"""The report of a run over files once more: as it ended, or of one that was stopped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from jaxanon.errors import UsageError
+from jaxanon.io.files import write
+from jaxanon.io.json_files import read_json
+from jaxanon.io.results import OutputFolder
+from jaxanon.pipeline.earlier import EarlierRun
+from jaxanon.pipeline.gallery import GALLERY, Gallery
+from jaxanon.pipeline.journal import JOURNAL, Journal
+from jaxanon.pipeline.page import PAGE, page
+from jaxanon.pipeline.report import REPORT, Report
+from jaxanon.pipeline.tally import Tally
+
+
+def report_again(folder: Path) -> Report:
+    """Write the page of a run anew; returns its report.
+
+    The report of a stopped run comes from its journal. It does not say what the run took.
+
+    Args:
+        folder: the run's output folder.
+
+    Raises:
+        UsageError: when no run has left anything there, or its report is damaged.
+        ImageError: when the page cannot be written.
+    """
+    results = OutputFolder(folder)
+    report = _ended(folder) or _stopped(Journal(results.lines(JOURNAL), {}).written())
+    if report is None:
+        raise UsageError(f"{folder}: no run was begun here, neither over shards nor over files")
+    gallery = Gallery(results.lines(GALLERY))
+    write(folder / PAGE, page(report, report["images"], gallery.read()))
+    return report
+
+
+def _ended(folder: Path) -> Report | None:
+    """The report that lies there; None where there is none, or a later run was stopped."""
+    path, journal = folder / REPORT, folder / JOURNAL
+    if not path.is_file():
+        return None
+    if journal.is_file() and journal.stat().st_mtime > path.stat().st_mtime:
+        return None
+    found = read_json(path)
+    if not isinstance(found, dict) or not {"settings", "classifiers", "images"} <= found.keys():
+        raise UsageError(f"{path}: is no report of a run")
+    return found
+
+
+def _stopped(run: EarlierRun) -> Report | None:
+    """The report of what a journal has on record; None where that is nothing."""
+    records = list({row.record.key: row.record for row in run.rows}.values())
+    if not records:
+        return None
+    names = list(dict.fromkeys(name for record in records for name in record.decisions))
+    sources = len(str(run.options.get("sources", "")).split(","))
+    tally = Tally(names)
+    for record in records:
+        tally.add(record)
+    found: dict[str, Any] = {
+        "settings": dict(run.options),
+        "classifiers": [
+            {"name": name, "role": "source" if number < sources else "target"}
+            for number, name in enumerate(names)
+        ],
+        "summary": tally.summary(0.0, 0),
+        "images": [asdict(record) for record in records],
+    }
+    return found

@@ -1,0 +1,155 @@
+"""The page of a run: what it counts and shows, that it is safe to pass on, and made anew."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+from command_line import anonymize, jaxanon
+from test_shards import anonymize as anonymize_shards
+from test_shards import shards  # noqa: F401
+
+from jaxanon.pipeline.gallery import GALLERY
+from jaxanon.pipeline.page import page
+from jaxanon.pipeline.shard_gallery import is_drawn
+from jaxanon.pipeline.thumbnails import KEPT, Thumbnails, has_thumbnails
+
+RUN = {
+    "settings": {"goal": "keep", "method": "blur", "strength": 6.0, "eps": 16, "preset": "fast"},
+    "classifiers": [{"name": "a", "role": "source"}, {"name": "b", "role": "target"}],
+    "classes": {"a": 10, "b": 10},
+    "weights": {"a": "here", "b": "there"},
+    "summary": {"seconds": 2.0, "images_per_second": 5.0},
+    "device": "cpu: cpu x 1",
+}
+
+
+class Parsed(HTMLParser):
+    """Tags with their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.text, self._in = [], "", ""
+        self.feed(html)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._in = tag
+
+    def handle_data(self, data):
+        if self._in not in ("script", "style"):
+            self.text += " ".join(data.split()) + " "
+
+    def of(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+def row(number, adapted=1, status="kept", **more):
+    decisions = {
+        "a": {"reference": 1, "anonymized": 0, "adapted": 1},
+        "b": {"reference": 1, "anonymized": 0, "adapted": adapted},
+    }
+    return {
+        "input": f"{number}.png", "output": f"out/{number}.png", "status": status, "steps": number,
+        "linf": 4, "psnr": 40.0, "decisions": decisions, "error": None, "view": None,
+        "private": 1.0, **more,
+    }  # fmt: skip
+
+
+def parsed(rows, thumbnails=None, run=RUN):
+    return Parsed(page(run, rows, thumbnails or {}).decode())
+
+
+def test_what_a_page_counts():
+    rows = [row(i, adapted=i % 2) for i in range(20)]
+    rows.append(row(20, status="failed", output=None, decisions={}, error="20.png: no picture"))
+    text = parsed(rows).text
+    assert "20 kept" in text
+    assert "20 images were hidden (blur, strength 6; private: whole)" in text
+    assert "1 failed" in text
+    assert "a 0.0 (0-16) 100.0 (84-100) 100.0 (84-100) here" in text.replace("\u2013", "-")
+    assert "b 0.0 (0-16) 50.0 (30-70) 50.0 (30-70) there" in text.replace("\u2013", "-")
+    assert "a, b 100.0 (84-100) 50.0 (30-70)" in text.replace("\u2013", "-")
+    assert "20.png 20.png: no picture" in text
+    other = parsed(rows, run={**RUN, "classes": {"a": 10, "b": 11}}).text
+    assert "Agreement" not in other, "their numbers mean different classes"
+
+
+def test_names_and_reasons_cannot_command_the_page():
+    evil = "<script>alert(1)</script>\udcff\".png'"
+    small = Thumbnails(evil, {"adapted": "AAAA"}, {"a": dict.fromkeys(STAGES, evil)})
+    rows = [row(1, input=evil), row(2, status="failed", error=evil, decisions={})]
+    found = parsed(rows, {evil: small})
+    assert len(found.of("script")) == 1
+    assert found.text.count("<script>alert(1)</script>") >= 3
+    (policy,) = (meta for meta in found.of("meta") if "http-equiv" in meta)
+    assert policy["content"].startswith("default-src 'none'; img-src data:;")
+
+
+STAGES = ("reference", "anonymized", "adapted")
+
+
+def test_a_run_of_many_images_stays_small():
+    words = {"a": dict.fromkeys(STAGES, "a class"), "b": dict.fromkeys(STAGES, "a class")}
+    pictures = dict.fromkeys(("anonymized", "adapted", "difference x8"), "A" * 15_000)
+    shown = [i for i in range(20_000) if has_thumbnails(i, 20_000)]
+    assert len(shown) == KEPT
+    thumbnails = {f"{i}.png": Thumbnails(f"{i}.png", pictures, words) for i in shown}
+    html = page(RUN, (row(i) for i in range(20_000)), thumbnails)
+    assert len(html) < 5e6
+    assert "100 of 20000 saved images" in Parsed(html.decode()).text
+    drawn = sum(is_drawn(f"shard/{i}", 20_000) for i in range(20_000))
+    assert 60 < drawn < 150
+
+
+def test_a_run_writes_its_page_and_it_is_made_anew(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    first = (out / "report.html").read_text()
+    found = Parsed(first)
+    assert "5 kept" in found.text
+    images = found.of("img")
+    assert len(images) == 5 * 3
+    assert all(image["src"].startswith("data:image/jpeg;base64,") for image in images)
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', first)
+    assert {image["alt"] for image in images} == {"anonymized", "adapted", "difference x8"}
+    assert "steps" in found.text
+    (out / "report.html").unlink()
+    assert jaxanon("report", out) == 0
+    assert (out / "report.html").read_text() == first
+    assert "5 images: 5 kept" in capsys.readouterr().out
+
+    (out / "report.json").unlink()  # as of a run that was stopped
+    (out / GALLERY).write_text("damaged\n")
+    assert jaxanon("report", out, "--quiet") == 0
+    stopped = Parsed((out / "report.html").read_text())
+    assert "The run was stopped" in stopped.text
+    assert "5 kept" in stopped.text
+    assert stopped.of("img") == []
+
+
+def test_an_attack_shows_no_originals(zoo, photos_dir, tmp_path):
+    out = tmp_path / "out"
+    words = ["--sources", zoo[0], "--targets", zoo[1], "--eps", 40, "--quiet"]
+    assert jaxanon("attack", photos_dir, "-o", out, *words) == 0
+    found = Parsed((out / "report.html").read_text())
+    assert "Attacked images" in found.text
+    assert found.of("img") == []
+
+
+@pytest.mark.usefixtures("capsys")
+def test_runs_over_shards_have_a_page_too(zoo, shards, tmp_path):  # noqa: F811
+    out = tmp_path / "out"
+    assert anonymize_shards(zoo, shards, out, "--quiet") == 0
+    first = (out / "report.html").read_bytes()
+    assert "9 kept" in Parsed(first.decode()).text
+    assert len(Parsed(first.decode()).of("img")) == 9 * 3
+    for path in (out / "lists" / "thumbnails").glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            assert set(json.loads(line)["pictures"]) == {"anonymized", "adapted", "difference x8"}
+    (out / "report.html").unlink()
+    assert jaxanon("report", out, "--quiet") == 0
+    assert (out / "report.html").read_bytes() == first
+    assert anonymize_shards(zoo, shards[:1], out, "--overwrite", "--quiet") == 0
+    assert len(Parsed((out / "report.html").read_text()).of("img")) == 3 * 3
