@@ -129,6 +129,23 @@ def test_a_run_writes_its_page_and_it_is_made_anew(zoo, photos_dir, tmp_path, ca
     assert stopped.of("img") == []
 
 
+def test_originals_are_shown_where_that_was_asked_for(zoo, photos_dir, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet", "--with-originals") == 0
+    found = Parsed((out / "report.html").read_text())
+    assert len(found.of("img")) == 5 * 4
+    assert "This page shows the originals. Do not pass it on" in found.text
+    assert '"original"' not in (out / GALLERY).read_text()
+    assert jaxanon("report", out, "--quiet") == 0
+    found = Parsed((out / "report.html").read_text())
+    assert len(found.of("img")) == 5 * 3
+    assert "shows the originals" not in found.text
+    capsys.readouterr()
+    words = ["--sources", zoo[0], "--with-originals"]
+    assert jaxanon("anonymize", photos_dir / "a.png", "-o", "-", *words) == 2
+    assert "--with-originals needs an output folder" in capsys.readouterr().err
+
+
 def test_an_attack_shows_no_originals(zoo, photos_dir, tmp_path):
     out = tmp_path / "out"
     words = ["--sources", zoo[0], "--targets", zoo[1], "--eps", 40, "--quiet"]

@@ -19,7 +19,7 @@ from jaxanon.cli.output_plan import OutputPlan, plan_outputs
 from jaxanon.cli.outputs import OutputOptions
 from jaxanon.cli.reading_flags import recorded_reading
 from jaxanon.cli.region_flags import RegionOptions
-from jaxanon.cli.sheets import write_preview, write_sheet
+from jaxanon.cli.sheets import with_originals, write_preview, write_sheet
 from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
 from jaxanon.io.files import fingerprint, write, write_json
@@ -152,7 +152,10 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
     if outputs.report:
         write_json(outputs.report, report)
     if outputs.page and run.gallery:
-        write(outputs.page, page(report, report["images"], run.gallery.read()))
+        thumbnails = run.gallery.read()
+        if outputs.with_originals:
+            thumbnails = with_originals(thumbnails, plan.items)
+        write(outputs.page, page(report, report["images"], thumbnails))
     if outputs.sheet:
         write_sheet(outputs.sheet, plan.items, report, run.stages.ensemble)
     return report

@@ -82,6 +82,11 @@ def loop(command: argparse.ArgumentParser) -> None:
     )
     add("--report", type=Path, metavar="FILE.json", help="default: report.json in the output")
     add(
+        "--with-originals",
+        action="store_true",
+        help="show the originals in report.html too, which then must not be passed on",
+    )
+    add(
         "--sheet",
         type=Path,
         metavar="FILE.png",

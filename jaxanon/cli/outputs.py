@@ -27,6 +27,7 @@ class OutputOptions:
         overwrite: whether what an earlier run wrote may be replaced.
         resume: whether to go on with an earlier run.
         report: the report's file, by default in the folder; None for none.
+        with_originals: whether the page shows the originals too.
         sheet: file for a contact sheet, which shows the originals.
         preview: file for a sheet of what is private, which shows the originals.
         save_anonymized: folder for the images before adaptation.
@@ -38,6 +39,7 @@ class OutputOptions:
     overwrite: bool
     resume: bool
     report: Path | None
+    with_originals: bool
     sheet: Path | None
     preview: Path | None
     save_anonymized: Path | None
@@ -53,6 +55,7 @@ class OutputOptions:
             overwrite=args.overwrite,
             resume=args.resume,
             report=args.report or report,
+            with_originals=args.with_originals,
             sheet=args.sheet,
             preview=args.preview,
             save_anonymized=vars(args).get("save_anonymized"),
@@ -97,6 +100,7 @@ class OutputOptions:
         needing = {
             "--resume": self.resume,
             "--sheet": self.sheet,
+            "--with-originals": self.with_originals,
             f"--method {keeps_state}": keeps_state,
         }
         for name, given in needing.items():

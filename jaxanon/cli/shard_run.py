@@ -118,6 +118,7 @@ def _refuse_what_cannot_be(args: Namespace) -> None:
         "--save-anonymized": args.save_anonymized,
         "--save-views": vars(args).get("save_views"),
         "--sheet": args.sheet,
+        "--with-originals": args.with_originals,
         "--preview": args.preview,
         "--also": args.also,
         "--exempt": args.exempt,

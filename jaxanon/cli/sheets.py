@@ -1,8 +1,10 @@
-"""Pictures for those who may see the originals: contact sheets, previews of what is private."""
+"""Pictures for those who may see the originals: sheets, pages, previews of what is private."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.record import key
 from jaxanon.pipeline.report import Report
+from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails, small_jpeg
 from jaxanon.regions.finder import RegionFinder
 from jaxanon.regions.region import Region
 from jaxanon.runtime.workers import PIXELS_AT_ONCE
@@ -37,6 +40,19 @@ def write_sheet(path: Path, items: Sequence[Item], report: Report, ensemble: Ens
             pixels += saved.shape[0] * saved.shape[1]
     if rows:
         write(path, sheet(rows, ensemble))
+
+
+def with_originals(
+    thumbnails: Mapping[str, Thumbnails], items: Iterable[Item]
+) -> Mapping[str, Thumbnails]:
+    """Thumbnails with the originals among them, by key; not those that cannot be read any more."""
+    found = dict(thumbnails)
+    for item in items:
+        if small := found.get(item.key):
+            with suppress(ImageError):
+                original = small_jpeg(item.load().original)
+                found[item.key] = replace(small, pictures={ORIGINAL: original, **small.pictures})
+    return found
 
 
 def write_preview(path: Path, images: Iterable[InputImage], find: RegionFinder) -> None:

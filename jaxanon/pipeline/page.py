@@ -20,7 +20,7 @@ from jaxanon.display.page.contents import (
 from jaxanon.errors import printable
 from jaxanon.metrics import Interval
 from jaxanon.pipeline.record import key
-from jaxanon.pipeline.thumbnails import Thumbnails
+from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails
 
 PAGE = "report.html"
 """Its name beside the report."""
@@ -178,6 +178,7 @@ class Counting:
             failed=self._statuses["failed"],
             pictures=self._pictures,
             images=images,
+            with_originals=any(ORIGINAL in each.shown for each in self._pictures),
         )
 
 

@@ -20,6 +20,8 @@ from jaxanon.pipeline.record import Record
 SIDE, QUALITY, AMPLIFY = 224, 80, 8
 KEPT = 100
 """Images of a run that get thumbnails, at most."""
+ORIGINAL = "original"
+"""Title of what is shown only where that was asked for."""
 DIFFERENCE = f"difference x{AMPLIFY}"
 
 
@@ -62,7 +64,7 @@ class Thumbnails:
         names = {each.name: each.config for each in classifiers}
         return cls(
             record.key,
-            {title: _small(pixels) for title, pixels in shown.items()},
+            {title: small_jpeg(pixels) for title, pixels in shown.items()},
             {
                 name: {stage: label(names[name], decision) for stage, decision in row.items()}
                 for name, row in record.decisions.items()
@@ -80,8 +82,8 @@ def has_thumbnails(number: int, images: int) -> bool:
     return number * KEPT // images != (number - 1) * KEPT // images if images > KEPT else True
 
 
-def _small(pixels: np.ndarray) -> str:
-    """A picture as a small JPEG, in base64."""
+def small_jpeg(pixels: np.ndarray) -> str:
+    """A picture, `(H, W, 3)` uint8, as a small JPEG in base64."""
     image = Image.fromarray(pixels)
     image.thumbnail((SIDE, SIDE), reducing_gap=2)
     buffer = io.BytesIO()
