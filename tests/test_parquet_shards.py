@@ -99,6 +99,32 @@ def test_rows_that_are_not_clear_are_left_out_and_named(zoo, tmp_path, capsys):
     assert faults(out) == []
 
 
+def test_what_belongs_to_rows_that_are_left_out_is_left_out(zoo, tmp_path):
+    told = pyarrow.field("a", pyarrow.int64(), metadata={"orig": "SECRET"})
+    who = pyarrow.array(["alice", "bob", "SECRET"]).dictionary_encode()
+    columns = {
+        "who": who,
+        "all": pyarrow.ListArray.from_arrays(pyarrow.array([0, 1, 2, 3], pyarrow.int32()), who),
+        "values": pyarrow.array([{"a": 1}, {"a": 2}, None], pyarrow.struct([told])),
+        "many": pyarrow.array([[{"a": 1}], [], None], pyarrow.large_list(pyarrow.struct([told]))),
+        "few": pyarrow.array([["x"], None, ["y"]], pyarrow.list_(pyarrow.string(), 1)),
+        "map": pyarrow.array([[("a", 1)]] * 3, pyarrow.map_(pyarrow.string(), pyarrow.int8())),
+    }
+    table = write_table(tmp_path / "a.parquet", [encoded(1), encoded(2), b"no picture"], **columns)
+    assert b"SECRET" in table.read_bytes()
+    out = tmp_path / "out"
+    assert anonymize(zoo, [table], out, "--quiet") == 1
+    assert b"SECRET" not in (out / "a.parquet").read_bytes()
+    found = parquet.read_table(out / "a.parquet")
+    assert found["who"].to_pylist() == ["alice", "bob"]
+    assert found["all"].to_pylist() == [["alice"], ["bob"]]
+    for name in ("values", "many", "few", "map"):
+        assert found[name].to_pylist() == columns[name].to_pylist()[:2]
+    schema = found.schema
+    assert all(not field.metadata for field in (*schema, *schema.field("values").type))
+    assert faults(out) == []
+
+
 def test_tables_whose_images_are_not_clear_are_refused(zoo, tmp_path, capsys):
     rows = pyarrow.array([{"bytes": encoded(1), "path": None}], IMAGE)
     cases = {

@@ -42,7 +42,7 @@ def files(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in left
-        if path.name != "report.json" and not (path.suffix == ".json" and "manifest" in path.parts)
+        if path.stem != "report" and not (path.suffix == ".json" and "manifest" in path.parts)
     }
 
 

@@ -92,6 +92,38 @@ def has_bytes(kind: Any) -> bool:
     return "binary" in str(kind) or any(map(has_bytes, inner))
 
 
+def bare(kind: Any) -> Any:
+    """A type as it may be passed on: without what it tells of rows that are not.
+
+    Dictionaries become their values, since they hold those of all rows; fields within lose their
+    metadata.
+    """
+    arrow, types = pyarrow(""), pyarrow("types")
+    if types.is_dictionary(kind):
+        return bare(kind.value_type)
+    if types.is_struct(kind):
+        return arrow.struct([_bare_field(field) for field in kind])
+    if types.is_map(kind):
+        return arrow.map_(bare(kind.key_type), bare(kind.item_type))
+    if types.is_fixed_size_list(kind):
+        return arrow.list_(_bare_field(kind.value_field), kind.list_size)
+    if types.is_list(kind):
+        return arrow.list_(_bare_field(kind.value_field))
+    return arrow.large_list(_bare_field(kind.value_field)) if types.is_large_list(kind) else kind
+
+
+def as_bare(column: Any) -> Any:
+    """A column in its bare type."""
+    wanted = bare(column.type)
+    if column.type == wanted:
+        return column
+    return pyarrow("").array(column.to_pylist(), wanted)
+
+
+def _bare_field(field: Any) -> Any:
+    return pyarrow("").field(field.name, bare(field.type), field.nullable)
+
+
 def _is_list(kind: Any) -> bool:
     types = pyarrow("types")
     return bool(types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind))

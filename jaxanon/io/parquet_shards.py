@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jaxanon.errors import ImageError
-from jaxanon.io.arrow import DAMAGE, pyarrow
+from jaxanon.io.arrow import DAMAGE, as_bare, bare, pyarrow
 from jaxanon.io.kinds.parquets import OURS, ParquetShard, RowImage, Rows
 from jaxanon.io.new_file import NewFile
 from jaxanon.io.new_tables import TableFile, TableWriter
@@ -49,7 +49,7 @@ class ParquetWriter(TableFile):
             return
         places, images, records = zip(*self._rows, strict=True)
         kept = self._batch.take(self._arrow.array(places))
-        columns = {name: kept.column(name) for name in kept.schema.names}
+        columns = {name: as_bare(kept.column(name)) for name in kept.schema.names}
         kind = self.schema.field(self._column).type
         columns[self._column] = self._arrow.array(images, kind)
         columns[OURS] = self._arrow.array(records)
@@ -65,7 +65,7 @@ def _with_records(schema: Any, arrow: Any) -> Any:
     schema = schema.append(arrow.field(OURS, arrow.string()))
     # Nothing else of the metadata goes on: it may tell of the originals.
     known = (schema.metadata or {}).get(FEATURES, b"")
-    fields = [field.remove_metadata() for field in schema]
+    fields = [arrow.field(each.name, bare(each.type), each.nullable) for each in schema]
     try:
         features = json.loads(known)["info"]["features"]
         features[OURS] = {"dtype": "string", "_type": "Value"}
