@@ -222,6 +222,8 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         (base64.encodebytes(encoded(3)), "has a long code in it"),
         (json.dumps(base64.encodebytes(encoded(3)).decode()).encode(), "has a long code in it"),
         (encoded(3).hex().encode(), "has a long code in it"),
+        (json.dumps(base64.encodebytes(encoded(3)).decode().split()).encode(), "has a long code"),
+        (";".join(["12"] * 800).encode(), "has a long row of numbers"),
         (b"<img src='data:image/gif;base64,R0lGODdh'>".ljust(300), "has a data URL in it"),
         (json.dumps(np.full((16, 16, 3), 255).tolist()).encode(), "has a long row of numbers"),
     ],
@@ -241,6 +243,8 @@ def test_what_stands_beside_a_picture_is_no_picture(beside, words):
         "\u4e00\u4e8c\u4e09 eine Bildunterschrift, 12 \u00c4pfel ".encode() * 100,
         json.dumps(["\u4e00\u4e8c\u4e09" * 200]).encode(),
         json.dumps([[x + 0.5, 3 * x] for x in range(1000)]).encode(),
+        json.dumps([*[12] * 700, 256] * 100).encode(),  # looked at once, not in all ways
+        ("ab1" * 80 + " ").encode() * 3,
         "\n".join(f"n{i:08d}" for i in range(1000)).encode(),
         b"-" * 1000,
         ["\u4e00\u4e8c\u4e09" * 200, {"box": [1, 2, 3, 4]}, 7, None, 0.5, "https://a.b/c1/" * 30],

@@ -30,12 +30,15 @@ _HOLDERS = (
 SHORT = 256
 """Bytes, or characters of a code, too few for a picture that shows something."""
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-_CODE = re.compile(
-    rb"[A-Za-z0-9+/_=-]{256,}|(?:[A-Za-z0-9+/]{60,100}\\*\r?\n){4,}"  # in one, or in lines
+_CODE = re.compile(  # each run is looked at once, so that no text takes long
+    rb"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{256,}+"
+    rb"|(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,255}+[\s\"',\\\[\]]{1,8}+){4,}+"
 )
-"""Base64 or hexadecimal code, if letters and digits are in it."""
-_PIXELS = re.compile(rb"(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)[\s,\[\]]+){768}")
-"""As many numbers of pixels as 16 by 16 of them have."""
+"""Base64 or hexadecimal code, if letters and digits are in it; in one, or in lines."""
+_NUMBERS = re.compile(rb"(?<!\d)(?:(?>25[0-5]|2[0-4]\d|1\d\d|\d?\d)[\s,;|\[\]]++)++")
+"""Numbers below 256 in a row."""
+PIXELS = 768
+"""As many numbers as 16 by 16 pixels have."""
 
 
 def looks_like_picture(head: bytes) -> bool:
@@ -85,7 +88,9 @@ def _may_hold_picture(data: bytes) -> str | None:
     for code in _CODE.findall(data.replace(b"\\/", b"/").replace(b"\\n", b"\n")):  # as JSON may be
         if re.search(rb"\d", code) and re.search(rb"[A-Za-z]", code):
             return "has a long code in it"
-    return "has a long row of numbers below 256 in it" if _PIXELS.search(data) else None
+    if any(len(re.findall(rb"\d+", row)) >= PIXELS for row in _NUMBERS.findall(data)):
+        return "has a long row of numbers below 256 in it"
+    return None
 
 
 def unsafe_name(name: str) -> str | None:
