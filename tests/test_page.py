@@ -3,6 +3,7 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from command_line import anonymize, jaxanon
@@ -10,7 +11,7 @@ from test_shards import anonymize as anonymize_shards
 from test_shards import shards  # noqa: F401
 
 from jaxanon.pipeline.gallery import GALLERY
-from jaxanon.pipeline.page import page
+from jaxanon.pipeline.page import page, page_beside
 from jaxanon.pipeline.shard_gallery import is_drawn
 from jaxanon.pipeline.thumbnails import KEPT, Thumbnails, has_thumbnails
 
@@ -74,6 +75,11 @@ def test_what_a_page_counts():
     assert "20.png 20.png: no picture" in text
     other = parsed(rows, run={**RUN, "classes": {"a": 10, "b": 11}}).text
     assert "Agreement" not in other, "their numbers mean different classes"
+
+
+def test_a_report_is_never_replaced_by_its_page():
+    assert page_beside(Path("out/report.json")) == Path("out/report.html")
+    assert page_beside(Path("mine.html")) == Path("mine.html.html")
 
 
 def test_names_and_reasons_cannot_command_the_page():

@@ -35,8 +35,8 @@ Row = Mapping[str, Any]
 
 
 def page_beside(report: Path) -> Path:
-    """The file of the page that belongs to a report."""
-    return report.with_name(f"{report.stem}.html")
+    """The file of the page that belongs to a report, which may itself be called a page."""
+    return report.with_name(f"{report.name if report.suffix == '.html' else report.stem}.html")
 
 
 def page(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) -> bytes:
