@@ -31,7 +31,7 @@ from jaxanon.pipeline.engines import ENGINES
 from jaxanon.pipeline.engines.engine import EngineOptions
 from jaxanon.pipeline.manifest import FOLDER, METADATA, TABLE, Manifest
 from jaxanon.pipeline.manifest_report import sum_up
-from jaxanon.pipeline.page import PAGE
+from jaxanon.pipeline.page import PAGE, page_beside
 from jaxanon.pipeline.report import REPORT
 
 log = logging.getLogger("jaxanon")
@@ -168,7 +168,8 @@ def _refuse_existing(manifest: Manifest, args: Namespace) -> None:
         if isinstance(place, Url) and _overlap(place, args.output):
             raise UsageError(f"the output {args.output} and {place} overlap; choose another one")
     if args.report:
-        check_side_files([args.report], here, overwrite=args.overwrite)
+        side = [args.report, page_beside(args.report)]
+        check_side_files(side, here, overwrite=args.overwrite)
     if begun and not (args.shard or args.resume or args.overwrite):
         raise UsageError(
             f"{manifest.store.name}/{FOLDER} exists; give --resume to go on with that run, or "
