@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 
 from jaxanon.io.results import LineLog
 from jaxanon.pipeline.thumbnails import Thumbnails
@@ -29,11 +27,11 @@ class Gallery:
     def start(self, kept: Collection[str]) -> None:
         """Begin the file, with what it has of the images of these keys."""
         found = self.read() if kept else {}
-        self.log.begin(json.dumps(asdict(each)) for key, each in found.items() if key in kept)
+        self.log.begin(each.to_line() for key, each in found.items() if key in kept)
 
     def add(self, thumbnails: Thumbnails) -> None:
         """Append those of an image."""
-        self.log.append(json.dumps(asdict(thumbnails)))
+        self.log.append(thumbnails.to_line())
 
     def read(self) -> Mapping[str, Thumbnails]:
         """All of them by key; a damaged line is left out."""
@@ -41,6 +39,6 @@ class Gallery:
         if self.log.exists():
             for line in self.log.read():
                 with suppress(ValueError, TypeError):
-                    thumbnails = Thumbnails(**json.loads(line))
+                    thumbnails = Thumbnails.from_line(line)
                     found[thumbnails.key] = thumbnails
         return found

@@ -20,6 +20,7 @@ from jaxanon.display.page.contents import (
 from jaxanon.errors import printable
 from jaxanon.metrics import Interval
 from jaxanon.pipeline.record import key
+from jaxanon.pipeline.tally import Tally
 from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails
 
 PAGE = "report.html"
@@ -66,38 +67,26 @@ class Counting:
         self._roles = {each["name"]: each["role"] for each in run["classifiers"]}
         self._classes: Row = run.get("classes", {})
         self._counts: Counter[tuple[str, ...]] = Counter()
-        self._statuses: Counter[str] = Counter()
+        self._tally = Tally(self._roles)
         self._values: dict[str, Counter[float]] = {name: Counter() for name in HISTOGRAMS}
         self._failures: list[tuple[str, str]] = []
         self._pictures: list[Picture] = []
 
     def add(self, row: Row) -> None:
         """Count an image."""
-        self._statuses[row["status"]] += 1
+        self._tally.count(row["status"], row["decisions"])
         if row["status"] == "failed":
             if len(self._failures) < FAILURES:
                 self._failures.append((printable(row["input"]), printable(row["error"] or "")))
             return
-        self._decided(row["decisions"])
+        self._compare(row["decisions"])
         for name, (_, digits) in HISTOGRAMS.items():
             if row[name] is not None:
                 self._values[name][round(row[name], digits)] += 1
         if small := self._thumbnails.get(key(row["input"], row["view"])):
             self._pictures.append(self._picture(row, small))
 
-    def _decided(self, decisions: Mapping[str, Mapping[str, int]]) -> None:
-        for name, row in decisions.items():
-            lost = row["anonymized"] != row["reference"]
-            kept = row["adapted"] == row["reference"]
-            self._counts.update(
-                {
-                    ("images", name): 1,
-                    ("anonymized", name): not lost,
-                    ("adapted", name): kept,
-                    ("lost", name): lost,
-                    ("repaired", name): lost and kept,
-                }
-            )
+    def _compare(self, decisions: Mapping[str, Mapping[str, int]]) -> None:
         for first, second in combinations(decisions, 2):
             if self._classes.get(first) != self._classes.get(second):
                 continue  # their numbers mean different classes
@@ -133,39 +122,40 @@ class Counting:
             ],
         )
 
-    def _share(self, what: str, of: str, *names: str) -> Interval | None:
-        count = self._counts[of, *names]
-        return Interval.of_share(self._counts[what, *names] / count, count) if count else None
+    def _row(self, name: str, role: str) -> ClassifierRow:
+        counts = self._tally.counts(name)
+        images, lost = counts["images"], counts["lost"]
+        return ClassifierRow(
+            name,
+            role,
+            str(self._run.get("weights", {}).get(name, "")),
+            anonymized=_share(images - lost, images),
+            adapted=_share(counts["kept"], images),
+            repair=_share(counts["repaired"], lost),
+        )
+
+    def _agreement(self, first: str, second: str) -> Agreement:
+        pair = first, second
+        both = self._counts["both", *pair]
+        originals, saved = (_share(self._counts[on, *pair], both) for on in ("originals", "saved"))
+        return Agreement(*pair, originals, saved)
 
     def contents(self) -> Contents:
         """What was counted."""
         run = self._run
-        images = self._statuses.total()
-        weights = run.get("weights", {})
-        rows = [
-            ClassifierRow(
-                name,
-                role,
-                str(weights.get(name, "")),
-                self._share("anonymized", "images", name),
-                self._share("adapted", "images", name),
-                self._share("repaired", "lost", name),
-            )
-            for name, role in self._roles.items()
-        ]
-        agreements = [
-            Agreement(*pair, *(self._share(what, "both", *pair) for what in ("originals", "saved")))
-            for pair in combinations(self._roles, 2)
-            if self._counts["both", *pair]
-        ]
+        statuses, images = self._tally.statuses, self._tally.images
         stages = run.get("timing", {}).get("host_seconds", {})
         return Contents(
             title=TITLES[run["settings"].get("goal", "keep")],
-            sentences=_sentences(run, images - self._statuses["failed"]),
+            sentences=_sentences(run, images - statuses["failed"]),
             facts=_facts(run),
-            statuses=dict(sorted(self._statuses.items())),
-            rows=rows,
-            agreements=agreements,
+            statuses=dict(sorted(statuses.items())),
+            rows=[self._row(*each) for each in self._roles.items()],
+            agreements=[
+                self._agreement(*pair)
+                for pair in combinations(self._roles, 2)
+                if self._counts["both", *pair]
+            ],
             histograms=[
                 _histogram(title, values)
                 for (name, (title, _)), values in zip(
@@ -175,7 +165,7 @@ class Counting:
             ],
             stages=dict(sorted(stages.items(), key=lambda item: -item[1])),
             failures=self._failures,
-            failed=self._statuses["failed"],
+            failed=statuses["failed"],
             pictures=self._pictures,
             images=images,
             with_originals=any(ORIGINAL in each.shown for each in self._pictures),
@@ -189,6 +179,10 @@ HISTOGRAMS: Mapping[str, tuple[str, int]] = {
     "private": ("Share made private", 2),
 }
 """Field of a record -> title, and decimals to which it is counted."""
+
+
+def _share(number: int, of: int) -> Interval | None:
+    return Interval.of_share(number / of, of) if of else None
 
 
 def _histogram(title: str, values: Mapping[float, int]) -> Histogram:
@@ -207,7 +201,7 @@ def _histogram(title: str, values: Mapping[float, int]) -> Histogram:
         text = f"{start:.{digits}f}"
         several = whole and stop > start
         bars.append((f"{text}-{stop:.0f}" if several else text, counts[number]))
-    return Histogram(title, "", bars)
+    return Histogram(title, bars)
 
 
 def _sentences(run: Row, images: int) -> Sequence[str]:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from itertools import islice
 from zlib import crc32
 
@@ -38,7 +36,7 @@ def write(store: Store, shard: str, thumbnails: Sequence[Thumbnails]) -> None:
         ImageError: when they cannot be written.
     """
     if thumbnails:
-        text = "".join(f"{json.dumps(asdict(each))}\n" for each in thumbnails)
+        text = "".join(f"{each.to_line()}\n" for each in thumbnails)
         store.write(f"{FOLDER}/{shard}.jsonl", text.encode())
 
 
@@ -57,4 +55,4 @@ def _all(store: Store) -> Iterator[Thumbnails]:
     for name in store.names(FOLDER):
         with suppress(OSError, ValueError, TypeError):
             for line in store.lines(name):
-                yield Thumbnails(**json.loads(line))
+                yield Thumbnails.from_line(line)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.record import Decisions, Record
 
 
 class Tally:
@@ -22,9 +22,13 @@ class Tally:
 
     def add(self, record: Record) -> None:
         """Count a record."""
-        self.statuses[record.status] += 1
+        self.count(record.status, record.decisions)
+
+    def count(self, status: str, decisions: Decisions) -> None:
+        """Count an image by what its record says."""
+        self.statuses[status] += 1
         for name, counts in self._counts.items():
-            if (row := record.decisions.get(name)) is None:
+            if (row := decisions.get(name)) is None:
                 continue
             lost = row["anonymized"] != row["reference"]
             kept = row["adapted"] == row["reference"]
@@ -34,6 +38,14 @@ class Tally:
     def images(self) -> int:
         """Number of records."""
         return self.statuses.total()
+
+    def counts(self, name: str) -> Counter[str]:
+        """Numbers of saved images of a classifier.
+
+        `images`: all; `lost`: whose decision the anonymizer had changed; `kept`: whose saved file
+        keeps it; `repaired`: both.
+        """
+        return self._counts[name]
 
     def shares(self, name: str) -> dict[str, float | None]:
         """A classifier's concordance before and after, and repair rate, over the saved images.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from PIL import Image
@@ -70,6 +71,15 @@ class Thumbnails:
                 for name, row in record.decisions.items()
             },
         )
+
+    @classmethod
+    def from_line(cls, line: str | bytes) -> Thumbnails:
+        """Read a line; raises ValueError or TypeError where it is damaged."""
+        return cls(**json.loads(line))
+
+    def to_line(self) -> str:
+        """A line of JSON, for `from_line`."""
+        return json.dumps(asdict(self))
 
 
 def has_thumbnails(number: int, images: int) -> bool:

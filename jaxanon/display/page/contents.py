@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from jaxanon.metrics import Interval
 
@@ -51,13 +51,11 @@ class Histogram:
     """How many images have a value in each of some ranges.
 
     Attributes:
-        title: what is counted.
-        unit: of the values.
+        title: what is counted, with its unit.
         bars: (range as it is written, number of images), in their order.
     """
 
     title: str
-    unit: str
     bars: Sequence[tuple[str, int]]
 
     @property
@@ -153,4 +151,4 @@ class Contents:
     failed: int
     pictures: Sequence[Picture]
     images: int
-    with_originals: bool = field(default=False)
+    with_originals: bool
