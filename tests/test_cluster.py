@@ -87,7 +87,7 @@ def test_a_shard_that_kills_its_workers_is_set_aside(words, whole, tmp_path):
     assert "train-1.tar: set aside: 3 workers died over it" in said
     manifest = Manifest(FolderStore(tmp_path / "out"))
     assert [done.shard for done in manifest.shards()] == ["train-0.tar", "train-2.tar"]
-    manifest.forgive(["train-1.tar"])
+    manifest.attempts.forgive(["train-1.tar"])
     _, said = run([*words, "--seed", 3], workers=1)
     assert "the settings differ: seed" in said
     assert run(words)[0] == []

@@ -91,7 +91,7 @@ def test_rows_that_are_not_clear_are_left_out_and_named(zoo, tmp_path, capsys):
         "the name ../out.png could lead out of a folder",
         "row 6 has no __key__",
         "odd.parquet/broken: ",
-        "odd.parquet/coded: row 9: thumb has a long code in it, which may be a picture: leave it",
+        "odd.parquet/coded: row 9: thumb has a long code in it, which may be a picture: --drop",
     ):
         assert text in printed
     found = parquet.read_table(out / "odd.parquet")

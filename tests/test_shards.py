@@ -134,8 +134,10 @@ def test_workers_kills_and_resumption_change_no_byte(zoo, shards, tmp_path, monk
     monkeypatch.undo()
     monkeypatch.setattr(registry, "ENTRIES", with_tinies())
 
-    assert jaxanon("report", out) == 0
-    assert "1 shard, 3 images" in capsys.readouterr().out
+    assert jaxanon("report", out) == 1
+    said = capsys.readouterr().out
+    assert "1 shard, 3 images" in said
+    assert "not finished: 2 shards (train-1.tar to train-2.tar)" in said
     assert anonymize(zoo, shards, out) == 2
     assert "--resume" in capsys.readouterr().err
     assert anonymize(zoo, shards, out, "--resume", "--seed", 5) == 2
@@ -192,7 +194,7 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         "twice.png is in the tar twice",
         "has 2 pictures, ppm.png, ppm.bin",
         "has 2 pictures, array.png, array.bin",
-        "odd.tar/code.png: code.json has a long code in it, which may be a picture: leave it out",
+        "odd.tar/code.png: code.json has a long code in it, which may be a picture: --drop it",
         "the name escape.te\\x1b]0;xt could lead",
         "the picture nodot has no suffix",
         "../out could lead out of a folder",
@@ -226,10 +228,14 @@ def test_what_is_not_clear_in_a_shard_is_left_out_and_named(zoo, tmp_path, capsy
         (";".join(["12"] * 800).encode(), "has a long row of numbers"),
         (b"<img src='data:image/gif;base64,R0lGODdh'>".ljust(300), "has a data URL in it"),
         (json.dumps(np.full((16, 16, 3), 255).tolist()).encode(), "has a long row of numbers"),
+        (json.dumps(np.linspace(-2, 2, 800).tolist()).encode(), "has a long row of numbers"),
+        (json.dumps([str(n % 256) for n in range(800)]).encode(), "has a long row of numbers"),
+        (json.dumps([{"r": 1, "g": 2, "b": 3}] * 256).encode(), "has a long row of numbers"),
+        (b"%FF%D8%FF" * 50, "has a long code in it"),
     ],
 )
 def test_what_stands_beside_a_picture_is_no_picture(beside, words):
-    with pytest.raises(ImageError, match=f"a.txt {words}.*, which may be a picture: leave it out"):
+    with pytest.raises(ImageError, match=f"a.txt {words}.*, which may be a picture: --drop it"):
         refuse_hidden_pictures({"a.txt": beside})
     if words != "is no text":
         with pytest.raises(ImageError, match=words):
@@ -247,6 +253,9 @@ def test_what_stands_beside_a_picture_is_no_picture(beside, words):
         ("ab1" * 80 + " ").encode() * 3,
         "\n".join(f"n{i:08d}" for i in range(1000)).encode(),
         b"-" * 1000,
+        b"- " * 1000,
+        json.dumps([{"box": [1, 2, 3, 4], "label": "cat"}] * 300).encode(),
+        ("https://ru.wikipedia.org/wiki/" + "%D0%BF" * 60).encode(),
         ["\u4e00\u4e8c\u4e09" * 200, {"box": [1, 2, 3, 4]}, 7, None, 0.5, "https://a.b/c1/" * 30],
     ],
 )
@@ -415,16 +424,16 @@ def test_living_workers_are_not_counted_as_dead(tmp_path):
     manifest = Manifest(FolderStore(tmp_path))
     with ExitStack() as living:
         for _ in range(4):
-            living.enter_context(manifest.attempt("a.tar"))
+            living.enter_context(manifest.attempts.attempt("a.tar"))
     assert not list(tmp_path.rglob("*.attempts"))
     folder = tmp_path / "manifest" / "a.tar.attempts"
     folder.mkdir(parents=True)
     for i in range(3):
         (folder / f"host.{i}.dead").touch()
     with pytest.raises(ImageError, match="set aside: 3 workers died"):
-        manifest.deaths("a.tar")
-    manifest.forgive(["a.tar"])
-    assert manifest.deaths("a.tar") == 0
+        manifest.attempts.deaths("a.tar")
+    manifest.attempts.forgive(["a.tar"])
+    assert manifest.attempts.deaths("a.tar") == 0
 
 
 def test_of_many_shards_some_are_counted(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError
 from jaxanon.io.stores.folder_store import FolderStore
 from jaxanon.pipeline import shard as shard_module
+from jaxanon.pipeline.attempts import Attempts
 from jaxanon.pipeline.engines.engine import EngineOptions
 from jaxanon.pipeline.engines.local import LocalEngine
 from jaxanon.pipeline.manifest import Manifest
@@ -130,11 +131,11 @@ def test_an_interruption_while_one_waits_to_be_alone_ends_the_run(
             raise KeyboardInterrupt
         return real_keep(outcome)
 
-    real_keep, real_deaths = shard_module._keep, Manifest.deaths
+    real_keep, real_deaths = shard_module._keep, Attempts.deaths
     monkeypatch.setattr(shard_module, "kind_of", written_late)
     monkeypatch.setattr(shard_module, "_keep", keep)
     monkeypatch.setattr(
-        Manifest, "deaths", lambda m, name: int(name == "train-2.tar") or real_deaths(m, name)
+        Attempts, "deaths", lambda m, name: int(name == "train-2.tar") or real_deaths(m, name)
     )
     assert anonymize(zoo, shards, out, "--quiet") == 130
     assert not [path for path in out.rglob("*") if path.suffix in (".part", ".attempts")]
@@ -153,8 +154,8 @@ def test_a_shard_over_which_a_worker_died_is_adapted_alone(zoo, shards, tmp_path
 
     real_begin = Manifest.begin
 
-    def begin(manifest, run):
-        real_begin(manifest, run)
+    def begin(manifest, run, **more):
+        real_begin(manifest, run, **more)
         dead.parent.mkdir(parents=True)
         dead.touch()
 

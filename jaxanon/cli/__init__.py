@@ -162,6 +162,7 @@ def parser(of_each: type[CommandParser] = CommandParser) -> argparse.ArgumentPar
                 help=purpose,
                 description=purpose[0].upper() + purpose[1:] + ".",
                 epilog=f"example: {command.example}",
+                allow_abbrev=False,
             )
         )
     return top

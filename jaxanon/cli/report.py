@@ -23,4 +23,4 @@ def report(args: Namespace, load: object = None) -> int:
         text = closing_of_shards(manifest.run(), summary)
     if not args.quiet:
         print(text)
-    return 1 if summary["failed"] else 0
+    return 1 if summary["failed"] or summary.get("lacking") else 0

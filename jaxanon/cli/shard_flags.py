@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
 
 
 def add_shard_flags(command: ArgumentParser) -> None:
@@ -21,6 +22,14 @@ def add_shard_flags(command: ArgumentParser) -> None:
         help="folder, tar or parquet: what to write (default: shards for shards, a folder else)",
     )
     add(
+        "--drop",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="leave out members called NAME after the key (such as seg.png or json) or columns "
+        "called NAME, which may show what is private; repeat for more",
+    )
+    add(
         "--slice",
         type=count,
         metavar="N",
@@ -34,6 +43,15 @@ def add_shard_flags(command: ArgumentParser) -> None:
         help="adapt every N-th shard, from the I-th on, as one of N processes, such as the tasks "
         "of a Slurm array (1/N to N/N; default: all)",
     )
+    _add_engine_flags(add)
+
+
+def _add_engine_flags(add: Callable[..., object]) -> None:
+    """Add what says which processes do the work.
+
+    Args:
+        add: adds an option to a parser, or to a group of one.
+    """
     add(
         "--engine",
         choices=("local", "ray"),
@@ -51,7 +69,6 @@ def add_shard_flags(command: ArgumentParser) -> None:
     add(
         "--devices-per-worker",
         type=count,
-        default=1,
         metavar="N",
         help="accelerators that each worker has for itself (default: 1)",
     )

@@ -15,7 +15,7 @@ from jaxanon.cli.common import Loader, check_side_files, keep_apart
 from jaxanon.cli.loop_options import settings_from
 from jaxanon.cli.shard_worker import anonymizing, open_worker
 from jaxanon.cli.task_options import ModelOptions
-from jaxanon.cli.work_units import work_units
+from jaxanon.cli.work_units import unlisted_unless_begun, work_units
 from jaxanon.display.progress import Progress
 from jaxanon.display.tables import closing_of_shards
 from jaxanon.errors import JaxanonError, UsageError
@@ -43,18 +43,23 @@ def adapt_data_set(args: Namespace, load: Loader) -> int:
     """Adapt what falls to this process of a data set; returns the exit status."""
     _refuse_what_cannot_be(args)
     args.output = args.output.absolute()  # workers may have started elsewhere
-    store = open_store(args.output)
-    manifest = Manifest(store)
+    manifest = Manifest(open_store(args.output))
     _refuse_existing(manifest, args)
+    with unlisted_unless_begun(manifest):
+        return _adapt(args, manifest, load)
+
+
+def _adapt(args: Namespace, manifest: Manifest, load: Loader) -> int:
+    """Adapt what falls to this process; the command line is known to be good."""
     units = work_units(args, manifest)
     _refuse_taken(manifest, units.works, args)
     number, count = args.shard or (1, 1)
     mine = units.works[number - 1 :: count]
     if args.shard is None:
-        manifest.forgive(work.name for work in mine)
+        manifest.attempts.forgive(work.name for work in mine)
     images = _images(mine, manifest)
     of_run = images if mine == units.works else _images(units.works, manifest)
-    options = EngineOptions(args.address, args.workers, args.devices_per_worker, args.platform)
+    options = EngineOptions(args.address, args.workers, args.devices_per_worker or 1, args.platform)
     engine = ENGINES[args.engine](options)
     args.src = units.inputs
     opener = partial(open_worker, args, units.recorded, of_run, load)
@@ -63,15 +68,17 @@ def adapt_data_set(args: Namespace, load: Loader) -> int:
             broken = engine.run(opener, mine, progress)
     except KeyboardInterrupt:
         with in_a_hurry(), suppress(JaxanonError, OSError):
-            manifest.forgive(work.name for work in mine)
+            manifest.attempts.forgive(work.name for work in mine)
         raise
     if args.shard and not all(manifest.done(work.name) for work in units.works):
         log.info("other shards are not finished; jaxanon report %s sums up all", args.output)
-        return 1 if broken else 0
+        failed = any(done.failed for work in mine if (done := manifest.done(work.name)))
+        return 1 if broken or failed else 0
     summary = sum_up(manifest, args.report)
+    manifest.store.sweep()
     if not args.quiet:
         print(closing_of_shards(manifest.run(), summary))
-    return 1 if broken or summary["failed"] else 0
+    return 1 if broken or summary["failed"] or summary["lacking"] else 0
 
 
 def _images(works: Sequence[Work], manifest: Manifest) -> int:
@@ -131,10 +138,13 @@ def _refuse_what_cannot_be(args: Namespace) -> None:
         if given:
             raise UsageError(
                 f"{name} cannot be used with shards, lists and URLs ({args.src[0]}), nor with "
-                "--to, --slice, --shard and --engine; give a folder of pictures, without these"
+                "--to, --drop, --slice, --shard and --engine; give a folder of pictures alone"
             )
-    if args.engine == "local" and (args.address or args.workers or args.platform):
-        raise UsageError("--address, --workers and --platform go with --engine ray")
+    of_ray = (args.address, args.workers, args.platform, args.devices_per_worker)
+    if args.engine == "local" and any(of_ray):
+        raise UsageError(
+            "--address, --workers, --devices-per-worker and --platform go with --engine ray"
+        )
     if args.overwrite and args.shard:
         raise UsageError(
             "--overwrite would remove what the other processes of --shard make; remove the output "

@@ -46,7 +46,8 @@ def open_worker(
     settled = recorded_of(args, recorded, settings)
     manifest = Manifest(open_store(args.output))
     said = stages.describe(settled)
-    manifest.begin({**said, **stages.guarantee(settled), "inputs": list(map(str, args.src))})
+    run = {**said, **stages.guarantee(settled), "inputs": list(map(str, args.src))}
+    manifest.begin(run, shared=args.shard is not None)
     return ShardWorker(stages, loader, manifest, reading_from(args), images)
 
 

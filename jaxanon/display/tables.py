@@ -129,12 +129,16 @@ def closing_of_shards(run: Mapping[str, Any], summary: Mapping[str, Any]) -> str
     """What a run over shards came to: concordance per classifier, counts and time."""
     statuses = summary["statuses"]
     done = summary["images"] - summary["failed"] - statuses.get("partly", 0)
+    lacking = ""
+    if names := summary["lacking"]:
+        which = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+        lacking = f"\nnot finished: {counted(len(names), 'shard')} ({which}); --resume goes on"
     return (
         f"{_concordances({**run, 'summary': summary})}\n"
         f"{counted(summary['shards'], 'shard')}, {counted(summary['images'], 'image')}: {done} "
         f"{STATUS[run['settings']['goal']]}, {statuses.get('partly', 0)} partly, "
         f"{summary['failed']} failed; {summary['seconds']:.1f} s in all shards, "
-        f"{summary['images_per_second']:.2f} images/s"
+        f"{summary['images_per_second']:.2f} images/s{lacking}"
     )
 
 

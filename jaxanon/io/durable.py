@@ -33,7 +33,7 @@ def unique_part(path: Path) -> Path:
 def left_parts_of(path: Path) -> list[Path]:
     """What processes that live no more have left beside `path`."""
     parts = sorted(path.parent.glob(f".{short_name(path)}.*.part"))
-    return [part for part in parts if not is_held(part)]
+    return [part for part in parts if is_held(part) is False]
 
 
 class DurableFile(NewFile):
@@ -86,17 +86,17 @@ def hold(file: IO[Any]) -> None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def is_held(path: Path) -> bool:
-    """Whether a living process has marked a file as in use."""
+def is_held(path: Path) -> bool | None:
+    """Whether a living process has marked a file as in use; None where that cannot be told."""
     if fcntl is None:
-        return False
+        return None
     try:
-        with path.open("rb") as file:
+        with path.open("r+b") as file:  # over a network, a lock is for who may write
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+    except (BlockingIOError, FileNotFoundError) as error:
+        return isinstance(error, BlockingIOError)
     except OSError:
-        return False
+        return None
     return False
 
 

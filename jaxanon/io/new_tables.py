@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -114,13 +115,27 @@ def _schema(shard: Shard, arrow: Any) -> Any:
 
 
 def _kinds(shard: Shard, arrow: Any) -> dict[str, Any]:
-    """Column -> type, by the samples of a shard."""
-    carried = [sample.carried() for sample in shard.samples]
-    found = {}
-    for name in dict.fromkeys(name for each in carried for name in each):
-        try:
-            kind = arrow.array([each.get(name) for each in carried]).type
-        except (ValueError, TypeError):  # of several types
-            kind = arrow.string()
-        found[name] = kind if kind != arrow.null() else arrow.string()
-    return found
+    """Column -> type, by the samples of a shard, of which one value of each type is held."""
+    found: dict[str, dict[Any, Any]] = {}
+    for sample in shard.samples:
+        for name, value in sample.carried().items():
+            try:
+                kind = arrow.array([value]).type
+            except (ValueError, TypeError):  # of several types
+                kind = arrow.string()
+            found.setdefault(name, {}).setdefault(kind, value)
+    return {name: _joined(values, arrow) for name, values in found.items()}
+
+
+def _joined(values: Mapping[Any, Any], arrow: Any) -> Any:
+    """The type that holds values of all types; text where there is none.
+
+    Args:
+        values: type -> a value of it.
+        arrow: pyarrow.
+    """
+    try:
+        kind = arrow.array(list(values.values())).type
+    except (ValueError, TypeError):
+        return arrow.string()
+    return arrow.string() if kind == arrow.null() else kind

@@ -68,6 +68,7 @@ def _with_records(schema: Any, arrow: Any) -> Any:
     fields = [arrow.field(each.name, bare(each.type), each.nullable) for each in schema]
     try:
         features = json.loads(known)["info"]["features"]
+        features = {name: kind for name, kind in features.items() if name in schema.names}
         features[OURS] = {"dtype": "string", "_type": "Value"}
         metadata = {FEATURES: json.dumps({"info": {"features": features}}).encode()}
     except (KeyError, TypeError, ValueError):

@@ -35,8 +35,12 @@ _CODE = re.compile(  # each run is looked at once, so that no text takes long
     rb"|(?<![A-Za-z0-9+/])(?:[A-Za-z0-9+/]{60,255}+[\s\"',\\\[\]]{1,8}+){4,}+"
 )
 """Base64 or hexadecimal code, if letters and digits are in it; in one, or in lines."""
-_NUMBERS = re.compile(rb"(?<!\d)(?:(?>25[0-5]|2[0-4]\d|1\d\d|\d?\d)[\s,;|\[\]]++)++")
-"""Numbers below 256 in a row."""
+_NUMBER = rb"[+-]?+(?>25[0-5]|2[0-4]\d|1\d\d|\d?\d)?+(?:\.\d*+)?+(?:e[+-]?\d++)?+"
+_BETWEEN = rb"[\s,;|()\[\]{}'\"\\]++(?:[a-z]\w{0,7}+[\\'\"]*+\s*+[:=]\s*+[\\'\"]*+)?+"
+_NUMBERS = re.compile(rb"(?<![\w.+-])(?:(?=[+-]?\.?\d)%s%s)++" % (_NUMBER, _BETWEEN), re.IGNORECASE)
+"""Numbers in a row whose absolute value is below 256, as texts or under short names too."""
+_PERCENT = re.compile(rb"(?:%[0-9a-f]{2}){128,}+", re.IGNORECASE)
+"""Bytes as URLs have them: more than a title in another alphabet needs."""
 PIXELS = 768
 """As many numbers as 16 by 16 pixels have."""
 
@@ -70,7 +74,7 @@ def refuse_hidden_pictures(carried: Mapping[str, Any]) -> None:
         if not isinstance(data, bytes):
             data = json.dumps(value, default=str, ensure_ascii=False).encode(errors="replace")
         if why := _may_hold_picture(data):
-            raise ImageError(f"{printable(name)} {why}, which may be a picture: leave it out")
+            raise ImageError(f"{printable(name)} {why}, which may be a picture: --drop it")
 
 
 def _may_hold_picture(data: bytes) -> str | None:
@@ -88,7 +92,9 @@ def _may_hold_picture(data: bytes) -> str | None:
     for code in _CODE.findall(data.replace(b"\\/", b"/").replace(b"\\n", b"\n")):  # as JSON may be
         if re.search(rb"\d", code) and re.search(rb"[A-Za-z]", code):
             return "has a long code in it"
-    if any(len(re.findall(rb"\d+", row)) >= PIXELS for row in _NUMBERS.findall(data)):
+    if _PERCENT.search(data):
+        return "has a long code in it"
+    if any(len(re.findall(_BETWEEN, row)) >= PIXELS for row in _NUMBERS.findall(data)):
         return "has a long row of numbers below 256 in it"
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path, PurePath
 
 from jaxanon.io.folder_shards import folder_writer
@@ -23,6 +24,8 @@ WRITTEN_AS = {".arrow": ".parquet"}
 
 A file of `save_to_disk` is a part of a folder that counts its files; a table is one by itself.
 """
+TO = {"folder": "", "tar": ".tar", "parquet": ".parquet"}
+"""What `--to` names -> suffix of what is made."""
 FOLDER = ShardKind(None, folder_writer)
 """The kind of what is no one file, but many."""
 LISTS = "lists"
@@ -59,12 +62,12 @@ def place_in(name: str, sample: Sample, suffix: str) -> str:
     return f"{sample.file}{suffix}" if folder else f"{name}/{sample.key}{suffix}"
 
 
-def open_shard(path: Path, name: str) -> Shard:
-    """A shard, called by its name.
+def open_shard(path: Path, name: str, drop: Collection[str] = ()) -> Shard:
+    """A shard, called by its name, as if what is to be dropped were not there.
 
     Raises:
         UsageError: when it cannot be read, or needs a package.
     """
     opener = kind_of(path.name).open
     assert opener is not None
-    return opener(path, name)
+    return opener(path, name, drop)

@@ -6,13 +6,17 @@ A further kind is a module with a class for the shard and one for its writer, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import logging
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
 
+from jaxanon.errors import printable
 from jaxanon.io.stores.store import Store
+
+log = logging.getLogger("jaxanon")
 
 
 class Sample(Protocol):
@@ -99,12 +103,23 @@ class ShardKind:
     """A kind of shards, as it is written, and read where it can be.
 
     Attributes:
-        open: (path, what to call it) opens a file; raises UsageError when it is none of this kind.
-            None for files of a folder, which a listing names.
+        open: (path, what to call it, names of what is dropped) opens a file; raises UsageError
+            when it is none of this kind. None for files of a folder, which a listing names.
         writer: (shard, where to, name of the output there, format of the pictures) -> its writer,
             discarded on the way out unless it was committed; raises ImageError when nothing can be
             written.
     """
 
-    open: Callable[[Path, str], Shard] | None
+    open: Callable[[Path, str, Collection[str]], Shard] | None
     writer: Callable[[Any, Store, str, str], AbstractContextManager[ShardWriter]]
+
+
+def warn_of_missing(shard: str, missing: Collection[str]) -> None:
+    """Say that a shard has nothing of what is to be dropped: the name may be misspelled.
+
+    Args:
+        shard: what error messages call it.
+        missing: names of which it has nothing.
+    """
+    for name in sorted(missing):
+        log.warning("%s: has no %s to drop", shard, printable(name))

@@ -132,6 +132,11 @@ class Slice:
         """The name: the pictures have names of their own."""
         return self.name
 
+    @property
+    def origin(self) -> str:
+        """Empty: pictures of other places are in another listing."""
+        return ""
+
     def state(self) -> str:
         digest = hashlib.sha256()
         for sample in self._read():

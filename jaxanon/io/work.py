@@ -19,6 +19,7 @@ class Work(Protocol):
     Attributes:
         name: of what is made of it, its records and its marker.
         shown: what error messages call it.
+        origin: path or URL of the input; empty where the run's own listing says which it is.
     """
 
     @property
@@ -26,6 +27,9 @@ class Work(Protocol):
 
     @property
     def shown(self) -> str: ...
+
+    @property
+    def origin(self) -> str: ...
 
     def state(self) -> str:
         """A text that changes when the input does; raises OSError or ImageError without it."""
@@ -48,11 +52,13 @@ class ShardFile:
         place: where it lies, seen from every process.
         shown: the same, as it was given.
         to: suffix of what is made of it, empty for files of a folder; None for the same.
+        drop: members, by what follows the key, or columns that are left out.
     """
 
     place: Place
     shown: str
     to: str | None = None
+    drop: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -61,10 +67,18 @@ class ShardFile:
         to = WRITTEN_AS.get(suffix.lower(), suffix) if self.to is None else self.to
         return name.removesuffix(suffix) + to
 
+    @property
+    def origin(self) -> str:
+        """The place."""
+        return str(self.place)
+
     def state(self) -> str:
         return state_of(self.place)
 
     @contextmanager
     def open(self) -> Iterator[Shard]:
-        with local_file(self.place) as path, closing(open_shard(path, self.shown)) as shard:
+        with (
+            local_file(self.place) as path,
+            closing(open_shard(path, self.shown, self.drop)) as shard,
+        ):
             yield shard

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-import socket
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from jaxanon.errors import ImageError, UsageError
-from jaxanon.io.files import SUFFIX
+from jaxanon.io.files import SUFFIX, real_path
 from jaxanon.io.folder_shards import files_of
 from jaxanon.io.shard_kinds import LISTS, file_of, is_list_of_files
 from jaxanon.io.slices import GIVEN, LISTING, possible_files
 from jaxanon.io.stores.store import Store
 from jaxanon.pipeline import shard_gallery
+from jaxanon.pipeline.attempts import ATTEMPTS, Attempts
 from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.shard_done import ShardDone
 
 FOLDER = "manifest"
 """Its name in the output folder."""
@@ -33,39 +32,6 @@ TABLE = f"{LISTS}/records.parquet"
 """The records of all finished shards, as a table."""
 METADATA = "metadata.jsonl"
 """What image folders have it called (https://huggingface.co/docs/datasets/image_dataset)."""
-ATTEMPTS = ".attempts"
-"""Ends the name of the folder that has a file for each worker that has begun a shard."""
-MOST_ATTEMPTS = 3
-"""Times that a shard may be begun by workers that did not live to say what became of it."""
-
-
-@dataclass(frozen=True)
-class ShardDone:
-    """What a finished shard came to: its marker.
-
-    Attributes:
-        shard: its name, also that of the adapted shard.
-        file: the file that is whole when the shard is: the adapted shard, or the list of its files.
-        source: a text that changes when the input shard does.
-        images: number of images in the input shard.
-        failed: how many of them were not adapted; they are in the records alone.
-        size: bytes of that file.
-        sha256: digest of it.
-        records_size: bytes of the file of its records.
-        records_sha256: digest of it.
-        seconds: time that its images took.
-    """
-
-    shard: str
-    file: str
-    source: str
-    images: int
-    failed: int
-    size: int
-    sha256: str
-    records_size: int
-    records_sha256: str
-    seconds: float
 
 
 class Manifest:
@@ -73,20 +39,28 @@ class Manifest:
 
     Args:
         store: the output folder.
+
+    Attributes:
+        attempts: who has begun which shard.
     """
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.attempts = Attempts(store, FOLDER)
 
     def exists(self) -> bool:
         """Whether a run has begun here."""
         return self.store.exists(f"{FOLDER}/{RUN}")
 
-    def begin(self, run: Mapping[str, Any]) -> None:
+    def begin(self, run: Mapping[str, Any], *, shared: bool = False) -> None:
         """Say what all results depend on, as plain JSON values, of which `settings` must agree.
 
+        Args:
+            run: what they depend on.
+            shared: whether the inputs are divided among processes, which must all name the same.
+
         Raises:
-            UsageError: where the run here has other settings.
+            UsageError: where the run here has other settings, or inputs that would fall to nobody.
             ImageError: when it cannot be written.
         """
         path = f"{FOLDER}/{RUN}"
@@ -99,6 +73,12 @@ class Manifest:
             raise UsageError(
                 f"{self.store.name}/{path}: cannot go on, the settings differ: {', '.join(names)}; "
                 "use the same ones, or --overwrite to begin anew"
+            )
+        strange = [name for name in found["inputs"] if name not in set(run["inputs"])]
+        if shared and strange:
+            raise UsageError(
+                f"{self.store.name}/{path}: the run has {strange[0]} as well, which is not among "
+                "what was given; all processes of --shard must be given the same"
             )
         more = [name for name in run["inputs"] if name not in set(found["inputs"])]
         if more:
@@ -120,7 +100,7 @@ class Manifest:
             self.remove_files(name)
             for path in (_marker(name), file_of(name), _records(name)):
                 self.store.remove(path)
-        self.forgive(known)
+        self.attempts.forgive(known)
         if files and listed:  # a slice that is not finished lists no files
             for made in possible_files(self.store, suffixes):
                 self.store.remove(made)
@@ -176,35 +156,28 @@ class Manifest:
         whole = sizes == (found.size, found.records_size) and source in (None, found.source)
         return found if whole else None
 
-    def deaths(self, shard: str) -> int:
-        """How many workers have begun a shard, and did not live to say what became of it.
+    def lost(self, done: ShardDone) -> str | None:
+        """A file of a finished unit that is there no more; None where all are.
 
-        Raises:
-            ImageError: where they are `MOST_ATTEMPTS` or more.
+        Of an object store nothing is asked: that would be one question for each picture.
         """
-        before = [name for name in self._attempts(shard) if not self.store.is_held(name)]
-        if len(before) >= MOST_ATTEMPTS:
-            names = ", ".join(name.rpartition("/")[2] for name in before)
+        if self.store.scratch is None or not is_list_of_files(done.file):
+            return None
+        return next((n for n in files_of(self.store, done.file) if not self.store.exists(n)), None)
+
+    def refuse_other(self, shard: str, origin: str) -> None:
+        """Raise ImageError where what is finished of that name was made of another input."""
+        try:
+            before = str(json.loads(self.store.read(_marker(shard)))["origin"])
+        except ImageError:
+            raise  # the store does not answer
+        except (OSError, ValueError, TypeError, KeyError):
+            return
+        if before != origin and (not before or real_path(before) != real_path(origin)):
             raise ImageError(
-                f"set aside: {len(before)} workers died over it ({names}); find out why, and "
-                f"remove {self.store.name}/{FOLDER}/{shard}{ATTEMPTS} to have it tried again"
+                f"{self.store.name}/{shard} was made of {before or 'the listing'}, which it would "
+                "replace; give each data set an output folder of its own, or --overwrite"
             )
-        return len(before)
-
-    @contextmanager
-    def attempt(self, shard: str) -> Iterator[None]:
-        """While a shard is being made; what kills its worker without a word is counted."""
-        mine = f"{socket.gethostname()}.{os.getpid()}.{secrets.token_hex(4)}"
-        with self.store.hold(f"{FOLDER}/{shard}{ATTEMPTS}/{mine}"):
-            yield
-
-    def forgive(self, shards: Iterable[str]) -> None:
-        """Count no attempts against shards, of workers that live no more; asks the store once."""
-        wanted = {f"{FOLDER}/{shard}{ATTEMPTS}" for shard in shards}
-        found = [n for n in self.store.names(FOLDER) if n.rpartition("/")[0] in wanted]
-        for name in found:
-            if not self.store.is_held(name):
-                self.store.remove(name)
 
     def forget(self, shard: str) -> None:
         """Take back that a shard is finished, before it is made anew."""
@@ -259,10 +232,6 @@ class Manifest:
             raise  # the store does not answer
         except (OSError, ValueError, TypeError) as error:
             raise UsageError(f"{self.store.name}/{path}: unreadable ({error!r})") from error
-
-    def _attempts(self, shard: str) -> list[str]:
-        """The files of those who have begun a shard, and not ended it."""
-        return list(self.store.names(f"{FOLDER}/{shard}{ATTEMPTS}"))
 
 
 def _marker(shard: str) -> str:

@@ -17,6 +17,7 @@ from jaxanon.pipeline.manifest_tables import write_metadata, write_table
 from jaxanon.pipeline.page import PAGE, page, page_beside
 from jaxanon.pipeline.report import REPORT
 from jaxanon.pipeline.tally import Tally
+from jaxanon.pipeline.unfinished import unfinished
 
 
 def sum_up(manifest: Manifest, report: Path | None = None) -> dict[str, Any]:
@@ -37,7 +38,6 @@ def sum_up(manifest: Manifest, report: Path | None = None) -> dict[str, Any]:
     write_page(manifest, summary, make)
     write_metadata(manifest)
     write_table(manifest)
-    store.sweep()
     return summary
 
 
@@ -65,13 +65,16 @@ def write_page(manifest: Manifest, summary: dict[str, Any], create: Callable[[],
 
 
 def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str, Any]:
-    """Write the report of what is finished of a run; returns its summary.
+    """Write the report of what is finished of a run.
 
     The file is that of a run over files, written one image after the other.
 
     Args:
         manifest: the run's.
         create: makes the new file of the report.
+
+    Returns:
+        Its summary; `statuses`, how many images have which; `lacking`, names of unfinished units.
 
     Raises:
         UsageError: where the manifest cannot be read.
@@ -84,7 +87,12 @@ def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str,
         seconds += done.seconds
         for record in manifest.records(done):
             tally.add(record)
-    summary = {**tally.summary(seconds, tally.images), "shards": len(shards)}
+    lacking = unfinished(manifest, {done.shard for done in shards})
+    summary = {
+        **tally.summary(seconds, tally.images),
+        "shards": len(shards),
+        "unfinished": len(lacking),
+    }
     text = json.dumps({**run, "summary": summary}, indent=1, allow_nan=False)
     head = text.removesuffix("}").rstrip()
     to = create()
@@ -102,4 +110,4 @@ def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str,
         to.commit()
     finally:
         to.discard()
-    return {**summary, "statuses": dict(tally.statuses)}
+    return {**summary, "statuses": dict(tally.statuses), "lacking": lacking}

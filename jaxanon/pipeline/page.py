@@ -217,10 +217,13 @@ def _sentences(run: Row, images: int) -> Sequence[str]:
         f"That took {summary['seconds']:,.1f} s, {summary['images_per_second']:.2f} images per "
         f"second, on {run.get('device', 'an unknown device')}."
     )
+    lacking = summary.get("unfinished", 0)
+    left = [f"{lacking:,} of its shards or slices are not finished."] if lacking else []
     return [
         f"{counted}{hidden} and changed by at most {settings.get('eps', 16):g}/255 until "
         f"{', '.join(sources)} decided as on the originals (preset {settings.get('preset', '-')}).",
         took if summary["seconds"] else "The run was stopped; this is what it had done.",
+        *left,
     ]
 
 

@@ -15,7 +15,7 @@ from functools import partial
 
 import jax
 
-from jaxanon.errors import DeviceMemoryError, ImageError, UsageError
+from jaxanon.errors import DeviceMemoryError, ImageError, UsageError, printable
 from jaxanon.io.files import SUFFIX
 from jaxanon.io.reading import ReadAs, Reading
 from jaxanon.io.shard_kinds import file_of, kind_of, place_in
@@ -25,8 +25,9 @@ from jaxanon.io.work import Work
 from jaxanon.pipeline import shard_gallery
 from jaxanon.pipeline.item import Failure, ImageState, Item
 from jaxanon.pipeline.loading import Load
-from jaxanon.pipeline.manifest import Manifest, ShardDone
+from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.shard_done import ShardDone
 from jaxanon.pipeline.stages import Stages
 from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.runtime.turns import Turns
@@ -98,12 +99,13 @@ class ShardWorker:
         """
         try:
             source = work.state()
+            self.manifest.refuse_other(work.name, work.origin)
             if earlier := self._finished(work, source, told):
                 return earlier
-            alone = self.manifest.deaths(work.name) > 0
+            alone = self.manifest.attempts.deaths(work.name) > 0
             with (
                 self._turns.take(alone=alone),
-                self.manifest.attempt(work.name),
+                self.manifest.attempts.attempt(work.name),
                 work.open() as shard,
             ):
                 return (yield from self._make(work, shard, source, told))
@@ -122,6 +124,8 @@ class ShardWorker:
         """The marker of a shard that was finished before, of which all is there."""
         if done := self.manifest.done(work.name, source):
             try:
+                if lost := self.manifest.lost(done):
+                    raise UsageError(f"{self.manifest.store.name}/{printable(lost)}: is gone")
                 for record in list(self.manifest.records(done)):
                     told(record)
                 return done
@@ -142,6 +146,7 @@ class ShardWorker:
     def _by_another(self, work: Work) -> ShardDone | None:
         """The marker of a shard that another process has finished meanwhile."""
         try:
+            self.manifest.refuse_other(work.name, work.origin)
             return self.manifest.done(work.name, work.state())
         except (OSError, ImageError):
             return None
@@ -176,6 +181,7 @@ class ShardWorker:
         done = ShardDone(
             shard=name,
             file=file,
+            origin=work.origin,
             source=source,
             images=len(records),
             failed=sum(record.status == "failed" for record in records),

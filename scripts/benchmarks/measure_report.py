@@ -18,9 +18,10 @@ from compare_engines import write_shard
 
 from jaxanon.cli import main as jaxanon
 from jaxanon.io.stores.folder_store import FolderStore
-from jaxanon.pipeline.manifest import FOLDER, Manifest, ShardDone
+from jaxanon.pipeline.manifest import FOLDER, Manifest
 from jaxanon.pipeline.manifest_report import sum_up
 from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.shard_done import ShardDone
 
 
 def main() -> None:

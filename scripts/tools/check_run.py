@@ -64,12 +64,18 @@ def check(folder: Path, inputs: list[Path] | None, counts: Counter[str]) -> Iter
         size = run["settings"]["slice"]
         for start in range(0, len(lines), size):
             names.add(name := f"slice-{start // size:06d}{to or ''}")
-            yield from _check_slice(folder, name, lines[start : start + size], counts)
+            try:
+                yield from _check_slice(folder, name, lines[start : start + size], counts)
+            except (OSError, ValueError, tarfile.TarError) as error:
+                yield f"{name}: cannot be read: {error!r}"
     else:
         for shard in inputs or [Path(name) for name in run["inputs"]]:
             own = ".parquet" if shard.suffix == ".arrow" else shard.suffix
             names.add(name := f"{shard.stem}{own if to is None else to}")
-            yield from _check_shard(folder, name, shard, counts)
+            try:
+                yield from _check_shard(folder, name, shard, counts)
+            except (OSError, ValueError, tarfile.TarError) as error:
+                yield f"{name}: it, or its input {shard}, cannot be read: {error!r}"
     yield from _check_strangers(folder, names)
     report = folder / "report.json"
     if report.exists():
@@ -104,14 +110,21 @@ def _check_marker(folder: Path, name: str, counts: Counter[str]) -> Iterator[str
     if not path.exists():
         yield f"{name}: not finished"
         return
-    marker = json.loads(path.read_text())
-    lines = (manifest / f"{name}.jsonl").read_bytes()
+    try:
+        marker = json.loads(path.read_text())
+        lines = (manifest / f"{name}.jsonl").read_bytes()
+        whole, wanted = (folder / marker["file"]).read_bytes(), marker["sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        yield f"{name}: cannot be read: {error!r}"
+        return
     if hashlib.sha256(lines).hexdigest() != marker["records_sha256"]:
         yield f"{name}: digest of the records"
-    if hashlib.sha256((folder / marker["file"]).read_bytes()).hexdigest() != marker["sha256"]:
+    if hashlib.sha256(whole).hexdigest() != wanted:
         yield f"{name}: digest"
     for file, digest in _listed(folder, name).items():
-        if hashlib.sha256((folder / file).read_bytes()).hexdigest() != digest:
+        if not (folder / file).is_file():
+            yield f"{name}: {file} is not there"
+        elif hashlib.sha256((folder / file).read_bytes()).hexdigest() != digest:
             yield f"{name}: digest of {file}"
     records = [json.loads(line) for line in lines.splitlines()]
     failed = sum(record["status"] == "failed" for record in records)
@@ -275,6 +288,8 @@ def _key(name: str) -> str:
             return name.rpartition(suffix)[2]
     inside = name.rpartition(".tar/")[2]
     folder, slash, file = inside.rpartition("/")
+    if file.startswith("."):
+        return inside  # the sample has no other name
     return f"{folder}{slash}{file.partition('.')[0]}"
 
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.files import fingerprint, real_path
+from jaxanon.io.inputs import INPUT_KINDS
 
 log = logging.getLogger("jaxanon")
 _TYPES = MimeTypes()  # of its own: what the system adds differs from machine to machine
@@ -66,7 +67,7 @@ class Folders:
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
         found: dict[Path, InputFile] = {}
-        others: list[Path] = []
+        others = LeftOut()
         for given in self.paths:
             kind = _kind(given)
             if kind is None:
@@ -74,15 +75,14 @@ class Folders:
             below = _files_below(given, set()) if kind == "folder" else [given]
             for path in below:
                 if path != given and is_no_picture(path):
-                    others.append(path)
+                    others.add(path)
                     continue
                 relative = Path(given.name) if path == given else path.relative_to(given)
                 found.setdefault(real_path(path), InputFile(path, relative))
-        left_out = _left_out(others)
         if not found:
-            raise UsageError(f"no pictures in {self.name}{left_out and f' ({left_out})'}")
-        if left_out:
-            log.info("%s: %s", self.name, left_out)
+            raise UsageError(f"no pictures in {self.name}{f' ({others})' if others else ''}")
+        if others:
+            log.info("%s: %s", self.name, others)
         self._files = sorted(
             found.values(), key=lambda file: (file.relative.as_posix(), str(file.path))
         )
@@ -112,12 +112,35 @@ def is_no_picture(path: PurePath) -> bool:
     return encoding is not None or (kind is not None and not kind.startswith("image/"))
 
 
-def _left_out(others: Sequence[Path]) -> str:
-    """How many files are no pictures, and the first; empty where there are none."""
-    if not others:
-        return ""
-    files = "1 file is no picture" if len(others) == 1 else f"{len(others)} files are no pictures"
-    return f"{files} by the suffix and left out, {others[0].name} the first"
+class LeftOut:
+    """How many files of a folder are no pictures, by their suffix; as a text, it says so."""
+
+    def __init__(self) -> None:
+        self._number, self._first = 0, Path()
+        self._shard: Path | None = None
+
+    def add(self, path: Path) -> None:
+        """Count a file."""
+        self._number += 1
+        if self._number == 1:
+            self._first = path
+        if self._shard is None and path.suffix.lower() in INPUT_KINDS:
+            self._shard = path
+
+    def __bool__(self) -> bool:
+        return self._number > 0
+
+    def __str__(self) -> str:
+        if not self:
+            return ""
+        n = self._number
+        files = "1 file is no picture" if n == 1 else f"{n} files are no pictures"
+        text = f"{files} by the suffix and left out, {self._first.name} the first"
+        if self._shard is None:
+            return text
+        return f"{text}; shards are read where the folder that they lie in is given, such as " + (
+            str(self._shard.parent)
+        )
 
 
 def _kind(path: Path) -> str | None:

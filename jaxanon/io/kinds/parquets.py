@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path, PurePath, PurePosixPath
@@ -19,6 +19,7 @@ from jaxanon.io.arrow import DAMAGE, ArrowFile, has_bytes, is_image, pyarrow
 from jaxanon.io.files import size_and_time
 from jaxanon.io.inputs import register_inputs
 from jaxanon.io.pictures import refuse_hidden_pictures, unsafe_name
+from jaxanon.io.shards import warn_of_missing
 from jaxanon.io.spool import Spool
 
 KEY = "__key__"
@@ -94,6 +95,7 @@ class ParquetShard:
     Args:
         path: path of the table.
         name: what reports and error messages call it (default: the path).
+        drop: columns that are as if they were not there.
 
     Raises:
         UsageError: when it cannot be read, has no column of images or several, or another column
@@ -102,7 +104,7 @@ class ParquetShard:
 
     columns = None
 
-    def __init__(self, path: Path, name: str = "") -> None:
+    def __init__(self, path: Path, name: str = "", drop: Collection[str] = ()) -> None:
         self.path, self.name = path, name or str(path)
         arrow = path.suffix.lower() == ".arrow"
         try:
@@ -112,7 +114,9 @@ class ParquetShard:
         except DAMAGE as error:
             what = "Arrow's stream format" if arrow else "Parquet"
             raise UsageError(f"{self.name}: cannot be read as {what}: {error}") from error
-        self.schema = self.file.schema_arrow
+        fields = [field for field in self.file.schema_arrow if field.name not in drop]
+        self.schema = pyarrow("").schema(fields, self.file.schema_arrow.metadata)
+        warn_of_missing(self.name, {*drop} - {*self.file.schema_arrow.names})
         images = [field.name for field in self.schema if is_image(field.type)]
         others = [
             field.name
@@ -127,7 +131,7 @@ class ParquetShard:
             raise UsageError(
                 f"{self.name}: one column of images is needed, a struct of bytes and path (here: "
                 f"{found[0]}), and no other column with bytes, which may be pictures (here: "
-                f"{found[1]}), all of different names (here: {found[2]}); leave the others out"
+                f"{found[1]}), all of different names (here: {found[2]}); --drop the others"
             )
 
     @property
@@ -167,7 +171,7 @@ class ParquetShard:
         """
         found: list[RowImage] = []
         try:
-            for batch in self.file.iter_batches(ROWS):
+            for batch in self.batches():
                 columns = {name: batch.column(name) for name in batch.schema.names}
                 for at in range(batch.num_rows):
                     row = {name: column[at] for name, column in columns.items()}
@@ -186,6 +190,11 @@ class ParquetShard:
             else sample
             for sample in found
         ]
+
+    def batches(self) -> Iterator[Any]:
+        """The rows, so many at once, without the columns that are dropped."""
+        for batch in self.file.iter_batches(ROWS):
+            yield batch.select(self.schema.names)
 
     def _sample(self, number: int, row: dict[str, Any]) -> RowImage:
         image = row[self.column].as_py() or {}
@@ -220,7 +229,7 @@ class Rows:
     """
 
     def __init__(self, shard: ParquetShard) -> None:
-        self._batches = shard.file.iter_batches(ROWS)
+        self._batches = shard.batches()
         self._batch: Any = None
         self._start = self._end = 0
 

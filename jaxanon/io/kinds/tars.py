@@ -10,7 +10,7 @@ import io
 import os
 import tarfile
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +27,7 @@ from jaxanon.io.pictures import (
     refuse_hidden_pictures,
     unsafe_name,
 )
+from jaxanon.io.shards import warn_of_missing
 
 DAMAGE = (OSError, tarfile.TarError, EOFError, ValueError, ArithmeticError, MemoryError)
 """What reading a damaged tar raises."""
@@ -119,6 +120,7 @@ class TarShard:
     Args:
         path: path of the tar, which is not compressed.
         name: what reports and error messages call it (default: the path).
+        drop: what comes after the key in names of members that are as if they were not there.
 
     Raises:
         UsageError: when it cannot be read, or is no such tar.
@@ -126,8 +128,8 @@ class TarShard:
 
     columns = None
 
-    def __init__(self, path: Path, name: str = "") -> None:
-        self.path, self.name = path, name or str(path)
+    def __init__(self, path: Path, name: str = "", drop: Collection[str] = ()) -> None:
+        self.path, self.name, self._drop = path, name or str(path), drop
         try:
             with tarfile.open(path, "r:") as tar:
                 tar.next()
@@ -183,11 +185,13 @@ class TarShard:
         """
         groups: dict[str, list[Member]] = {}
         special: dict[str, str] = {}
+        dropped: set[str] = set()
         try:
             with tarfile.open(self.path, "r:") as tar:
                 for info in tar:
                     key, extension = _split(info.name)
-                    if info.isdir():
+                    if info.isdir() or extension in self._drop:
+                        dropped.add(extension)
                         continue
                     if info.isfile() and not extension:
                         head = self.read(Member("", info.offset_data, min(HEAD, info.size)))
@@ -202,6 +206,7 @@ class TarShard:
                 self._check_end(tar.offset)
         except DAMAGE as error:
             raise ImageError(f"{self.name}: damaged: {error}") from error
+        warn_of_missing(self.name, {*self._drop} - dropped)
         return [
             self._sample(number, key, group, special.get(key))
             for number, (key, group) in enumerate(groups.items())
@@ -230,7 +235,7 @@ class TarShard:
         if not trouble and len(pictures) != 1:
             names = ", ".join(printable(one.name) for one in pictures)
             trouble = (
-                f"the sample has {len(pictures)} pictures, {names}: which is private is not clear"
+                f"the sample has {len(pictures)} pictures, {names}; --drop all but one"
                 if pictures
                 else f"the sample {printable(key)} has no picture"
             )

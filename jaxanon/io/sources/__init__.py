@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from jaxanon.io.listing.entry import ListEntry
@@ -17,8 +17,12 @@ def is_list(given: Place) -> bool:
     return isinstance(given, Path) and given.suffix.lower() in READERS and not given.is_dir()
 
 
-def all_entries(given: Sequence[Place]) -> Iterator[ListEntry]:
+def all_entries(given: Sequence[Place], drop: Collection[str] = ()) -> Iterator[ListEntry]:
     """The pictures of all that was given, one after the other.
+
+    Args:
+        given: folders, pictures, lists, URLs.
+        drop: columns of lists that are left out.
 
     Raises:
         UsageError: when something is not there, or cannot be read as what it seems to be.
@@ -28,6 +32,6 @@ def all_entries(given: Sequence[Place]) -> Iterator[ListEntry]:
         if isinstance(each, Url):
             yield from entries_below(each)
         elif is_list(each):
-            yield from entries_of(each)
+            yield from entries_of(each, drop)
         else:
             yield from entries_in(each)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from jaxanon.errors import UsageError
 from jaxanon.io.files import real_path
-from jaxanon.io.kinds.folders import is_no_picture
+from jaxanon.io.kinds.folders import LeftOut, is_no_picture
 from jaxanon.io.listing.entry import ListEntry
 from jaxanon.io.listing.sorting import sorted_lines
+
+log = logging.getLogger("jaxanon")
 
 
 def entries_in(given: Path) -> Iterator[ListEntry]:
@@ -22,11 +25,16 @@ def entries_in(given: Path) -> Iterator[ListEntry]:
         UsageError: when it is not there, or cannot be listed.
     """
     if given.is_dir():
+        others = LeftOut()
         for path in _files_below(given, set()):
             if path == given:
                 raise UsageError(f"{given}: the folder cannot be listed; may it be read?")
-            if not is_no_picture(path):
+            if is_no_picture(path):
+                others.add(path)
+            else:
                 yield entry_of(path, path.relative_to(given))
+        if others:
+            log.info("%s: %s", given, others)
     elif given.is_file():
         yield entry_of(given, Path(given.name))
     else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import posixpath
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,17 +24,21 @@ ROWS = 1000
 Row = Mapping[str, Any]
 
 
-def entries_of(path: Path) -> Iterator[ListEntry]:
+def entries_of(path: Path, drop: Collection[str] = ()) -> Iterator[ListEntry]:
     """The pictures of a list, in its order. Paths are relative to the list's folder.
 
     A row without a path is an entry that says so.
 
+    Args:
+        path: path of the list.
+        drop: columns that are left out.
+
     Raises:
-        UsageError: when the list cannot be read, or has no column of paths.
+        UsageError: when the list cannot be read, or has no column of paths, or none to drop.
     """
     try:
-        column = ""
-        for number, row in enumerate(READERS[path.suffix.lower()](path), 1):
+        column, missing = "", {*drop}
+        for number, row in enumerate(READERS[path.suffix.lower()](path, drop), 1):
             found = [name for name in PATHS if name in row]
             if len(found) != 1 or (column and found[0] != column):
                 raise UsageError(
@@ -42,8 +46,11 @@ def entries_of(path: Path) -> Iterator[ListEntry]:
                     f"{' and '.join(PATHS)}; give every row one and the same"
                 )
             column = found[0]
-            rest = {str(name): value for name, value in row.items() if name != column}
+            missing -= row.keys()
+            rest = {str(n): value for n, value in row.items() if n != column and n not in drop}
             yield _entry(path, number, row[column], rest)
+        if missing:
+            raise UsageError(f"{path}: has no column {printable(min(missing))} to drop")
     except UsageError:
         raise
     except (*DAMAGE, csv.Error) as error:
@@ -77,7 +84,7 @@ def _below(folder: Path, found: Place, given: str) -> PurePosixPath:
     return PurePosixPath(*(part for part in parts if part != ".."))
 
 
-def _csv(path: Path) -> Iterator[Row]:
+def _csv(path: Path, _drop: Collection[str]) -> Iterator[Row]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), 1):
             if None in row or None in row.values():
@@ -85,7 +92,7 @@ def _csv(path: Path) -> Iterator[Row]:
             yield row
 
 
-def _json_lines(path: Path) -> Iterator[Row]:
+def _json_lines(path: Path, _drop: Collection[str]) -> Iterator[Row]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
@@ -97,21 +104,23 @@ def _json_lines(path: Path) -> Iterator[Row]:
             yield row
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _parquet(path: Path, drop: Collection[str]) -> Iterator[Row]:
     with pyarrow("parquet").ParquetFile(path) as file:
-        if found := [field.name for field in file.schema_arrow if has_bytes(field.type)]:
+        fields = [field for field in file.schema_arrow if field.name not in drop]
+        if found := [field.name for field in fields if has_bytes(field.type)]:
             raise UsageError(
                 f"{path}: the column {printable(found[0])} has bytes, which may be pictures; "
-                "leave it out"
+                "--drop it"
             )
-        for batch in file.iter_batches(ROWS):
-            yield from batch.to_pylist()
+        left_out = {name: None for name in drop if name in file.schema_arrow.names}
+        for batch in file.iter_batches(ROWS, columns=[field.name for field in fields]):
+            yield from (row | left_out for row in batch.to_pylist())
 
 
-READERS: dict[str, Callable[[Path], Iterator[Row]]] = {
+READERS: dict[str, Callable[[Path, Collection[str]], Iterator[Row]]] = {
     ".csv": _csv,
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".parquet": _parquet,
 }
-"""Suffix of a list -> what reads its rows."""
+"""Suffix of a list -> what reads its rows; values of columns that are dropped do not matter."""

@@ -76,7 +76,7 @@ class FolderStore:
 
     def sweep(self) -> None:
         for path in _files_below(self.folder):
-            if PART.fullmatch(path.name) and not is_held(path):
+            if PART.fullmatch(path.name) and is_held(path) is False:
                 discard(path)
 
     @contextmanager
@@ -97,7 +97,7 @@ class FolderStore:
                     path.parent.rmdir()  # unless another one is there
 
     def is_held(self, name: str) -> bool:
-        return is_held(self._path(name))
+        return is_held(self._path(name)) is True
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
