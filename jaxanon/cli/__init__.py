@@ -114,6 +114,27 @@ COMMANDS = {
         "machine",
         "jaxanon bench --classifiers tf_efficientnet_lite0 --json bench.json",
     ),
+    "doctor": Command(
+        arguments.doctor,
+        "doctor",
+        "doctor",
+        "check versions, devices, memory, disks, extras and the hub, and say what to do",
+        "jaxanon doctor",
+    ),
+    "cache": Command(
+        arguments.cache,
+        "cache",
+        "cache",
+        "show what is kept between runs, or remove it",
+        "jaxanon cache --clear",
+    ),
+    "completion": Command(
+        arguments.completion,
+        "completion",
+        "completion",
+        "print a script by which a shell completes commands, options and file names",
+        "jaxanon completion bash > ~/.local/share/bash-completion/completions/jaxanon",
+    ),
     "train-gan": Command(
         arguments.train_gan,
         "train_gan",
@@ -122,6 +143,15 @@ COMMANDS = {
         "jaxanon train-gan faces -o gan --size 32 --steps 4000",
     ),
 }
+
+BEGINNING = """jaxanon makes anonymized images useful again. To begin with:
+
+  jaxanon demo                       20 photos, three classifiers, offline, a few minutes
+  jaxanon anonymize photos -o out    your own photos
+  jaxanon doctor                     what this machine has, and what to do about the rest
+
+All commands: jaxanon --help"""
+"""What `jaxanon` alone prints."""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -178,7 +208,11 @@ def main(argv: Sequence[str] | None = None, load: Loader | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # a file name may hold what the terminal cannot show
             stream.reconfigure(errors="backslashreplace")
-    args = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if not words:
+        print(BEGINNING)
+        return 0
+    args = parser().parse_args(words)
     if argv is None:  # a process of its own, whose memory and signals are ours to manage
         memory.keep_freed()
         signal.signal(signal.SIGTERM, _terminate)

@@ -229,6 +229,27 @@ def bench(command: argparse.ArgumentParser) -> None:
     add("--overwrite", action="store_true", help="replace FILE")
 
 
+def doctor(command: argparse.ArgumentParser) -> None:
+    """`jaxanon doctor` takes no arguments."""
+    del command
+
+
+def cache(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jaxanon cache` to its parser."""
+    command.add_argument(
+        "--clear",
+        action="store_true",
+        help="remove converted weights and compiled programs; they are made again when needed",
+    )
+
+
+def completion(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jaxanon completion` to its parser."""
+    command.add_argument(
+        "shell", choices=("bash", "zsh", "tcsh"), metavar="SHELL", help="bash, zsh or tcsh"
+    )
+
+
 def train_gan(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon train-gan` to its parser."""
     add = command.add_argument
