@@ -201,5 +201,5 @@ def test_the_job_is_one_that_the_command_line_takes(objects, cluster, tmp_path):
         assert folder.is_relative_to(places["data"])
     assert (args.engine, args.address, args.platform, args.resume) == ("ray", "auto", "gpu", True)
     assert args.workers == workers["replicas"] == workers["minReplicas"] == workers["maxReplicas"]
-    assert container["resources"]["limits"]["nvidia.com/gpu"] == args.devices_per_worker
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == (args.devices_per_worker or 1)
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
