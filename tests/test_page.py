@@ -11,7 +11,7 @@ from test_shards import anonymize as anonymize_shards
 from test_shards import shards  # noqa: F401
 
 from jaxanon.pipeline.gallery import GALLERY
-from jaxanon.pipeline.page import page, page_beside
+from jaxanon.pipeline.page import contents_of, page, page_beside
 from jaxanon.pipeline.shard_gallery import is_drawn
 from jaxanon.pipeline.thumbnails import KEPT, Thumbnails, has_thumbnails
 
@@ -59,7 +59,7 @@ def row(number, adapted=1, status="kept", **more):
 
 
 def parsed(rows, thumbnails=None, run=RUN):
-    return Parsed(page(run, rows, thumbnails or {}).decode())
+    return Parsed(page(contents_of(run, rows, thumbnails or {})).decode())
 
 
 def test_what_a_page_counts():
@@ -102,7 +102,7 @@ def test_a_run_of_many_images_stays_small():
     shown = [i for i in range(20_000) if has_thumbnails(i, 20_000)]
     assert len(shown) == KEPT
     thumbnails = {f"{i}.png": Thumbnails(f"{i}.png", pictures, words) for i in shown}
-    html = page(RUN, (row(i) for i in range(20_000)), thumbnails)
+    html = page(contents_of(RUN, (row(i) for i in range(20_000)), thumbnails))
     assert len(html) < 5e6
     assert "100 of 20000 saved images" in Parsed(html.decode()).text
     drawn = sum(is_drawn(f"shard/{i}", 20_000) for i in range(20_000))

@@ -92,6 +92,13 @@ COMMANDS = {
         "sum up a run anew, also one that was stopped or that several processes share",
         "jaxanon report out",
     ),
+    "push": Command(
+        arguments.push,
+        "push",
+        "push",
+        "upload what a run has made, with its card, to the Hugging Face hub; no reports, no lists",
+        "jaxanon push out hf://datasets/me/adapted",
+    ),
     "run": Command(
         arguments.run,
         "config_run",

@@ -24,9 +24,10 @@ from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
 from jaxanon.io.files import fingerprint, write, write_json
 from jaxanon.io.inputs import InputImage
+from jaxanon.pipeline.card import CARD, card
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.loading import Load
-from jaxanon.pipeline.page import page
+from jaxanon.pipeline.page import contents_of, page
 from jaxanon.pipeline.preparation import prepare, state_files
 from jaxanon.pipeline.report import Report
 from jaxanon.pipeline.run import Run
@@ -155,7 +156,9 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
         thumbnails = run.gallery.read()
         if outputs.with_originals:
             thumbnails = with_originals(thumbnails, plan.items)
-        write(outputs.page, page(report, report["images"], thumbnails))
+        contents = contents_of(report, report["images"], thumbnails)
+        write(outputs.page, page(contents))
+        write(outputs.folder / CARD, card(report, contents))
     if outputs.sheet:
         write_sheet(outputs.sheet, plan.items, report, run.stages.ensemble)
     return report

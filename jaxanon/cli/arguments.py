@@ -178,6 +178,16 @@ def report(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quiet", action="store_true", help="print nothing but what failed")
 
 
+def push(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jaxanon push` to its parser."""
+    add = command.add_argument
+    add("folder", type=Path, metavar="DIR", help="the output folder of a finished run")
+    add("place", metavar="hf://datasets/OWNER/NAME", help="where to; it is made if it is new")
+    add("--public", action="store_true", help="let everybody see it; without it, you alone")
+    add("--overwrite", action="store_true", help="replace all files that are there")
+    add("--quiet", action="store_true", help="print nothing but what failed")
+
+
 def run(command: argparse.ArgumentParser) -> None:
     """Add the arguments of `jaxanon run` to its parser."""
     command.add_argument(

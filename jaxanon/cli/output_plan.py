@@ -14,6 +14,7 @@ from jaxanon.errors import UsageError
 from jaxanon.io.files import discard, output_names, real_path
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import FilePlace
+from jaxanon.pipeline.card import CARD
 from jaxanon.pipeline.earlier import EarlierRun
 from jaxanon.pipeline.gallery import GALLERY, Gallery
 from jaxanon.pipeline.item import Item
@@ -79,7 +80,8 @@ class OutputPlan:
         for name, sheet in sheets.items():
             if sheet:
                 check_sheet(name, sheet, [options.folder, *options.extra_folders])
-        side = [path for path in (options.report, options.page, *sheets.values()) if path]
+        card = None if options.streamed else options.folder / CARD
+        side = [path for path in (options.report, options.page, card, *sheets.values()) if path]
         check_side_files(side, inputs, overwrite=ours, taken=[journal, *written, *extra])
 
     def warn_of_unclaimed(self) -> None:

@@ -27,6 +27,7 @@ from jaxanon.io.stores import open_store
 from jaxanon.io.stores.patience import in_a_hurry
 from jaxanon.io.urls import Place, Url
 from jaxanon.io.work import ShardFile, Work
+from jaxanon.pipeline.card import CARD
 from jaxanon.pipeline.engines import ENGINES
 from jaxanon.pipeline.engines.engine import EngineOptions
 from jaxanon.pipeline.manifest import FOLDER, METADATA, TABLE, Manifest
@@ -171,9 +172,8 @@ def _refuse_existing(manifest: Manifest, args: Namespace) -> None:
         raise UsageError(f"{missing[0]}: no such file or folder")
     if isinstance(args.output, Path):
         keep_apart(args.output, here)
-        check_side_files(
-            [args.output / name for name in (REPORT, PAGE)], here, overwrite=args.overwrite or begun
-        )
+        side = [args.output / name for name in (REPORT, PAGE, CARD)]
+        check_side_files(side, here, overwrite=args.overwrite or begun)
     for place in args.src:
         if isinstance(place, Url) and _overlap(place, args.output):
             raise UsageError(f"the output {args.output} and {place} overlap; choose another one")
@@ -212,7 +212,7 @@ def _refuse_taken(manifest: Manifest, works: Sequence[Work], args: Namespace) ->
         known = there if manifest.exists() else set()
     else:
         names = {*(work.name for work in works)}
-        names |= set() if manifest.exists() else {REPORT, PAGE, METADATA, TABLE}
+        names |= set() if manifest.exists() else {REPORT, PAGE, CARD, METADATA, TABLE}
         one_question = isinstance(args.output, Url)  # not one for each
         there = names & set(store.names("")) if one_question else set(filter(store.exists, names))
         known = manifest.known()

@@ -98,8 +98,13 @@ def folder_writer(shard: Shard, store: Store, name: str, form: str) -> Iterator[
 
 def files_of(store: Store, name: str) -> Iterator[str]:
     """The files that a list of `FolderWriter` names."""
+    return (file for file, _ in digests_in(store, name))
+
+
+def digests_in(store: Store, name: str) -> Iterator[tuple[str, str]]:
+    """The files that a list of `FolderWriter` names, each with its SHA-256."""
     for line in store.lines(name):
-        mark, _, shown = line.decode().rstrip("\n").partition("  ")
-        if mark.startswith("\\"):
+        digest, _, shown = line.decode().rstrip("\n").partition("  ")
+        if digest.startswith("\\"):
             shown = re.sub(r"\\(.)", lambda found: "\n" if found[1] == "n" else "\\", shown)
-        yield shown
+        yield shown, digest.removeprefix("\\")

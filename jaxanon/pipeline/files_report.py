@@ -10,16 +10,17 @@ from jaxanon.errors import UsageError
 from jaxanon.io.files import write
 from jaxanon.io.json_files import read_json
 from jaxanon.io.results import OutputFolder
+from jaxanon.pipeline.card import CARD, card
 from jaxanon.pipeline.earlier import EarlierRun
 from jaxanon.pipeline.gallery import GALLERY, Gallery
 from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.page import PAGE, page
+from jaxanon.pipeline.page import PAGE, contents_of, page
 from jaxanon.pipeline.report import REPORT, Report
 from jaxanon.pipeline.tally import Tally
 
 
 def report_again(folder: Path) -> Report:
-    """Write the page of a run anew; returns its report.
+    """Write page and card of a run anew; returns its report.
 
     The report of a stopped run comes from its journal. It does not say what the run took.
 
@@ -28,14 +29,26 @@ def report_again(folder: Path) -> Report:
 
     Raises:
         UsageError: when no run has left anything there, or its report is damaged.
-        ImageError: when the page cannot be written.
+        ImageError: when they cannot be written.
     """
-    results = OutputFolder(folder)
-    report = _ended(folder) or _stopped(Journal(results.lines(JOURNAL), {}).written())
+    report = report_of(folder)
+    gallery = Gallery(OutputFolder(folder).lines(GALLERY))
+    contents = contents_of(report, report["images"], gallery.read())
+    write(folder / PAGE, page(contents))
+    write(folder / CARD, card(report, contents))
+    return report
+
+
+def report_of(folder: Path) -> Report:
+    """The report of a run over files: that of a stopped one comes from its journal.
+
+    Raises:
+        UsageError: when no run has left anything there, or its report is damaged.
+    """
+    journal = Journal(OutputFolder(folder).lines(JOURNAL), {})
+    report = _ended(folder) or _stopped(journal.written())
     if report is None:
         raise UsageError(f"{folder}: no run was begun here, neither over shards nor over files")
-    gallery = Gallery(results.lines(GALLERY))
-    write(folder / PAGE, page(report, report["images"], gallery.read()))
     return report
 
 

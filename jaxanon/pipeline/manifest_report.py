@@ -12,9 +12,10 @@ from typing import Any
 from jaxanon.io.durable import DurableFile
 from jaxanon.io.new_file import NewFile
 from jaxanon.pipeline import shard_gallery
+from jaxanon.pipeline.card import CARD, card
 from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.manifest_tables import write_metadata, write_table
-from jaxanon.pipeline.page import PAGE, page, page_beside
+from jaxanon.pipeline.page import PAGE, contents_of, page, page_beside
 from jaxanon.pipeline.report import REPORT
 from jaxanon.pipeline.tally import Tally
 from jaxanon.pipeline.unfinished import unfinished
@@ -35,14 +36,14 @@ def sum_up(manifest: Manifest, report: Path | None = None) -> dict[str, Any]:
     make = partial(DurableFile, report) if report else partial(store.create, REPORT)
     summary = write_report(manifest, make)
     make = partial(DurableFile, page_beside(report)) if report else partial(store.create, PAGE)
-    write_page(manifest, summary, make)
+    write_pages(manifest, summary, make)
     write_metadata(manifest)
     write_table(manifest)
     return summary
 
 
-def write_page(manifest: Manifest, summary: dict[str, Any], create: Callable[[], NewFile]) -> None:
-    """Write the page of what is finished of a run.
+def write_pages(manifest: Manifest, summary: dict[str, Any], create: Callable[[], NewFile]) -> None:
+    """Write the page and the card of what is finished of a run.
 
     Args:
         manifest: the run's.
@@ -51,17 +52,18 @@ def write_page(manifest: Manifest, summary: dict[str, Any], create: Callable[[],
 
     Raises:
         UsageError: where the manifest cannot be read.
-        ImageError: when the page cannot be written.
+        ImageError: when they cannot be written.
     """
     rows = (asdict(each) for done in manifest.shards() for each in manifest.records(done))
     run = {**manifest.run(), "summary": summary}
-    text = page(run, rows, shard_gallery.read(manifest.store))
+    contents = contents_of(run, rows, shard_gallery.read(manifest.store))
     to = create()
     try:
-        to.write(text)
+        to.write(page(contents))
         to.commit()
     finally:
         to.discard()
+    manifest.store.write(CARD, card(run, contents))
 
 
 def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str, Any]:

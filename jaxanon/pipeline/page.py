@@ -40,8 +40,8 @@ def page_beside(report: Path) -> Path:
     return report.with_name(f"{report.name if report.suffix == '.html' else report.stem}.html")
 
 
-def page(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) -> bytes:
-    """The HTML of a run, in UTF-8.
+def contents_of(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) -> Contents:
+    """What the page of a run shows.
 
     Args:
         run: the report without its images.
@@ -51,7 +51,17 @@ def page(run: Row, rows: Iterable[Row], thumbnails: Mapping[str, Thumbnails]) ->
     counting = Counting(run, thumbnails)
     for row in rows:
         counting.add(row)
-    return render(counting.contents()).encode(errors="replace")
+    return counting.contents()
+
+
+def shows_originals(html: str) -> bool:
+    """Whether a page says that it shows originals."""
+    return '<p class="alarm"' in html
+
+
+def page(contents: Contents) -> bytes:
+    """The HTML of a page, in UTF-8."""
+    return render(contents).encode(errors="replace")
 
 
 class Counting:
@@ -207,9 +217,12 @@ def _histogram(title: str, values: Mapping[float, int]) -> Histogram:
 def _sentences(run: Row, images: int) -> Sequence[str]:
     """What was done with the saved images, in words."""
     settings, summary = run["settings"], run["summary"]
-    sources = [each["name"] for each in run["classifiers"] if each["role"] == "source"]
+    sources = [
+        each["name"].partition("@")[0] for each in run["classifiers"] if each["role"] == "source"
+    ]
     method, strength = settings.get("method"), settings.get("strength")
     regions = settings.get("regions", "whole")
+    regions = regions if regions in ("whole", "faces") else "declared regions"
     how = f"{method}, strength {strength:g}" if method and strength else method
     hidden = f" were hidden ({how}; private: {regions})" if how else " were given anonymized"
     counted = "1 image" if images == 1 else f"{images:,} images"

@@ -87,7 +87,7 @@ def check(folder: Path, inputs: list[Path] | None, counts: Counter[str]) -> Iter
 
 def _check_strangers(folder: Path, names: set[str]) -> Iterator[str]:
     """What lies in the output that no unit of work has made."""
-    ours = {"report.json", "report.html", "metadata.jsonl", *names}
+    ours = {"report.json", "report.html", "README.md", "metadata.jsonl", *names}
     for name in names:
         ours.update(_listed(folder, name))
     for path in folder.rglob("*"):
