@@ -39,8 +39,11 @@ if TYPE_CHECKING:
     from jaxanon.errors import JaxanonError as JaxanonError
     from jaxanon.errors import UsageError as UsageError
     from jaxanon.errors import WeightsError as WeightsError
+    from jaxanon.evaluation.api import measure_transfer as measure_transfer
+    from jaxanon.evaluation.report import TransferReport as TransferReport
     from jaxanon.io.images import read_image as read_image
     from jaxanon.io.images import write_image as write_image
+    from jaxanon.io.packaged import demo_photos as demo_photos
     from jaxanon.regions.region import Region as Region
 
 _HOMES = {
@@ -58,7 +61,10 @@ _HOMES = {
         "UsageError",
         "WeightsError",
     ),
+    "jaxanon.evaluation.api": ("measure_transfer",),
+    "jaxanon.evaluation.report": ("TransferReport",),
     "jaxanon.io.images": ("read_image", "write_image"),
+    "jaxanon.io.packaged": ("demo_photos",),
     "jaxanon.regions.region": ("Region",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}

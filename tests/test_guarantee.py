@@ -35,6 +35,8 @@ ALLOWED = {
     "jaxanon.classifiers.classifier",
     "jaxanon.classifiers.config",
     "jaxanon.classifiers.ensemble",
+    "jaxanon.classifiers.labels",  # reads names of classes
+    "jaxanon.classifiers.notebook",  # shows images that it is given
     "jaxanon.classifiers.placed",
     "jaxanon.classifiers.preprocessing",
     "jaxanon.classifiers.resizer",

@@ -6,7 +6,7 @@ import pytest
 from samples import tiny
 
 from jaxanon.classifiers import registry
-from jaxanon.display.labels import class_number, label
+from jaxanon.classifiers.labels import class_number, label
 from jaxanon.errors import UsageError
 
 IMAGENET = registry.find("resnet50").config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -32,12 +32,19 @@ class Result:
             `reached` where every source sees the class asked for; else `partly`.
         steps: number of gradient steps made.
         decisions: `(sources, images)` int, the sources' decisions on the adapted images.
+        ensemble: the sources.
     """
 
     images: list[np.ndarray]
     status: list[Status]
     steps: list[int]
     decisions: np.ndarray
+    ensemble: Ensemble = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: a grid of images with the sources' decisions."""
+        notes = [f"{s}, {n} steps" for s, n in zip(self.status, self.steps, strict=True)]
+        return self.ensemble.html_of(self.images, self.decisions, notes)
 
 
 @dataclass(frozen=True)
@@ -246,4 +253,5 @@ def _loop(inputs: _Inputs, settings: Settings, slots: int | None) -> Result:
         status=[settings.success if success else "partly" for success in successes],
         steps=[each.steps for each in ordered],
         decisions=final,
+        ensemble=ensemble,
     )

@@ -100,6 +100,12 @@ class Classifier:
         """Number of parameters, batch norms folded into the layers before them."""
         return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(self.params))
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from jaxanon.classifiers.notebook import card  # needed by nobody else
+
+        return card(self.name, self.config, self.parameters)
+
     def logits(self, pixels: Array | np.ndarray) -> Array:
         """Logits of views: `(batch, size, size, 3)` in [0, 1] -> `(batch, classes)`; compiled.
 

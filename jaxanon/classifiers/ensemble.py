@@ -100,6 +100,15 @@ class Ensemble:
         """The classifiers' names, in order."""
         return [classifier.name for classifier in self.classifiers]
 
+    def html_of(
+        self, images: Sequence[np.ndarray], decisions: np.ndarray, notes: Sequence[str]
+    ) -> str:
+        """Images in a grid with a note and the decisions `(classifiers, images)`, for notebooks."""
+        from jaxanon.classifiers.notebook import gallery  # needed by nobody else
+
+        named = [(each.name, each.config) for each in self.classifiers]
+        return gallery(images, notes, decisions, named)
+
     def first(self, count: int) -> Ensemble:
         """The first `count` classifiers alone; their arrays on the devices are shared.
 

@@ -61,17 +61,23 @@ class Task:
 
 
 def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) -> int:
-    """Run a task with the options of its command; returns the exit status."""
+    """Run a task with the options of its command, and tell; returns the exit status."""
+    report = carry_out(args, task, settings, load)
+    if not args.quiet:
+        streamed = OutputOptions.from_args(args).streamed
+        print(tables.closing(report), file=sys.stderr if streamed else sys.stdout)
+    return 1 if report["summary"]["failed"] else 0
+
+
+def carry_out(args: Namespace, task: Task, settings: Settings, load: Loader) -> Report:
+    """Run a task with the options of its command; returns its report."""
     outputs = OutputOptions.from_args(args)
     outputs.keep_apart(task.given)
     plan = _plan(task, outputs, recorded_of(args, task.recorded, settings))
     options = run_options(args)
     adapted_to, held_out = load_models(args, load)
     run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options, plan.gallery)
-    report = _execute(run, task, plan)
-    if not args.quiet:
-        print(tables.closing(report), file=sys.stderr if outputs.streamed else sys.stdout)
-    return 1 if report["summary"]["failed"] else 0
+    return _execute(run, task, plan)
 
 
 def recorded_of(args: Namespace, more: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

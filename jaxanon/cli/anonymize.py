@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
+from jaxanon.adaptation.settings import Settings
 from jaxanon.cli.adaptation_run import Task, adapt_task
 from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
 from jaxanon.cli.common import Loader, load_all
@@ -33,13 +34,18 @@ def anonymize(args: Namespace, load: Loader = load_all) -> int:
     compilation.enable_compilation_cache()
     if is_data_set(args):
         return adapt_data_set(args, load)
+    return adapt_task(args, *anonymizing_task(args), load)
+
+
+def anonymizing_task(args: Namespace) -> tuple[Task, Settings]:
+    """What `jaxanon anonymize` is to do with files, and the settings of its loop."""
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
     inputs = list(read_as(args, open_inputs(args.src, streamed=True)))
     loader = anonymizing(args, anonymizer, settings, inputs)
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer)}
     task = Task(inputs, _paths(args.src), loader, loader.region_of, recorded, anonymizer)
-    return adapt_task(args, task, settings, load)
+    return task, settings
 
 
 def adapt(args: Namespace, load: Loader = load_all) -> int:

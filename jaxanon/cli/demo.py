@@ -1,36 +1,31 @@
-"""The demo: real photos and real classifiers from installed packages, blurred and repaired."""
+"""The demo: real photos and real classifiers from installed packages, hidden and repaired."""
 
 from __future__ import annotations
 
 import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from jaxanon.adaptation.settings import preset
-from jaxanon.anonymizers import make
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.cli import parser
+from jaxanon.cli.adaptation_run import carry_out
+from jaxanon.cli.anonymize import anonymizing_task
 from jaxanon.cli.common import Loader, keep_apart, load_all
-from jaxanon.cli.sheets import write_sheet
-from jaxanon.display import tables
+from jaxanon.display.tables import percent, table
 from jaxanon.errors import UsageError
-from jaxanon.io.files import write_json
 from jaxanon.io.images import read_image
-from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.packaged import demo_photos
-from jaxanon.io.results import OutputFolder
-from jaxanon.pipeline.journal import JOURNAL, Journal
-from jaxanon.pipeline.report import REPORT, Report
-from jaxanon.pipeline.run import Run
-from jaxanon.pipeline.stages import RunOptions
-from jaxanon.pipeline.whole import whole_items
+from jaxanon.pipeline.page import PAGE
+from jaxanon.pipeline.report import Report
 from jaxanon.runtime import compilation
 
 SOURCES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
 TARGET = "tf_efficientnet_lite2"
-METHODS = ("blur", "pixelate")
+METHOD, STRENGTH = "pixelate", 8
+SHOWN = ("fast", "transfer")
+"""Presets that are compared."""
 
 Say = Callable[[str], None]
 
@@ -49,15 +44,21 @@ def demo(args: Namespace, load: Loader = load_all) -> int:
     compilation.enable_compilation_cache()
     begin = time.perf_counter()
     say(f"{len(labelled)} ImageNet photos; sources {', '.join(SOURCES)}; held out {TARGET}")
-    classifiers = load([*SOURCES, TARGET], quiet=args.quiet)
-    _say_accuracies(Ensemble(classifiers), labelled, say)
+    loaded = dict(zip([*SOURCES, TARGET], load([*SOURCES, TARGET], quiet=args.quiet), strict=True))
+    _say_accuracies(Ensemble([*loaded.values()]), labelled, say)
     paths = [path for path, _ in labelled]
-    failed = 0
-    for method in METHODS:
-        report = _repair(method, paths, classifiers, args, say)
-        failed += report["summary"]["failed"]
-    say(f"\ndone in {time.perf_counter() - begin:.0f} s, loading and compilation included")
-    return 1 if failed else 0
+    reports = {preset: _repair(preset, paths, loaded, args) for preset in SHOWN}
+    say("")
+    say(
+        f"{METHOD}, strength {STRENGTH}: share of photos on which each classifier decides as on the"
+    )
+    say(f"original, read off the saved files; repaired: of those that {METHOD} had changed\n")
+    say(_compared(reports))
+    for preset, report in reports.items():
+        seconds = report["summary"]["seconds"]
+        say(f"{preset}: {seconds:.0f} s for {len(paths)} photos, {args.output / preset / PAGE}")
+    say(f"done in {time.perf_counter() - begin:.0f} s, loading and compilation included")
+    return 1 if any(report["summary"]["failed"] for report in reports.values()) else 0
 
 
 def _say_accuracies(ensemble: Ensemble, labelled: Sequence[tuple[Path, int]], say: Say) -> None:
@@ -71,29 +72,29 @@ def _say_accuracies(ensemble: Ensemble, labelled: Sequence[tuple[Path, int]], sa
 
 
 def _repair(
-    method: str,
-    paths: Sequence[Path],
-    classifiers: Sequence[Classifier],
-    args: Namespace,
-    say: Say,
+    preset: str, paths: Sequence[Path], loaded: Mapping[str, Classifier], args: Namespace
 ) -> Report:
-    """Anonymize and adapt all photos, and show what came of it; returns the report."""
-    anonymizer, settings = make(method), preset("fast")
-    recorded = anonymizer.recorded()
-    folder = args.output / method
-    results = OutputFolder(folder)
-    items = whole_items(Folders(paths), results, anonymizer, overwrite=True)
-    options = {"command": "demo", **recorded, **asdict(settings)}
-    journal = Journal(results.lines(JOURNAL), options)
-    *sources, target = classifiers
-    run = Run(items, sources, [target], settings, journal, RunOptions(quiet=args.quiet))
-    report = run.execute()
-    write_json(folder / REPORT, report)
-    sheet = args.output / f"{method}-sheet.png"
-    write_sheet(sheet, items, report, run.stages.ensemble)
-    strength = recorded["strength"]
-    say(f"\n{method}, strength {strength:g}: share of photos on which each classifier decides")
-    say("as on the original, before and after adaptation (read off the saved files)\n")
-    say(tables.closing(report))
-    say(f"images: {folder}   contact sheet: {sheet}")
-    return report
+    """Anonymize and adapt all photos, as `jaxanon anonymize` does; returns the report."""
+    words = ["anonymize", *map(str, paths), "-o", str(args.output / preset)]
+    words += ["--method", METHOD, "--strength", str(STRENGTH), "--preset", preset]
+    words += ["--sources", ",".join(SOURCES), "--targets", TARGET, "--overwrite"]
+    words += ["--with-originals", *(["--quiet"] if args.quiet else [])]  # they are in a package
+    run = parser().parse_args(words)
+
+    def given(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
+        return [loaded[name] for name in names]
+
+    return carry_out(run, *anonymizing_task(run), given)
+
+
+def _compared(reports: Mapping[str, Report]) -> str:
+    """Concordance per classifier, on the anonymized images and under each preset."""
+    *_, last = reports.values()
+    rows = []
+    for each in last["classifiers"]:
+        name = each["name"]
+        shares = [report["summary"]["concordance"][name] for report in reports.values()]
+        cells = [shares[-1]["anonymized"], *(one["adapted"] for one in shares)]
+        rows.append([name, each["role"], *map(percent, [*cells, shares[-1]["repair"]])])
+    head = ["classifier", "role", "anonymized", *reports, "repaired"]
+    return table(head, rows, ["classifier", "role"])

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.display.labels import label
+from jaxanon.classifiers.labels import label
 from jaxanon.display.tables import counted
 from jaxanon.metrics import softmax
 from jaxanon.regions.region import Region

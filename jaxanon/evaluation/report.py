@@ -65,6 +65,24 @@ class TransferReport:
             mistakes=mistakes(*compared) if class_aware else None,
         )
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: concordance per classifier, in %."""
+        from jaxanon.classifiers.notebook import table  # needed by nobody else
+
+        def percent(share: float | None) -> str:
+            return "-" if share is None else f"{100 * share:.1f} %"
+
+        rows = [
+            [
+                row.name,
+                percent(row.anonymized.kept if row.anonymized else None),
+                percent(row.adapted.kept),
+                percent(row.repair),
+            ]
+            for row in self.rows
+        ]
+        return table(["classifier", "anonymized", "adapted", "repaired"], rows)
+
     def as_json(self) -> dict[str, object]:
         """The report as its file has it; what was not asked for is left out."""
         result: dict[str, object] = {

@@ -25,7 +25,7 @@ from jaxanon.adaptation.slots import Slots, wanted_slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.display.labels import class_number
+from jaxanon.classifiers.labels import class_number
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import decode
 from jaxanon.io.results import WrittenPart

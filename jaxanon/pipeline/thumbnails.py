@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from jaxanon.classifiers.classifier import Classifier
-from jaxanon.display.labels import label
+from jaxanon.classifiers.labels import label
 from jaxanon.pipeline.record import Record
 
 SIDE, QUALITY, AMPLIFY = 224, 80, 8

@@ -13,7 +13,9 @@ from jaxanon.errors import UsageError, unknown
 def imagenet() -> tuple[str, ...]:
     """Names of ImageNet-1k's 1000 classes by number: the first WordNet lemma of each."""
     text = (
-        files("jaxanon.display").joinpath("data/imagenet_classes.txt").read_text(encoding="utf-8")
+        files("jaxanon.classifiers")
+        .joinpath("data/imagenet_classes.txt")
+        .read_text(encoding="utf-8")
     )
     return tuple(text.splitlines())
 

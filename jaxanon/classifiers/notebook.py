@@ -1,0 +1,85 @@
+"""How classifiers and their decisions show in notebooks: HTML for `_repr_html_`."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+from PIL import Image
+
+from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.labels import label
+
+MOST = 24
+"""Images that are shown at most."""
+SIDE = 192
+"""Pixels of their longer side."""
+CELL = "display:inline-block;vertical-align:top;margin:4px;width:200px;font:12px sans-serif"
+
+
+def card(name: str, config: Config, parameters: int) -> str:
+    """A table of what a classifier is: its size, preprocessing, weights and their licence."""
+    rows = {
+        "classes": f"{config.num_classes}",
+        "parameters": f"{parameters / 1e6:.1f} million",
+        "input": f"{config.input_size} x {config.input_size} pixels, the centre "
+        f"{100 * config.crop_pct:.1f} %, {config.interpolation}",
+        "weights": config.origin,
+        "licence": config.licence,
+    }
+    return table(["", name], [[key, value] for key, value in rows.items()])
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; all cells are texts.
+
+    Args:
+        head: titles of the columns.
+        rows: cells of each row.
+    """
+    lines = [_line("th", head), *(_line("td", row) for row in rows)]
+    return f"<table>{''.join(lines)}</table>"
+
+
+def gallery(
+    images: Sequence[np.ndarray],
+    notes: Sequence[str],
+    decisions: np.ndarray,
+    classifiers: Sequence[tuple[str, Config]],
+) -> str:
+    """A grid of images, small, with what each classifier decides on them.
+
+    Args:
+        images: uint8 `(H, W, 3)`.
+        notes: what stands above each.
+        decisions: `(classifiers, images)` int.
+        classifiers: name and configuration of each.
+    """
+    cells = []
+    for image, note, column in zip(images[:MOST], notes, decisions.T, strict=False):
+        words = [
+            f"{escape(name.partition('.')[0])}: <b>{escape(label(config, int(decision)))}</b>"
+            for (name, config), decision in zip(classifiers, column, strict=True)
+        ]
+        picture = f'<img src="{_data_url(image)}" alt="{escape(note)}">'
+        text = "<br>".join([picture, escape(note), *words])
+        cells.append(f'<div style="{CELL}">{text}</div>')
+    left = len(images) - MOST
+    more = f"<p>and {left} more</p>" if left > 0 else ""
+    return f"<div>{''.join(cells)}{more}</div>"
+
+
+def _line(tag: str, cells: Sequence[str]) -> str:
+    inner = "".join(f"<{tag} style='text-align:left'>{escape(cell)}</{tag}>" for cell in cells)
+    return f"<tr>{inner}</tr>"
+
+
+def _data_url(image: np.ndarray) -> str:
+    """A small JPEG of an image, in the page itself."""
+    picture, buffer = Image.fromarray(image), io.BytesIO()
+    picture.thumbnail((SIDE, SIDE))
+    picture.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
