@@ -9,6 +9,7 @@ from playwright.sync_api import sync_playwright
 from samples import picture
 from test_page import RUN, row
 
+from jaxanon.pipeline.page import contents_of
 from jaxanon.pipeline.page import page as html_of
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.thumbnails import Thumbnails
@@ -40,7 +41,7 @@ def file(tmp_path_factory):
     shown = {f"{i}.png": thumbnails(i) for i in range(6)}
     run = {**RUN, "timing": {"host_seconds": {"compile": 3.0, "read and anonymize": 1.5}}}
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_bytes(html_of(run, rows, shown))
+    path.write_bytes(html_of(contents_of(run, rows, shown)))
     return path.as_uri()
 
 

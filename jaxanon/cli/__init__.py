@@ -121,6 +121,13 @@ COMMANDS = {
         "machine",
         "jaxanon bench --classifiers tf_efficientnet_lite0 --json bench.json",
     ),
+    "ui": Command(
+        arguments.ui,
+        "ui",
+        "ui",
+        "serve a page to try it on a photo, to this machine alone (needs the extra ui)",
+        "jaxanon ui",
+    ),
     "doctor": Command(
         arguments.doctor,
         "doctor",

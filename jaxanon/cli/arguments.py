@@ -13,6 +13,8 @@ from jaxanon.cli.shard_flags import add_shard_flags
 from jaxanon.io.standard_streams import path_or_stream, place_or_stream
 from jaxanon.io.urls import place
 
+DEMO_SOURCES = "tf_efficientnet_lite0,tf_efficientnet_lite1"
+DEMO_TARGET = "tf_efficientnet_lite2"
 ORIGINALS = "file or folder"
 SOURCES = "files or folders; - is a picture on standard input"
 SHARDS = (
@@ -237,6 +239,15 @@ def bench(command: argparse.ArgumentParser) -> None:
     )
     add("--json", type=Path, metavar="FILE", help="write the figures here too")
     add("--overwrite", action="store_true", help="replace FILE")
+
+
+def ui(command: argparse.ArgumentParser) -> None:
+    """Add the arguments of `jaxanon ui` to its parser."""
+    add = command.add_argument
+    add("--host", default="127.0.0.1", metavar="ADDRESS", help="default: this machine alone")
+    add("--port", type=int, default=7860, metavar="N", help="default: %(default)s")
+    add("--sources", default=DEMO_SOURCES, metavar="A,B", help="default: %(default)s")
+    add("--targets", default=DEMO_TARGET, metavar="A,B", help="default: %(default)s")
 
 
 def doctor(command: argparse.ArgumentParser) -> None:
