@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from functools import partial
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from command_line import NAMES, torch_layout, with_tinies
+from command_line import NAMES, cheaply, torch_layout, with_tinies
 from PIL import Image
 from safetensors.numpy import save_file
 from samples import picture, tiny
@@ -98,4 +97,5 @@ def photos_dir(tmp_path):
 @pytest.fixture
 def tiny_main(tinies):
     """The command line, with tiny classifiers whatever names it is given."""
-    return partial(cli.main, load=lambda names, *, quiet=False: tinies[: len(names)])
+    load = lambda names, *, quiet=False: tinies[: len(names)]  # noqa: E731
+    return lambda words: cli.main(cheaply(words), load=load)

@@ -8,6 +8,8 @@ from samples import picture
 
 import jaxanon
 from jaxanon import Ensemble, Region, Settings, UsageError
+from jaxanon.adaptation.settings import DEFAULT
+from jaxanon.cli import parser
 
 PICTURES = [picture(i, 60, 80) for i in range(2)]
 FAST = Settings(steps=3)
@@ -42,6 +44,29 @@ def test_images_come_as_arrays_of_numpy_or_jax_as_pictures_and_one_after_the_oth
 def test_a_region_may_say_that_it_is_empty():
     empty = Region(mask=NOWHERE, nothing=True)
     np.testing.assert_array_equal(hide(empty), PICTURES[0])
+
+
+def test_what_is_not_said_is_the_same_everywhere(sources, decisions):
+    assert parser().parse_args(["anonymize", "x", "-o", "y"]).preset == DEFAULT
+    assert jaxanon.preset() == jaxanon.preset(DEFAULT)
+    result = jaxanon.adapt(PICTURES[:1], decisions[:, :1], sources)
+    wanted = jaxanon.adapt(PICTURES[:1], decisions[:, :1], sources, jaxanon.preset(DEFAULT))
+    np.testing.assert_array_equal(result.images[0], wanted.images[0])
+    assert result.steps == wanted.steps
+    assert result.steps[0] > 20, "not the first step that will do"
+    shown = result._repr_html_()
+    assert shown.count("data:image/jpeg") == 1
+    assert f"{result.status[0]}, {result.steps[0]} steps" in shown
+
+
+def test_a_transfer_is_measured_from_python(sources, decisions):
+    found = jaxanon.measure_transfer(PICTURES, PICTURES, sources, anonymized=PICTURES)
+    assert [row.adapted.kept for row in found.rows] == [1, 1]
+    assert found._repr_html_().count("100.0 %") == 4
+    with pytest.raises(UsageError, match="2 original, 1 adapted: give as many of each"):
+        jaxanon.measure_transfer(PICTURES, PICTURES[:1], sources)
+    with pytest.raises(UsageError, match="0 original, 0 adapted"):
+        jaxanon.measure_transfer([], [], sources)
 
 
 def test_nothing_in_nothing_out(sources):

@@ -184,6 +184,7 @@ RAY = ["--engine", "ray", "--workers", "1"]
 )
 def test_a_run_that_is_asked_to_end_is_gone_on_with(shards, tmp_path, engine, asked, status):  # noqa: F811
     words = ["anonymize", *map(str, shards), "-o", str(tmp_path / "out"), "--resume", "--quiet"]
+    words += ["--preset", "fast"]
     words += ["--sources", "tf_efficientnet_lite0"]
 
     def start(*more):

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.problem import Job, prepare
-from jaxanon.adaptation.settings import Settings, Success
+from jaxanon.adaptation.settings import Goal, Settings, Success, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
@@ -129,7 +129,7 @@ def adapt(
     anonymized: Sequence[np.ndarray],
     decisions: np.ndarray,
     ensemble: Ensemble,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
     *,
     masks: Sequence[np.ndarray | None] | None = None,
     slots: int | None = None,
@@ -146,7 +146,7 @@ def adapt(
             `ensemble.decide(originals)` gives them.
         ensemble: the sources.
         settings: options of the loop, such as `preset("transfer", steps=50)`; their goal is set to
-            keep the decisions.
+            keep the decisions. By default the preset `balanced`, as on the command line.
         masks: per image a bool array `(H, W)`, true where pixels may change, or None where all
             may; by default all pixels of all images may.
         slots: images adapted at once, per device; by default what suits the device.
@@ -156,7 +156,7 @@ def adapt(
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
-    _check_kinds(settings, ensemble)
+    settings = _checked(settings, ensemble)
     images, wanted = as_images(anonymized), as_classes(decisions, "decisions")
     if not images and not wanted.size:
         wanted = wanted.reshape(len(ensemble.names), 0)
@@ -169,7 +169,7 @@ def adapt(
 def attack(
     images: Sequence[np.ndarray],
     ensemble: Ensemble,
-    settings: Settings = Settings(),
+    settings: Settings | None = None,
     *,
     target_class: np.ndarray | int | None = None,
     masks: Sequence[np.ndarray | None] | None = None,
@@ -184,7 +184,7 @@ def attack(
         ensemble: the sources.
         settings: options of the loop, such as `preset("fast", eps=8)`; their goal is set to avoid
             the sources' own decisions, or to reach the target class. The loss `soft` leads back to
-            the original, and is refused.
+            the original, and is refused. By default the preset `balanced`.
         target_class: a class, or one per image, that every source is to see instead (a targeted
             attack); by default any other than its own decision (untargeted).
         masks: per image a bool array `(H, W)`, true where pixels may change, or None where all
@@ -194,8 +194,8 @@ def attack(
     Raises:
         UsageError: when shapes, types or options do not fit.
     """
-    _check_kinds(settings, ensemble)
-    settings = replace(settings, goal="avoid" if target_class is None else "reach")
+    goal: Goal = "avoid" if target_class is None else "reach"
+    settings = replace(_checked(settings, ensemble), goal=goal)
     pictures = as_images(images)
     if target_class is None:
         decisions = ensemble.decide(pictures)
@@ -218,12 +218,14 @@ def _listed(arrays: Sequence[T] | None, name: str) -> Sequence[T] | None:
     return None if arrays is None else list(arrays)
 
 
-def _check_kinds(settings: object, ensemble: object) -> None:
-    """Refuse names in place of what stands for them."""
+def _checked(settings: object, ensemble: object) -> Settings:
+    """The settings, or those by default; names in place of what stands for them are refused."""
+    settings = preset() if settings is None else settings
     if not isinstance(settings, Settings):
         raise UsageError(f'settings is {settings!r}; give Settings or preset("transfer")')
     if not isinstance(ensemble, Ensemble):
         raise UsageError(f'ensemble is {ensemble!r}; give load_ensemble(["tf_efficientnet_lite0"])')
+    return settings
 
 
 def _loop(inputs: _Inputs, settings: Settings, slots: int | None) -> Result:

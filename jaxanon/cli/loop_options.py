@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from jaxanon.adaptation.option import Option, Value
-from jaxanon.adaptation.settings import PRESETS, Goal, Settings, preset, unknown_setting
+from jaxanon.adaptation.settings import DEFAULT, PRESETS, Goal, Settings, preset, unknown_setting
 from jaxanon.cli.suggestions import Suggestions
 from jaxanon.errors import UsageError
 
@@ -51,12 +51,12 @@ def add_loop_flags(parser: ArgumentParser) -> None:
     """Add a flag for the preset, one for each option that has its own, and one for all others."""
     parser.add_argument(
         "--preset",
-        default="fast",
+        default=DEFAULT,
         metavar="NAME",
         choices=Suggestions(lambda: PRESETS),
-        help="fast: stop as soon as every source makes its reference decision; transfer: spend "
-        "all steps on random transforms, so that the decisions also hold on other classifiers "
-        "(default: fast)",
+        help="fast: stop as soon as every source makes its reference decision; transfer: 100 steps "
+        "on random transforms, so that other classifiers understand the image too; balanced: most "
+        "of that in 30 steps (default: %(default)s)",
     )
     for option in loop_options().values():
         flag = f"--{option.name.replace('_', '-')}"

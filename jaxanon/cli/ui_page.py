@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxanon.adaptation.settings import PRESETS
+from jaxanon.adaptation.settings import DEFAULT, PRESETS
 from jaxanon.cli.trial import Choices, Trial, upright
 from jaxanon.errors import JaxanonError
 
@@ -19,6 +19,10 @@ METHODS = {"pixelate": 8.0, "blur": 6.0, "solid": 0.0}
 REGIONS = {"all of it": "whole", "what I paint": "painted", "all faces": "faces"}
 """What the page calls regions -> their names."""
 HEAD = ["classifier", "role", "on the original", "anonymized", "adapted"]
+ABOUT_PRESETS = (
+    "fast: until the sources decide as on the original, hardly visible; transfer: much further, so "
+    "that other classifiers do so too, visibly; balanced: most of that at a third of the time"
+)
 INTRODUCTION = """# jaxanon: anonymized, and still understood
 
 Hide a photo, and have it adapted until classifiers decide on it as on the original. Sources are
@@ -55,30 +59,9 @@ def page(trial: Trial, folder: Path, *, faces: bool) -> Any:
     """
     import gradio as gr
 
-    def shown(photo: bytes | None) -> Any:
-        """The photo, to be painted on."""
-        if photo is None:
-            return None
-        with _told():
-            return {"background": upright(photo), "layers": [], "composite": None}
-
-    def tried(
-        photo: bytes | None, editor: Any, regions: str, method: str, strength: float, preset: str
-    ) -> tuple[Any, ...]:
+    def tried(photo: bytes | None, editor: Any, *choices: Any) -> tuple[Any, ...]:
         """What came of the photo, for all parts of the page that show it."""
-        if photo is None:
-            raise gr.Error("Choose a photo first.")
-        choices = Choices(method, strength, preset, REGIONS[regions])
-        with _told():
-            found = trial.run(photo, _painted(editor), choices)
-        with tempfile.NamedTemporaryFile(
-            prefix="adapted-", suffix=".png", dir=folder, delete=False
-        ) as file:
-            file.write(found.file)
-        rows = [list(row) for row in found.rows]
-        pictures = found.anonymized, found.adapted
-        told = rows, list(found.views), found.figures, file.name
-        return gr.Column(visible=True), *pictures, *told
+        return (gr.Column(visible=True), *_tried(trial, folder, photo, editor, *choices))
 
     # Files of the page are removed after ten minutes, and when it ends.
     with gr.Blocks(title="jaxanon", analytics_enabled=False, delete_cache=(60, 600)) as blocks:
@@ -96,50 +79,81 @@ def page(trial: Trial, folder: Path, *, faces: bool) -> Any:
                     format="png",
                 )
             with gr.Column():
-                known = [name for name in REGIONS if faces or REGIONS[name] != "faces"]
-                regions = gr.Radio(known, value=known[0], label="What is private")
-                method = gr.Radio(list(METHODS), value="pixelate", label="How it is hidden")
-                strength = gr.Number(
-                    METHODS["pixelate"],
-                    label="Strength",
-                    info="of the hiding: more hides more (nothing to choose for solid)",
-                )
-                preset = gr.Radio(
-                    list(PRESETS),
-                    value="transfer",
-                    label="How far it is adapted",
-                    info="fast: until the sources decide as on the original, hardly visible; "
-                    "transfer: on, so that other classifiers do so too, visibly",
-                )
+                choices = _choices(faces=faces)
                 go = gr.Button("Hide and adapt", variant="primary")
-        with gr.Column(visible=False) as results:
-            with gr.Row():
-                anonymized = gr.Image(
-                    label="Anonymized",
-                    format="png",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                    alt_text="the anonymized photo",
-                )
-                adapted = gr.Image(
-                    label="Adapted",
-                    format="png",
-                    interactive=False,
-                    buttons=["fullscreen"],
-                    alt_text="the adapted photo",
-                )
-            figures = gr.Markdown()
-            download = gr.DownloadButton("Download the adapted photo")
-            decisions = gr.Dataframe(headers=HEAD, label="Decisions", interactive=False)
-            views = gr.Gallery(
-                label="What each classifier sees", format="png", columns=2, buttons=["fullscreen"]
-            )
-        method.change(METHODS.get, method, strength, api_visibility="private")
-        photo.change(shown, photo, editor, api_visibility="private")
-        outputs = [results, anonymized, adapted, decisions, views, figures, download]
-        given = [photo, editor, regions, method, strength, preset]
+        outputs = _results()
+        photo.change(_shown, photo, editor, api_visibility="private")
+        given = [photo, editor, *choices]
         go.click(tried, given, outputs, api_visibility="private", concurrency_limit=1)
     return blocks
+
+
+def _choices(*, faces: bool) -> list[Any]:
+    """What is asked: regions, method, strength, preset."""
+    import gradio as gr
+
+    known = [name for name in REGIONS if faces or REGIONS[name] != "faces"]
+    regions = gr.Radio(known, value=known[0], label="What is private")
+    method = gr.Radio(list(METHODS), value="pixelate", label="How it is hidden")
+    strength = gr.Number(
+        METHODS["pixelate"],
+        label="Strength",
+        info="of the hiding: more hides more (nothing to choose for solid)",
+    )
+    preset = gr.Radio(
+        list(PRESETS), value=DEFAULT, label="How far it is adapted", info=ABOUT_PRESETS
+    )
+    method.change(METHODS.get, method, strength, api_visibility="private")
+    return [regions, method, strength, preset]
+
+
+def _results() -> list[Any]:
+    """What is shown in the end, and the part of the page that holds it first of all."""
+    import gradio as gr
+
+    def picture(title: str) -> Any:
+        alt = f"the {title.lower()} photo"
+        plain: dict[str, Any] = {"format": "png", "interactive": False, "buttons": ["fullscreen"]}
+        return gr.Image(label=title, alt_text=alt, **plain)
+
+    with gr.Column(visible=False) as results:
+        with gr.Row():
+            pictures = picture("Anonymized"), picture("Adapted")
+        figures = gr.Markdown()
+        download = gr.DownloadButton("Download the adapted photo")
+        decisions = gr.Dataframe(headers=HEAD, label="Decisions", interactive=False)
+        views = gr.Gallery(
+            label="What each classifier sees", format="png", columns=2, buttons=["fullscreen"]
+        )
+    return [results, *pictures, decisions, views, figures, download]
+
+
+def _shown(photo: bytes | None) -> Any:
+    """The photo, to be painted on."""
+    if photo is None:
+        return None
+    with _told():
+        return {"background": upright(photo), "layers": [], "composite": None}
+
+
+def _tried(
+    trial: Trial, folder: Path, photo: bytes | None, editor: Any, *choices: Any
+) -> tuple[Any, ...]:
+    """What came of the photo: two pictures, decisions, views, figures, the file."""
+    import gradio as gr
+
+    if photo is None:
+        raise gr.Error("Choose a photo first.")
+    regions, method, strength, preset = choices
+    chosen = Choices(method, strength, preset, REGIONS[regions])
+    with _told():
+        found = trial.run(photo, _painted(editor), chosen)
+    with tempfile.NamedTemporaryFile(
+        prefix="adapted-", suffix=".png", dir=folder, delete=False
+    ) as file:
+        file.write(found.file)
+    rows = [list(row) for row in found.rows]
+    return found.anonymized, found.adapted, rows, list(found.views), found.figures, file.name
 
 
 def _painted(editor: Any) -> np.ndarray | None:

@@ -34,7 +34,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="jaxanon-report-") as name:
         folder = Path(name)
         shard = write_shard(folder / "s.tar", 0, 1, 64)
-        words = ["anonymize", shard, "-o", folder / "out", "--quiet"]
+        words = ["anonymize", shard, "-o", folder / "out", "--quiet", "--preset", "fast"]
         jaxanon([*map(str, words), "--sources", "tf_efficientnet_lite0"])
         manifest = Manifest(FolderStore(folder / "out"))
         (done,) = manifest.shards()

@@ -103,7 +103,8 @@ def digests(work: Path) -> dict[str, dict[str, str]]:
         (photos / path.name).write_bytes(path.read_bytes())
     boxes(photos, work / "boxes.json")
     found = {}
-    for name, arguments in RUNS.items():
+    for name, given in RUNS.items():
+        arguments = given if "--preset" in given else [*given, "--preset", "fast"]
         out = work / name
         places = {
             "PHOTOS": photos,
