@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
+from typing import Any
 
 from jaxanon.display.page.contents import Contents
 
@@ -18,13 +20,20 @@ def render(contents: Contents) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters["percent"] = _percent
+    environment.filters |= {"percent": _percent, "breakable": _breakable}
     parts = files("jaxanon.display.page").joinpath("templates")
     return environment.get_template("report.html").render(
         page=contents,
         css=parts.joinpath("report.css").read_text(encoding="utf-8"),
         script=parts.joinpath("report.js").read_text(encoding="utf-8"),
     )
+
+
+def _breakable(name: str) -> Any:
+    """A classifier's name, which may go on in the next line after each of its parts."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub("([_.])", r"\1<wbr>", str(escape(name))))
 
 
 def _percent(share: float) -> str:
