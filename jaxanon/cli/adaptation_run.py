@@ -22,6 +22,7 @@ from jaxanon.cli.region_flags import RegionOptions
 from jaxanon.cli.sheets import with_originals, write_preview, write_sheet
 from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
+from jaxanon.errors import UsageError
 from jaxanon.io.files import fingerprint, write, write_json
 from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.card import CARD, card
@@ -32,6 +33,7 @@ from jaxanon.pipeline.preparation import prepare, state_files
 from jaxanon.pipeline.report import Report
 from jaxanon.pipeline.run import Run
 from jaxanon.pipeline.stages import RunOptions
+from jaxanon.pipeline.tracking import check_tracker, track
 from jaxanon.regions.finder import RegionFinder
 from jaxanon.runtime import compilation
 from jaxanon.runtime.devices import mesh
@@ -73,11 +75,17 @@ def carry_out(args: Namespace, task: Task, settings: Settings, load: Loader) -> 
     """Run a task with the options of its command; returns its report."""
     outputs = OutputOptions.from_args(args)
     outputs.keep_apart(task.given)
+    check_tracker(args.track)
+    if args.track and outputs.streamed:
+        raise UsageError("--track needs an output folder, not -o -")
     plan = _plan(task, outputs, recorded_of(args, task.recorded, settings))
     options = run_options(args)
     adapted_to, held_out = load_models(args, load)
     run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options, plan.gallery)
-    return _execute(run, task, plan)
+    report = _execute(run, task, plan)
+    if args.track:
+        track(args.track, report, outputs.folder)
+    return report
 
 
 def recorded_of(args: Namespace, more: Mapping[str, Any], settings: Settings) -> dict[str, Any]:

@@ -87,6 +87,13 @@ def loop(command: argparse.ArgumentParser) -> None:
         help="show the originals in report.html too, which then must not be passed on",
     )
     add(
+        "--track",
+        metavar="NAME",
+        choices=Suggestions(lambda: ("tensorboard", "wandb")),
+        help="tensorboard or wandb: hand it the figures of the run, below .tracking in the output "
+        "(needs its package, tensorboardX or wandb)",
+    )
+    add(
         "--sheet",
         type=Path,
         metavar="FILE.png",

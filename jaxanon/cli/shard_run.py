@@ -34,6 +34,7 @@ from jaxanon.pipeline.manifest import FOLDER, METADATA, TABLE, Manifest
 from jaxanon.pipeline.manifest_report import sum_up
 from jaxanon.pipeline.page import PAGE, page_beside
 from jaxanon.pipeline.report import REPORT
+from jaxanon.pipeline.tracking import check_tracker, track
 
 log = logging.getLogger("jaxanon")
 COUNTED = 1_000
@@ -43,6 +44,9 @@ COUNTED = 1_000
 def adapt_data_set(args: Namespace, load: Loader) -> int:
     """Adapt what falls to this process of a data set; returns the exit status."""
     _refuse_what_cannot_be(args)
+    check_tracker(args.track)
+    if args.track and isinstance(args.output, Url):
+        raise UsageError(f"--track needs an output folder on this machine, not {args.output}")
     args.output = args.output.absolute()  # workers may have started elsewhere
     manifest = Manifest(open_store(args.output))
     _refuse_existing(manifest, args)
@@ -77,6 +81,8 @@ def _adapt(args: Namespace, manifest: Manifest, load: Loader) -> int:
         return 1 if broken or failed else 0
     summary = sum_up(manifest, args.report)
     manifest.store.sweep()
+    if args.track and isinstance(args.output, Path):
+        track(args.track, {**manifest.run(), "summary": summary}, args.output)
     if not args.quiet:
         print(closing_of_shards(manifest.run(), summary))
     return 1 if broken or summary["failed"] or summary["lacking"] else 0

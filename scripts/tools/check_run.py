@@ -92,7 +92,11 @@ def _check_strangers(folder: Path, names: set[str]) -> Iterator[str]:
         ours.update(_listed(folder, name))
     for path in folder.rglob("*"):
         below = path.relative_to(folder)
-        if path.is_file() and below.parts[0] not in (FOLDER, LISTS) and str(below) not in ours:
+        if (
+            path.is_file()
+            and below.parts[0] not in (FOLDER, LISTS, ".tracking")
+            and str(below) not in ours
+        ):
             yield f"{path}: made of no input"
 
 
