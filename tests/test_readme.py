@@ -107,3 +107,6 @@ def test_the_figures_of_transfer_are_those_of_the_file():
     (row,) = [row for row in body if "resnet18" in row[0] and row[1].startswith("blur 12, one")]
     anonymized, fast, transfer = row[2:5]
     assert f"anonymized {anonymized}, `fast` {fast}, `transfer` {transfer}" in FLAT
+    page = (ROOT / "docs" / "transfer.md").read_text().splitlines()
+    balanced = next(line for line in page if line.startswith("| balanced |")).split(" | ")[1]
+    assert f"{transfer}, `balanced` {balanced}." in FLAT
