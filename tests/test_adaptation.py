@@ -330,7 +330,7 @@ def test_ensembles_refuse_nonsense(tinies):
 
 
 def test_names_in_place_of_what_they_stand_for_are_refused(sources, pictures, wishes):
-    for settings in ("transfer", None, {"eps": 8}):
+    for settings in ("transfer", 5, {"eps": 8}):
         with pytest.raises(
             UsageError, match=r'settings is .*; give Settings or preset\("transfer"'
         ):

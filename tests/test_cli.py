@@ -27,7 +27,7 @@ def test_flags_of_the_loop_show_what_their_settings_may_be(command, capsys):
     flags = {action.dest: action for action in commands[command]._actions}
     assert list(flags["loss"].choices) == list(LOSSES)
     assert list(flags["precision"].choices) == ["auto", "float32", "bfloat16"]
-    assert list(flags["preset"].choices) == ["fast", "transfer"]
+    assert list(flags["preset"].choices) == ["fast", "balanced", "transfer"]
     with pytest.raises(SystemExit):
         jaxanon(command, "--help")
     shown = " ".join(capsys.readouterr().out.split())

@@ -179,6 +179,7 @@ def test_a_run_from_a_file_is_the_run_from_the_command_line(
     options = {
         "src": "in/*.tar", "output": "out", "sources": f"[{', '.join(zoo[:2])}]",
         "targets": zoo[2], "strength": 10, "eps": 40, "steps": 40, "quiet": "true",
+        "preset": "fast",
     }  # fmt: skip
     Path("job.yaml").write_text(
         "command: anonymize\n" + "".join(f"{key}: {value}\n" for key, value in options.items())

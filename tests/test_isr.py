@@ -279,7 +279,8 @@ def test_overwriting_leaves_nothing_of_the_run_before(run, tmp_path):
         return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
     images = {"0.png", "1.png", "2.png"}
-    ours = {"report.json", "report.html", ".jaxanon-journal.jsonl", ".jaxanon-thumbnails.jsonl"}
+    ours = {"README.md", "report.json", "report.html"}
+    ours |= {".jaxanon-journal.jsonl", ".jaxanon-thumbnails.jsonl"}
     assert left(out) == {*images, *ours, "isr.json", "mine.txt"}
     assert left(small) == {*images, "mine.txt"}
     assert left(large) == images

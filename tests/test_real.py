@@ -49,7 +49,7 @@ def test_a_photo_of_1024_by_683_is_repaired_at_full_resolution(photos, lite0, tm
     code = main(
         ["anonymize", str(path), "-o", str(out), "--method", "solid", "--quiet"]
         + ["--regions", str(tmp_path / "boxes.json"), "--save-anonymized", str(plain)]
-        + ["--sources", "tf_efficientnet_lite0"]
+        + ["--sources", "tf_efficientnet_lite0", "--preset", "fast"]
     )
     assert code == 0
     report = json.loads((out / "report.json").read_text())
