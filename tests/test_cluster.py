@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture
 def words(zoo, shards, tmp_path):  # noqa: F811
-    loop = ["--strength", 10, "--eps", 40, "--steps", 40]
+    loop = ["--strength", 10, "--eps", 40, "--steps", 40, "--preset", "fast"]
     names = ["--sources", ",".join(zoo[:2]), "--targets", zoo[2]]
     return ["anonymize", *shards, "-o", tmp_path / "out", *names, *loop]
 
