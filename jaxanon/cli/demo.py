@@ -12,6 +12,7 @@ from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.cli import parser
 from jaxanon.cli.adaptation_run import carry_out
 from jaxanon.cli.anonymize import anonymizing_task
+from jaxanon.cli.arguments import DEMO_SOURCES, DEMO_TARGET
 from jaxanon.cli.common import Loader, keep_apart, load_all
 from jaxanon.display.tables import percent, table
 from jaxanon.errors import UsageError
@@ -21,8 +22,7 @@ from jaxanon.pipeline.page import PAGE
 from jaxanon.pipeline.report import Report
 from jaxanon.runtime import compilation
 
-SOURCES = ("tf_efficientnet_lite0", "tf_efficientnet_lite1")
-TARGET = "tf_efficientnet_lite2"
+SOURCES, TARGET = DEMO_SOURCES.split(","), DEMO_TARGET
 METHOD, STRENGTH = "pixelate", 8
 SHOWN = ("fast", "transfer")
 """Presets that are compared."""

@@ -100,8 +100,7 @@ class Trial:
             UsageError: for choices that cannot be.
         """
         _check_size(photo)
-        place = IN_MEMORY if IN_MEMORY.is_dir() else None
-        with tempfile.TemporaryDirectory(prefix="jaxanon-", dir=place) as name:
+        with tempfile.TemporaryDirectory(prefix="jaxanon-", dir=folder_in_memory()) as name:
             folder = Path(name)
             (folder / "in").mkdir()
             path = folder / "in" / "photo.png"
@@ -171,13 +170,18 @@ class Trial:
         return "\n\n".join(lines)
 
 
+def folder_in_memory() -> Path | None:
+    """A folder that lies in memory; None where the system has none."""
+    return IN_MEMORY if IN_MEMORY.is_dir() else None
+
+
 def upright(photo: bytes) -> np.ndarray:
     """The pixels of a photo as it is looked at, uint8 `(H, W, 3)`.
 
     Raises:
         ImageError: when it cannot be read.
     """
-    with tempfile.NamedTemporaryFile(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as file:
+    with tempfile.NamedTemporaryFile(dir=folder_in_memory()) as file:
         file.write(photo)
         file.flush()
         return read_image(file.name)

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from jaxanon.cli.common import Loader, classifiers_named, load_all, split_names
-from jaxanon.cli.trial import IN_MEMORY, MOST_BYTES, Trial
+from jaxanon.cli.trial import MOST_BYTES, Trial, folder_in_memory
 from jaxanon.errors import UsageError
 from jaxanon.runtime import compilation
 
@@ -30,8 +30,7 @@ def ui(args: Namespace, load: Loader = load_all) -> int:
     loaded = load([*sources, *targets])
     named = dict(zip([*sources, *targets], loaded, strict=True))
     trial = Trial({n: named[n] for n in sources}, {n: named[n] for n in targets})
-    place = IN_MEMORY if IN_MEMORY.is_dir() else None
-    with tempfile.TemporaryDirectory(prefix="jaxanon-ui-", dir=place) as folder:
+    with tempfile.TemporaryDirectory(prefix="jaxanon-ui-", dir=folder_in_memory()) as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder  # where Gradio keeps what is shown
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
         _serve(args, trial, Path(folder))
