@@ -186,6 +186,7 @@ def test_where_the_time_went_is_in_the_report(zoo, photos_dir, tmp_path):
         assert 0 < timing[share] <= 1
     assert {"compile", "encode and write", "read and anonymize"} <= set(timing["host_seconds"])
     assert all(seconds > 0 for seconds in timing["host_seconds"].values())
+    assert isinstance(timing["throughput"], dict)
 
 
 def test_the_number_of_slots_does_not_change_what_is_kept(zoo, photos_dir, tmp_path):

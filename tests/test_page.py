@@ -4,12 +4,14 @@ import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from command_line import anonymize, jaxanon
 from test_shards import anonymize as anonymize_shards
 from test_shards import shards  # noqa: F401
 
+from jaxanon.pipeline import pace
 from jaxanon.pipeline.gallery import GALLERY
 from jaxanon.pipeline.page import contents_of, page, page_beside
 from jaxanon.pipeline.shard_gallery import is_drawn
@@ -75,6 +77,27 @@ def test_what_a_page_counts():
     assert "20.png 20.png: no picture" in text
     other = parsed(rows, run={**RUN, "classes": {"a": 10, "b": 11}}).text
     assert "Agreement" not in other, "their numbers mean different classes"
+
+
+def test_throughput_over_the_run():
+    ends = [0.5, 1, 1.5, 2, 9, 10]  # four images in the first third of it
+    assert pace.over_time(ends) == {
+        "0.0-3.3 s": pytest.approx(1.2),
+        "3.3-6.7 s": 0,
+        "6.7-10.0 s": pytest.approx(0.6),
+    }
+    assert list(pace.over_time([3600.0 * i for i in range(1, 25)]))[:2] == [
+        "0.0-2.0 h",
+        "2.0-4.0 h",
+    ]
+    assert pace.over_time([]) == pace.over_time([1.0]) == {}
+    markers = [SimpleNamespace(images=8, seconds=2.0 + i % 2) for i in range(14)]
+    assert list(pace.over_shards(markers).items())[:2] == [("1-2", 3.2), ("3-4", 3.2)]
+    assert pace.over_shards(markers[:1]) == {}
+
+    run = {**RUN, "timing": {"throughput": {"0-4 s": 1.25, "4-8 s": 0.5}}}
+    text = parsed([row(i) for i in range(6)], run=run).text
+    assert "Images per second over the run 1.25 0-4 s 0.5 4-8 s" in text
 
 
 def test_a_report_is_never_replaced_by_its_page():

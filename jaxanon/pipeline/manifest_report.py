@@ -11,7 +11,7 @@ from typing import Any
 
 from jaxanon.io.durable import DurableFile
 from jaxanon.io.new_file import NewFile
-from jaxanon.pipeline import shard_gallery
+from jaxanon.pipeline import pace, shard_gallery
 from jaxanon.pipeline.card import CARD, card
 from jaxanon.pipeline.manifest import Manifest
 from jaxanon.pipeline.manifest_tables import write_metadata, write_table
@@ -54,8 +54,10 @@ def write_pages(manifest: Manifest, summary: dict[str, Any], create: Callable[[]
         UsageError: where the manifest cannot be read.
         ImageError: when they cannot be written.
     """
-    rows = (asdict(each) for done in manifest.shards() for each in manifest.records(done))
-    run = {**manifest.run(), "summary": summary}
+    shards = list(manifest.shards())
+    rows = (asdict(each) for done in shards for each in manifest.records(done))
+    timing = {"throughput": pace.over_shards(shards)}
+    run = {**manifest.run(), "summary": summary, "timing": timing}
     contents = contents_of(run, rows, shard_gallery.read(manifest.store))
     to = create()
     try:

@@ -11,10 +11,10 @@ from typing import Any
 from jaxanon.display.page import render
 from jaxanon.display.page.contents import (
     Agreement,
+    BarChart,
     ClassifierRow,
     Contents,
     Decision,
-    Histogram,
     Picture,
 )
 from jaxanon.errors import printable
@@ -166,12 +166,15 @@ class Counting:
                 for pair in combinations(self._roles, 2)
                 if self._counts["both", *pair]
             ],
-            histograms=[
-                _histogram(title, values)
-                for (name, (title, _)), values in zip(
-                    HISTOGRAMS.items(), self._values.values(), strict=True
-                )
-                if len(values) > 1 or (values and name != "private")
+            charts=[
+                *_throughput(run),
+                *(
+                    _histogram(title, values)
+                    for (name, (title, _)), values in zip(
+                        HISTOGRAMS.items(), self._values.values(), strict=True
+                    )
+                    if len(values) > 1 or (values and name != "private")
+                ),
             ],
             stages=dict(sorted(stages.items(), key=lambda item: -item[1])),
             failures=self._failures,
@@ -195,7 +198,7 @@ def _share(number: int, of: int) -> Interval | None:
     return Interval.of_share(number / of, of) if of else None
 
 
-def _histogram(title: str, values: Mapping[float, int]) -> Histogram:
+def _histogram(title: str, values: Mapping[float, int]) -> BarChart:
     """A histogram of at most `BARS` bars of equal width."""
     low, high = min(values), max(values)
     whole = all(float(value).is_integer() for value in values)
@@ -211,7 +214,14 @@ def _histogram(title: str, values: Mapping[float, int]) -> Histogram:
         text = f"{start:.{digits}f}"
         several = whole and stop > start
         bars.append((f"{text}-{stop:.0f}" if several else text, counts[number]))
-    return Histogram(title, bars)
+    return BarChart(title, bars)
+
+
+def _throughput(run: Row) -> list[BarChart]:
+    """How fast the parts of a run were, where that is known."""
+    parts = run.get("timing", {}).get("throughput")
+    by = "of a worker, by shard" if "shards" in run["summary"] else "over the run"
+    return [BarChart(f"Images per second {by}", list(parts.items()))] if parts else []
 
 
 def _sentences(run: Row, images: int) -> Sequence[str]:

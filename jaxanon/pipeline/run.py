@@ -15,6 +15,7 @@ from jaxanon.classifiers.classifier import Classifier
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError
 from jaxanon.io.results import refuse_existing
+from jaxanon.pipeline import pace
 from jaxanon.pipeline.gallery import Gallery
 from jaxanon.pipeline.item import Failure, ImageState, Item
 from jaxanon.pipeline.journal import Journal
@@ -56,6 +57,7 @@ class Run:
         self.stages = self.stages_class(sources, targets, settings, self.options, len(items))
         self._records: dict[str, Record] = {}
         self._lock = threading.Lock()
+        self._begin, self._ends = 0.0, list[float]()
         self._progress = Progress(0, quiet=True)
 
     def execute(self, done: Mapping[str, Record] | None = None) -> Report:
@@ -74,7 +76,7 @@ class Run:
         if self.gallery:
             self.gallery.start(self._records.keys())
         self._progress = Progress(len(todo), quiet=self.options.quiet)
-        begin = time.perf_counter()
+        self._begin, self._ends = time.perf_counter(), []
         try:
             with closing(self._progress):  # an interrupted one would leave the terminal no cursor
                 if todo:
@@ -82,11 +84,12 @@ class Run:
         finally:
             for item in todo:
                 item.output.discard_part()
-        totals = Totals(time.perf_counter() - begin, len(todo))
+        totals = Totals(time.perf_counter() - self._begin, len(todo))
         records = [self._records[name] for name in keys]
         report = summarise(records, stages.describe(self.journal.options), totals)
         promised = stages.guarantee(self.journal.options)
-        return {**report, **promised, "timing": stages.meter.report()}
+        timing = {**stages.meter.report(), "throughput": pace.over_time(self._ends)}
+        return {**report, **promised, "timing": timing}
 
     def _finish(self, outcome: ImageState | Failure) -> None:
         """Give a verified file its name.
@@ -126,4 +129,5 @@ class Run:
 
     def _done(self, record: Record) -> None:
         self._records[record.key] = record
+        self._ends.append(time.perf_counter() - self._begin)
         self._progress.advance()

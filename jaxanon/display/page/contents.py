@@ -47,21 +47,21 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class Histogram:
-    """How many images have a value in each of some ranges.
+class BarChart:
+    """A number for each of some ranges: a histogram, or the throughput of parts of a run.
 
     Attributes:
-        title: what is counted, with its unit.
-        bars: (range as it is written, number of images), in their order.
+        title: what the bars tell, with its unit.
+        bars: (range as it is written, number of images, or images per second), in their order.
     """
 
     title: str
-    bars: Sequence[tuple[str, int]]
+    bars: Sequence[tuple[str, float]]
 
     @property
-    def most(self) -> int:
-        """Images of the highest bar, at least 1."""
-        return max([1, *(count for _, count in self.bars)])
+    def highest(self) -> float:
+        """Number of the highest bar; 1 where all are 0."""
+        return max((number for _, number in self.bars), default=0) or 1
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ class Contents:
         statuses: status -> number of images.
         rows: one per classifier, sources first.
         agreements: of pairs of classifiers.
-        histograms: of steps, changes and shares made private.
+        charts: throughput over the run; histograms of steps, changes and shares made private.
         stages: stage of the work -> seconds, longest first.
         failures: name and reason of failed images, as many as are listed.
         failed: number of failed images.
@@ -145,7 +145,7 @@ class Contents:
     statuses: Mapping[str, int]
     rows: Sequence[ClassifierRow]
     agreements: Sequence[Agreement]
-    histograms: Sequence[Histogram]
+    charts: Sequence[BarChart]
     stages: Mapping[str, float]
     failures: Sequence[tuple[str, str]]
     failed: int

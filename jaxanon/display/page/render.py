@@ -20,7 +20,7 @@ def render(contents: Contents) -> str:
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"percent": _percent, "breakable": _breakable}
+    environment.filters |= {"percent": _percent, "breakable": _breakable, "figure": _figure}
     parts = files("jaxanon.display.page").joinpath("templates")
     return environment.get_template("report.html").render(
         page=contents,
@@ -34,6 +34,11 @@ def _breakable(name: str) -> Any:
     from markupsafe import Markup, escape
 
     return Markup(re.sub("([_.])", r"\1<wbr>", str(escape(name))))
+
+
+def _figure(number: float) -> str:
+    """A count as it is, any other number with three digits."""
+    return f"{number:,}" if isinstance(number, int) else f"{number:.3g}"
 
 
 def _percent(share: float) -> str:
