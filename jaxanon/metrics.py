@@ -20,6 +20,11 @@ TINY = 1e-9
 """Differences up to this size count as none in the sign-flip test."""
 
 
+def percent(share: float | None) -> str:
+    """A share as text, in percent with one decimal; a dash where there is none."""
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
 def concordance(reference: np.ndarray, decisions: np.ndarray) -> float | None:
     """Share of images on which the decision is the reference decision; None without images."""
     return float((decisions == reference).mean()) if reference.size else None

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from PIL import Image
 
 from jaxanon.classifiers.config import Config
 from jaxanon.classifiers.labels import label
+from jaxanon.io.small_jpeg import small_jpeg
 
 MOST = 24
 """Images that are shown at most."""
-SIDE = 192
-"""Pixels of their longer side."""
-CELL = "display:inline-block;vertical-align:top;margin:4px;width:200px;font:12px sans-serif"
+CELL = "display:inline-block;vertical-align:top;margin:4px;width:232px;font:12px sans-serif"
 
 
 def card(name: str, config: Config, parameters: int) -> str:
@@ -64,7 +60,7 @@ def gallery(
             f"{escape(name.partition('.')[0])}: <b>{escape(label(config, int(decision)))}</b>"
             for (name, config), decision in zip(classifiers, column, strict=True)
         ]
-        picture = f'<img src="{_data_url(image)}" alt="{escape(note)}">'
+        picture = f'<img src="data:image/jpeg;base64,{small_jpeg(image)}" alt="{escape(note)}">'
         text = "<br>".join([picture, escape(note), *words])
         cells.append(f'<div style="{CELL}">{text}</div>')
     left = len(images) - MOST
@@ -75,11 +71,3 @@ def gallery(
 def _line(tag: str, cells: Sequence[str]) -> str:
     inner = "".join(f"<{tag} style='text-align:left'>{escape(cell)}</{tag}>" for cell in cells)
     return f"<tr>{inner}</tr>"
-
-
-def _data_url(image: np.ndarray) -> str:
-    """A small JPEG of an image, in the page itself."""
-    picture, buffer = Image.fromarray(image), io.BytesIO()
-    picture.thumbnail((SIDE, SIDE))
-    picture.save(buffer, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -25,6 +25,7 @@ from jaxanon.io.files import write_json
 from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import OutputFolder
+from jaxanon.metrics import percent
 from jaxanon.pipeline import ceiling
 from jaxanon.pipeline.stages import RunOptions
 from jaxanon.pipeline.whole import bare_run, whole_items
@@ -115,7 +116,7 @@ def _line(row: dict[str, Any]) -> list[str]:
         f"{1e3 * row['forward_seconds'] / row['batch']:.1f}",
         f"{row['gflop_per_image']:.1f}",
         f"{row['mb_per_image']:.0f}",
-        tables.percent(row["share_of_peak"]),
+        percent(row["share_of_peak"]),
         f"{row['memory_mb']:.0f} MB",
         f"{row['compile_seconds']:.1f} s",
     ]
@@ -179,7 +180,7 @@ def _story(report: dict[str, Any]) -> str:
         f"end to end, {report['images']} photos, blurred, saved and verified: "
         f"{report['images_per_second']:.2f} images/s; {report['kept']} kept, "
         f"{report['steps']:.1f} steps each\n"
-        f"the device was busy {tables.percent(report['device_busy'])} of the time, "
-        f"its slots filled to {tables.percent(report['slots_taken'])}\n"
+        f"the device was busy {percent(report['device_busy'])} of the time, "
+        f"its slots filled to {percent(report['slots_taken'])}\n"
         f"beside it, summed over threads: {work}"
     )

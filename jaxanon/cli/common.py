@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -127,6 +127,15 @@ class Loader(Protocol):
     """Loads the classifiers of these names, in their order."""
 
     def __call__(self, names: Sequence[str], *, quiet: bool = False) -> list[Classifier]: ...
+
+
+def among(loaded: Mapping[str, Classifier]) -> Loader:
+    """What finds classifiers by name among those that are loaded."""
+
+    def find(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
+        return [loaded[name] for name in names]
+
+    return find
 
 
 def load_all(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:

@@ -13,11 +13,12 @@ from jaxanon.cli import parser
 from jaxanon.cli.adaptation_run import carry_out
 from jaxanon.cli.anonymize import anonymizing_task
 from jaxanon.cli.arguments import DEMO_SOURCES, DEMO_TARGET
-from jaxanon.cli.common import Loader, keep_apart, load_all
-from jaxanon.display.tables import percent, table
+from jaxanon.cli.common import Loader, among, keep_apart, load_all
+from jaxanon.display.tables import table
 from jaxanon.errors import UsageError
 from jaxanon.io.images import read_image
 from jaxanon.io.packaged import demo_photos
+from jaxanon.metrics import percent
 from jaxanon.pipeline.page import PAGE
 from jaxanon.pipeline.report import Report
 from jaxanon.runtime import compilation
@@ -80,11 +81,7 @@ def _repair(
     words += ["--sources", ",".join(SOURCES), "--targets", TARGET, "--overwrite"]
     words += ["--with-originals", *(["--quiet"] if args.quiet else [])]  # they are in a package
     run = parser().parse_args(words)
-
-    def given(names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
-        return [loaded[name] for name in names]
-
-    return carry_out(run, *anonymizing_task(run), given)
+    return carry_out(run, *anonymizing_task(run), among(loaded))
 
 
 def _compared(reports: Mapping[str, Report]) -> str:

@@ -15,10 +15,11 @@ from jaxanon.errors import ImageError
 from jaxanon.io.files import write
 from jaxanon.io.images import decode, read_image
 from jaxanon.io.inputs import InputImage
+from jaxanon.io.small_jpeg import small_jpeg
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.record import key
 from jaxanon.pipeline.report import Report
-from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails, small_jpeg
+from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails
 from jaxanon.regions.finder import RegionFinder
 from jaxanon.regions.region import Region
 from jaxanon.runtime.workers import PIXELS_AT_ONCE

@@ -18,6 +18,7 @@ from jaxanon.classifiers.labels import label
 from jaxanon.cli import parser
 from jaxanon.cli.adaptation_run import carry_out
 from jaxanon.cli.anonymize import anonymizing_task
+from jaxanon.cli.common import among
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import read_image, write_image
 from jaxanon.metrics import directions
@@ -110,16 +111,13 @@ class Trial:
             if regions == "painted":
                 regions = str(_write_mask(folder, painted, original.shape[:2]))
             args = self._words(path, folder, choices, regions)
-            report = carry_out(args, *anonymizing_task(args), self._given)
+            report = carry_out(args, *anonymizing_task(args), among(self._loaded))
             [record] = report["images"]
             if record["output"] is None:
                 raise ImageError(str(record["error"]).replace(f"{path}: ", "").replace(name, ""))
             saved = Path(record["output"])
             before = read_image(next((folder / "before").iterdir()))
             return self._tried(report, original, before, saved)
-
-    def _given(self, names: Sequence[str], *, quiet: bool = False) -> list[Classifier]:
-        return [self._loaded[name] for name in names]
 
     def _words(self, path: Path, folder: Path, choices: Choices, regions: str) -> Namespace:
         """The command line that does the same."""

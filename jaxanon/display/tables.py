@@ -10,6 +10,7 @@ from jaxanon.errors import printable
 from jaxanon.evaluation.mistakes import Mistakes, MistakesRow
 from jaxanon.evaluation.report import TransferReport
 from jaxanon.evaluation.transfer import Robustness, Stage, TransferRow
+from jaxanon.metrics import percent
 from jaxanon.privacy.report import (
     WITH_DECISIONS,
     FaceDetection,
@@ -65,11 +66,6 @@ def table(
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it is not one: `1 image`, `0 images`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def percent(share: float | None) -> str:
-    """A share with one decimal, a dash where there is none."""
-    return "-" if share is None else f"{100 * share:.1f} %"
 
 
 def closing(report: Mapping[str, Any]) -> str:

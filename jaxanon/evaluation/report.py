@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxanon.evaluation.mistakes import Mistakes, mistakes
 from jaxanon.evaluation.transfer import Robustness, Shown, TransferRow, robustness, transfer
+from jaxanon.metrics import percent
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,6 @@ class TransferReport:
     def _repr_html_(self) -> str:
         """How a notebook shows it: concordance per classifier, in %."""
         from jaxanon.classifiers.notebook import table  # needed by nobody else
-
-        def percent(share: float | None) -> str:
-            return "-" if share is None else f"{100 * share:.1f} %"
 
         rows = [
             [

@@ -5,20 +5,18 @@ They show what the run publishes, the anonymized and the adapted image; never an
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from PIL import Image
 
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.labels import label
+from jaxanon.io.small_jpeg import small_jpeg
 from jaxanon.pipeline.record import Record
 
-SIDE, QUALITY, AMPLIFY = 224, 80, 8
+AMPLIFY = 8
 KEPT = 100
 """Images of a run that get thumbnails, at most."""
 ORIGINAL = "original"
@@ -90,12 +88,3 @@ def has_thumbnails(number: int, images: int) -> bool:
         images: of the run.
     """
     return number * KEPT // images != (number - 1) * KEPT // images if images > KEPT else True
-
-
-def small_jpeg(pixels: np.ndarray) -> str:
-    """A picture, `(H, W, 3)` uint8, as a small JPEG in base64."""
-    image = Image.fromarray(pixels)
-    image.thumbnail((SIDE, SIDE), reducing_gap=2)
-    buffer = io.BytesIO()
-    image.save(buffer, "jpeg", quality=QUALITY)
-    return base64.b64encode(buffer.getvalue()).decode()

@@ -29,11 +29,12 @@ from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.random_weights import RANDOM, random_classifier
 from jaxanon.classifiers.weights.hub import MissingError
 from jaxanon.cli.common import announce, keep_apart
-from jaxanon.display.tables import percent, table
+from jaxanon.display.tables import table
 from jaxanon.errors import JaxanonError, UsageError, WeightsError
 from jaxanon.io.files import output_names, write_json
 from jaxanon.io.kinds.folders import Folders
 from jaxanon.io.results import FilePlace, OutputFolder
+from jaxanon.metrics import percent
 from jaxanon.pipeline.item import Item
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.report import REPORT
