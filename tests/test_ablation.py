@@ -20,7 +20,7 @@ from ablation_report import (
     text_of,
 )
 from ablation_results import after, bits, interval, outcomes, unpacked
-from ablation_rows import ROWS, recorded, rows_of, settings_of
+from ablation_rows import ROWS, recorded, rows_of, settings_of, still_holds
 from PIL import Image
 from samples import picture
 
@@ -29,6 +29,15 @@ from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.display.tables import table
 from jaxanon.errors import UsageError
 from jaxanon.io.images import read_image
+
+
+def test_rows_on_record_hold_while_their_settings_do():
+    now = recorded("fast")
+    younger = {name: value for name, value in now.items() if name != "verify_every"}
+    assert still_holds("fast", now)
+    assert still_holds("fast", younger), "that setting came later"
+    assert not still_holds("fast", {**now, "steps": 3})
+    assert not still_holds("gone", now)
 
 
 def run_of(sources, adapted, gradients=100.0):

@@ -29,7 +29,7 @@ import numpy as np
 from ablation_plot import check_matplotlib, plot
 from ablation_report import compared, line_of, show
 from ablation_results import BASE, Ablation, MeasuredRow, MeasuredRun, bits
-from ablation_rows import ROWS, recorded, rows_of, settings_of
+from ablation_rows import recorded, rows_of, settings_of, still_holds
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import anonymize, make, whole_image_methods
@@ -224,11 +224,7 @@ def key(result: Ablation) -> str:
 def merged(earlier: dict[str, Ablation], result: Ablation) -> dict[str, Ablation]:
     """Earlier results with a new one, which keeps their rows where the settings are the same."""
     before = earlier[key(result)]["rows"] if key(result) in earlier else {}
-    still = {
-        name: row
-        for name, row in before.items()
-        if name in ROWS and row["settings"] == recorded(name)
-    }
+    still = {name: row for name, row in before.items() if still_holds(name, row["settings"])}
     rows = still | result["rows"]
     return earlier | {key(result): {**result, "rows": rows}}
 

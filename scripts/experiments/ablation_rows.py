@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -69,6 +70,21 @@ def recorded(row: str) -> dict[str, object]:
     settings = asdict(settings_of(row, 0))
     del settings["seed"]
     return {name: "inf" if value == math.inf else value for name, value in settings.items()}
+
+
+def still_holds(row: str, settings: Mapping[str, object]) -> bool:
+    """Whether a row on record was measured with the settings that it has now.
+
+    A setting that is younger than the record had its default's effect then.
+
+    Args:
+        row: its name.
+        settings: as `recorded` gave them.
+    """
+    return row in ROWS and {**asdict(Settings()), **settings, "seed": 0} == {
+        **recorded(row),
+        "seed": 0,
+    }
 
 
 def rows_of(text: str) -> list[str]:
