@@ -16,6 +16,7 @@ import jaxanon
 from jaxanon import adaptation
 from jaxanon.adaptation.settings import preset
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.io.images import read_image
 from jaxanon.pipeline.item import LoadedImage
 from jaxanon.runtime import workers
@@ -135,7 +136,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
         for i in range(len(originals))
     ]
     run = quiet_run(folder, items, classifiers, [], settings)
-    run.stages.ensemble = run.stages.intake.ensemble = Forced(classifiers)
+    run.stages.intake.panel = Panel(Forced(classifiers))
     run.execute()
     return [(folder / f"{i}.png").read_bytes() for i in range(len(originals))]
 

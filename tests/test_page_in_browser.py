@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.filterwarnings("default")]
 def thumbnails(number):
     seen = picture(number, 90, 120)
     record = Record(f"{number}.png", None, "kept")
-    made = Thumbnails.of(record, seen, np.clip(seen, 8, 240), ())
+    made = Thumbnails.of(record, seen, np.clip(seen, 8, 240), {})
     words = {"reference": f"llama {number}", "anonymized": "fountain"}
     return Thumbnails(
         made.key,

@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 Triple = tuple[float, float, float]
+
+
+class Classes(Protocol):
+    """What is known of the classes that a classifier tells apart, and of where it comes from.
+
+    Attributes as of `Config`.
+    """
+
+    @property
+    def num_classes(self) -> int: ...
+
+    @property
+    def labels(self) -> tuple[str, ...] | None: ...
+
+    @property
+    def origin(self) -> str: ...
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib.resources import files
 
-from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.config import Classes
 from jaxanon.errors import UsageError, unknown
 
 
@@ -20,7 +20,7 @@ def imagenet() -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
-def label(config: Config, decision: int) -> str:
+def label(config: Classes, decision: int) -> str:
     """The name of a class, or `class N` where the classes have no known names.
 
     Args:
@@ -31,14 +31,14 @@ def label(config: Config, decision: int) -> str:
     return f"class {decision}" if names is None else names[decision]
 
 
-def known_names(config: Config) -> tuple[str, ...] | None:
+def known_names(config: Classes) -> tuple[str, ...] | None:
     """Names of a classifier's classes by number; None where they have no known names."""
     if config.labels is not None:
         return config.labels
     return imagenet() if config.num_classes == 1000 else None
 
 
-def class_number(config: Config, name: str | int) -> int:
+def class_number(config: Classes, name: str | int) -> int:
     """The number of a class that is given by its name, in any case, or by its number.
 
     Args:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.outside.classifier import Outside
+from jaxanon.classifiers.outside.loading import load as load_outside
+from jaxanon.classifiers.outside.naming import is_outside
+from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
 from jaxanon.cli.common import Loader
@@ -23,7 +27,7 @@ from jaxanon.cli.sheets import with_originals, write_preview, write_sheet
 from jaxanon.cli.task_options import CapOptions, ModelOptions
 from jaxanon.display import tables
 from jaxanon.errors import UsageError
-from jaxanon.io.files import fingerprint, write, write_json
+from jaxanon.io.files import fingerprint, real_path, write, write_json
 from jaxanon.io.inputs import InputImage
 from jaxanon.pipeline.card import CARD, card
 from jaxanon.pipeline.journal import JOURNAL, Journal
@@ -79,7 +83,8 @@ def carry_out(args: Namespace, task: Task, settings: Settings, load: Loader) -> 
     if args.track and outputs.streamed:
         raise UsageError("--track needs an output folder, not -o -")
     plan = _plan(task, outputs, recorded_of(args, task.recorded, settings))
-    options = run_options(args)
+    answers = Remembered(str(real_path(outputs.folder)), resume=outputs.resume)
+    options = replace(run_options(args), answers=answers)
     adapted_to, held_out = load_models(args, load)
     run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options, plan.gallery)
     report = _execute(run, task, plan)
@@ -118,7 +123,8 @@ def run_options(args: Namespace) -> RunOptions:
     """
     compilation.enable_compilation_cache()
     sources, targets = ModelOptions.from_args(args).names()
-    cap = CapOptions.from_args(args).cap(args.regions, len(sources), len(targets))
+    judges = [name for name in targets if not is_outside(name)]
+    cap = CapOptions.from_args(args).cap(args.regions, len(sources), len(judges))
     return RunOptions(
         form=args.format,
         mesh=mesh(args.devices),
@@ -130,11 +136,15 @@ def run_options(args: Namespace) -> RunOptions:
     )
 
 
-def load_models(args: Namespace, load: Loader) -> tuple[Sequence[Classifier], Sequence[Classifier]]:
+def load_models(
+    args: Namespace, load: Loader
+) -> tuple[Sequence[Classifier], Sequence[Classifier | Outside]]:
     """The sources and the targets of a command line."""
     sources, targets = ModelOptions.from_args(args).names()
-    classifiers = load([*sources, *targets], quiet=args.quiet)
-    return classifiers[: len(sources)], classifiers[len(sources) :]
+    outside = [load_outside(name) for name in targets if is_outside(name)]
+    inside = [name for name in targets if not is_outside(name)]
+    classifiers = load([*sources, *inside], quiet=args.quiet)
+    return classifiers[: len(sources)], [*classifiers[len(sources) :], *outside]
 
 
 def _plan(task: Task, outputs: OutputOptions, recorded: Mapping[str, object]) -> OutputPlan:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxanon.classifiers import registry
+from jaxanon.classifiers.outside.naming import is_outside, parse
 from jaxanon.cli.common import classifiers_named, split_names
 from jaxanon.errors import UsageError
 from jaxanon.pipeline.cap import Cap
@@ -36,7 +37,14 @@ class ModelOptions:
             UsageError: when there is no source, or a source is also a target.
         """
         sources, targets = classifiers_named("--sources", self.sources), split_names(self.targets)
-        found = [{registry.find(name).name for name in group} for group in (sources, targets)]
+        for name in sources:
+            if is_outside(name):
+                raise UsageError(
+                    f"--sources has {name}, of which no gradients are to be had; give it as one of "
+                    "--targets"
+                )
+        inside = [name for name in targets if not is_outside(name)]
+        found = [{registry.find(name).name for name in group} for group in (sources, inside)]
         twice = found[0] & found[1]
         if twice and not any("@" in name for name in (*sources, *targets)):
             raise UsageError(
@@ -51,9 +59,11 @@ class ModelOptions:
         return {"sources": self.sources, "targets": self.targets}
 
     def files(self) -> list[str]:
-        """Where weights are read from that were named with `NAME@PATH`."""
+        """Where weights are read from that were named with `NAME@PATH`, and files of others."""
         names = split_names(f"{self.sources},{self.targets or ''}")
-        return [name.partition("@")[2] for name in names if "@" in name]
+        others = [file for name in names if is_outside(name) for file in parse(name).files()]
+        inside = [name for name in names if not is_outside(name)]
+        return [*(name.partition("@")[2] for name in inside if "@" in name), *others]
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Cap:
         limit: -1 to 1.
         judge: `targets` or `faces`.
         num_sources: number of classifiers that are adapted to; the targets come after them.
-        num_targets: number of targets.
+        num_targets: number of targets; others may come after them, which do not judge.
 
     Raises:
         UsageError: for a limit out of range, an unknown judge, or one that cannot judge.
@@ -59,7 +59,8 @@ class Cap:
             raise UsageError(unknown("judge", judge, JUDGES))
         if judge == "targets" and not num_targets:
             raise UsageError("--judge targets needs --targets, classifiers that nobody adapts to")
-        self.limit, self.judge, self.num_sources = limit, judge, num_sources
+        self.limit, self.judge = limit, judge
+        self._targets = slice(num_sources, num_sources + num_targets)
         if judge == "faces":
             from jaxanon.privacy.face_embeddings import Embedder
             from jaxanon.regions.faces import Detector
@@ -97,7 +98,7 @@ class Cap:
         """
         if self.judge != "targets":
             return reference
-        return Reference(reference.faces, tuple(logits[self.num_sources :]))
+        return Reference(reference.faces, tuple(logits[self._targets]))
 
     def score(
         self, reference: Reference, picture: np.ndarray, logits: Sequence[np.ndarray]
@@ -115,5 +116,5 @@ class Cap:
                 for window, embedding in reference.faces
             ]
             return float(1 - min(gaps)) if gaps else None
-        pairs = zip(reference.logits, logits[self.num_sources :], strict=True)
+        pairs = zip(reference.logits, logits[self._targets], strict=True)
         return max(float((directions(a[None]) * directions(b[None])).sum()) for a, b in pairs)

@@ -14,7 +14,8 @@ import numpy as np
 
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.outside.panel import Panel, Viewed
 from jaxanon.errors import ImageError
 from jaxanon.io.images import count_pixels, encode
 from jaxanon.io.results import write_result
@@ -38,8 +39,8 @@ class _ViewedImage(NamedTuple):
         regions: number of private boxes; None where no boxes were looked for.
         hiding: what was private, and by which saved files are told to hide it, if anything is.
         reference: what the judge of a cap keeps of the original's faces.
-        original_views: what each classifier sees of the original.
-        anonymized_views: what each classifier sees of the anonymized image.
+        original_views: the original, as the classifiers get it.
+        anonymized_views: the anonymized image, as they get it.
     """
 
     item: Item
@@ -48,8 +49,8 @@ class _ViewedImage(NamedTuple):
     regions: int | None
     hiding: Hiding | None
     reference: Reference | None
-    original_views: Views
-    anonymized_views: Views
+    original_views: Viewed
+    anonymized_views: Viewed
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class Intake:
     """Turns the items of a run into jobs for the loop.
 
     Args:
-        ensemble: all classifiers, the sources first.
+        panel: all classifiers, the sources first.
         sources: those that are adapted to.
         settings: options of the loop.
         target_classes: per source the class that it is to see, where the goal is to `reach` one.
@@ -79,14 +80,14 @@ class Intake:
 
     def __init__(
         self,
-        ensemble: Ensemble,
+        panel: Panel,
         sources: Ensemble,
         settings: Settings,
         target_classes: Sequence[int] | None,
         cap: Cap | None,
         meter: Meter,
     ) -> None:
-        self.ensemble, self.sources, self.settings = ensemble, sources, settings
+        self.panel, self.sources, self.settings = panel, sources, settings
         self.target_classes, self.cap, self.meter = target_classes, cap, meter
 
     def batches(self, items: Iterable[Item], threads: ThreadPoolExecutor) -> Iterator[Batch]:
@@ -94,8 +95,8 @@ class Intake:
 
         A batch ends early at `workers.PIXELS_AT_ONCE`, to bound the memory.
         """
-        size = self.ensemble.batch
-        held = 2 if self.ensemble.resize_on == "device" else 1  # the original, too
+        size = self.panel.batch
+        held = 2 if self.panel.inside.resize_on == "device" else 1  # the original, too
         viewed = workers.ahead(
             self.view, items, threads, 2 * size, lambda item: held * count_pixels(item.input),
             workers.PIXELS_AT_ONCE,
@@ -125,8 +126,9 @@ class Intake:
                 loaded = item.load()
             self._save_extras(item, loaded)
             with self.meter.stage("resize for the classifiers"):
-                original_views = self.ensemble.look(loaded.original)
-                anonymized_views = self.ensemble.look(loaded.anonymized)
+                private = loaded.hiding is not None
+                original_views = self.panel.look(loaded.original, private=private)
+                anonymized_views = self.panel.look(loaded.anonymized)
             reference = self.cap.reference(loaded.original, loaded.boxes) if self.cap else None
         except (ImageError, MemoryError) as error:
             return Failure.from_error(item, error)
@@ -154,15 +156,14 @@ class Intake:
 
     def decide(self, images: Sequence[_ViewedImage], threads: ThreadPoolExecutor) -> Batch:
         """Ask every classifier about originals and anonymized images, and state the jobs."""
-        on_originals = self.ensemble.logits_from_views([one.original_views for one in images])
-        on_anonymized = self.ensemble.logits_from_views([one.anonymized_views for one in images])
+        on_originals = self.panel.ask([one.original_views for one in images])
+        on_anonymized = self.panel.ask([one.anonymized_views for one in images])
+        failures = {**on_anonymized.failures, **on_originals.failures}
 
         def state_job(index: int) -> Job[ImageState] | Failure:
-            return self._state_job(
-                images[index],
-                [logits[index] for logits in on_originals],
-                [logits[index] for logits in on_anonymized],
-            )
+            if reason := failures.get(index):
+                return _given_up(images[index].item, f"{images[index].item.input.name}: {reason}")
+            return self._state_job(images[index], on_originals.of(index), on_anonymized.of(index))
 
         stated = list(threads.map(state_job, range(len(images))))
         return Batch(
@@ -186,13 +187,11 @@ class Intake:
         item, count = image.item, len(self.sources.names)
         baseline = self._baseline(image, on_original, on_anonymized)
         if self.cap and baseline.score is not None and baseline.score > self.cap.limit:
-            for place in item.extra_outputs:
-                place.discard()
             text = (
                 f"{item.input.name}: the anonymized image itself scores {baseline.score:.3f}, "
                 f"above the cap {self.cap.limit:g}; hide more, or raise --cap"
             )
-            return Failure(item, text)
+            return _given_up(item, text)
         if self.target_classes is None:
             wanted = np.array([logits.argmax() for logits in on_original[:count]])
         else:
@@ -206,7 +205,7 @@ class Intake:
                     self.sources,
                     self.settings,
                     mask=image.mask,
-                    views=image.anonymized_views,
+                    views=image.anonymized_views.views,
                 )
         except MemoryError as error:
             return Failure.from_error(item, error)
@@ -221,7 +220,7 @@ class Intake:
         on_anonymized: Sequence[np.ndarray],
     ) -> Baseline:
         """What is known of an image before it is adapted."""
-        pairs = zip(self.ensemble.names, on_original, on_anonymized, strict=True)
+        pairs = zip(self.panel.names, on_original, on_anonymized, strict=True)
         decisions = {
             name: {"reference": int(before.argmax()), "anonymized": int(after.argmax())}
             for name, before, after in pairs
@@ -231,3 +230,10 @@ class Intake:
         reference = self.cap.with_logits(image.reference, on_original)
         score = self.cap.score(reference, image.anonymized, on_anonymized)
         return Baseline(decisions, image.regions, reference, score, image.hiding)
+
+
+def _given_up(item: Item, reason: str) -> Failure:
+    """The failure of an image, of which nothing is to be left."""
+    for place in item.extra_outputs:
+        place.discard()
+    return Failure(item, reason)

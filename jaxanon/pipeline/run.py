@@ -12,6 +12,7 @@ from contextlib import closing
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.outside.classifier import Outside
 from jaxanon.display.progress import Progress
 from jaxanon.errors import ImageError
 from jaxanon.io.results import refuse_existing
@@ -46,7 +47,7 @@ class Run:
         self,
         items: Sequence[Item],
         sources: Sequence[Classifier],
-        targets: Sequence[Classifier],
+        targets: Sequence[Classifier | Outside],
         settings: Settings,
         journal: Journal,
         options: RunOptions | None = None,

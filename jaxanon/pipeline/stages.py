@@ -26,6 +26,9 @@ from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.labels import class_number
+from jaxanon.classifiers.outside.classifier import Outside
+from jaxanon.classifiers.outside.panel import Panel
+from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import decode
 from jaxanon.io.results import WrittenPart
@@ -59,6 +62,7 @@ class RunOptions:
         quiet: no progress, no messages.
         resize_on: where images are resized for classifiers, see
             `jaxanon.classifiers.ensemble.Ensemble`; the results are the same.
+        answers: where services' answers are kept, if they are.
     """
 
     form: str = "png"
@@ -68,6 +72,7 @@ class RunOptions:
     cap: Cap | None = None
     quiet: bool = False
     resize_on: str = "auto"
+    answers: Remembered | None = None
 
 
 class Stages:
@@ -77,7 +82,7 @@ class Stages:
 
     Args:
         sources: classifiers to adapt to.
-        targets: classifiers to evaluate only.
+        targets: classifiers to evaluate only; those from outside are asked after the others.
         settings: options of the loop.
         options: how to go about it.
         images: how many are to come in all; 0 where that is not known.
@@ -92,32 +97,38 @@ class Stages:
     def __init__(
         self,
         sources: Sequence[Classifier],
-        targets: Sequence[Classifier],
+        targets: Sequence[Classifier | Outside],
         settings: Settings,
         options: RunOptions,
         images: int = 0,
     ) -> None:
         self.settings, self.options = settings, options
         self.meter = Meter()
+        held_out = [each for each in targets if isinstance(each, Classifier)]
         self.ensemble = self.ensemble_class(
-            [*sources, *targets],
+            [*sources, *held_out],
             mesh=options.mesh,
             meter=self.meter,
             resize_on=options.resize_on,
         )
+        outside = [each for each in targets if not isinstance(each, Classifier)]
+        for each in outside:
+            each.remember(options.answers)
+        self.panel = Panel(self.ensemble, outside)
         self.sources = self.ensemble.first(len(sources))
         self.slots_per_device = wanted_slots(options.slots, self.ensemble.mesh, images)
-        _refuse_judges(options.cap, targets)
+        _refuse_judges(options.cap, held_out)
         target_classes = _target_classes(options.target_class, sources)
+        names = self.panel.names
         self.roles = {
-            **{classifier.name: "source" for classifier in sources},
-            **{classifier.name: "target" for classifier in targets},
+            name: "source" if number < len(sources) else "target"
+            for number, name in enumerate(names)
         }
         self.intake = Intake(
-            self.ensemble, self.sources, settings, target_classes, options.cap, self.meter
+            self.panel, self.sources, settings, target_classes, options.cap, self.meter
         )
         self.verification = Verification(
-            self.ensemble, len(sources), settings, options.form, options.cap, self.meter
+            self.panel, len(sources), settings, options.form, options.cap, self.meter
         )
         self._slots: Slots[ImageState] | None = None
 
@@ -127,9 +138,9 @@ class Stages:
         Args:
             options: all that the results depend on.
         """
-        configs = {each.name: each.config for each in self.ensemble.classifiers}
-        origins = {name: config.origin for name, config in configs.items()}
-        classes = {name: config.num_classes for name, config in configs.items()}
+        known = self.panel.classes
+        origins = {name: each.origin for name, each in known.items()}
+        classes = {name: each.num_classes for name, each in known.items()}
         return describe(self.roles, origins, classes, options)
 
     def guarantee(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,8 +195,7 @@ class Stages:
             return None
         with suppress(ImageError), self.meter.stage("thumbnails"):
             pixels = decode(WrittenPart(state.item.output))
-            classifiers = self.ensemble.classifiers
-            return Thumbnails.of(saved, adapted.job.pixels, pixels, classifiers)
+            return Thumbnails.of(saved, adapted.job.pixels, pixels, self.panel.classes)
         return None
 
     def compile(self) -> Slots[ImageState]:

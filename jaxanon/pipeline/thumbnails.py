@@ -6,12 +6,12 @@ They show what the run publishes, the anonymized and the adapted image; never an
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.config import Classes
 from jaxanon.classifiers.labels import label
 from jaxanon.io.small_jpeg import small_jpeg
 from jaxanon.pipeline.record import Record
@@ -44,7 +44,7 @@ class Thumbnails:
         record: Record,
         anonymized: np.ndarray,
         adapted: np.ndarray,
-        classifiers: Iterable[Classifier],
+        classes: Mapping[str, Classes],
     ) -> Thumbnails:
         """The thumbnails of a saved image.
 
@@ -52,7 +52,7 @@ class Thumbnails:
             record: what is known of it.
             anonymized: `(H, W, 3)` uint8.
             adapted: `(H, W, 3)` uint8, decoded from the saved file.
-            classifiers: those of the run.
+            classes: what is known of the classifiers, by name.
         """
         gap = (adapted.astype(np.int16) - anonymized) * AMPLIFY + 128
         shown = {
@@ -60,12 +60,11 @@ class Thumbnails:
             "adapted": adapted,
             DIFFERENCE: np.clip(gap, 0, 255).astype(np.uint8),
         }
-        names = {each.name: each.config for each in classifiers}
         return cls(
             record.key,
             {title: small_jpeg(pixels) for title, pixels in shown.items()},
             {
-                name: {stage: label(names[name], decision) for stage, decision in row.items()}
+                name: {stage: label(classes[name], decision) for stage, decision in row.items()}
                 for name, row in record.decisions.items()
             },
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.outside.panel import Panel, Viewed
 from jaxanon.errors import ImageError
 from jaxanon.io.images import decode, encode
 from jaxanon.io.results import WrittenPart
@@ -28,19 +28,19 @@ class _Saved:
     Attributes:
         data: the bytes of the file.
         pixels: `(H, W, 3)` uint8, decoded from it.
-        views: what each classifier sees of these.
+        shown: these, as the classifiers get them.
     """
 
     data: bytes
     pixels: np.ndarray
-    views: Views
+    shown: Viewed
 
 
 class Verification:
     """Saves what the loop made beside its place, and finds out what it has become.
 
     Args:
-        ensemble: all classifiers, the sources first.
+        panel: all classifiers, the sources first.
         num_sources: how many of them are sources.
         settings: options of the loop.
         form: `png`, `jpeg` or `webp`.
@@ -50,14 +50,14 @@ class Verification:
 
     def __init__(
         self,
-        ensemble: Ensemble,
+        panel: Panel,
         num_sources: int,
         settings: Settings,
         form: str,
         cap: Cap | None,
         meter: Meter,
     ) -> None:
-        self.ensemble, self.num_sources, self.settings = ensemble, num_sources, settings
+        self.panel, self.num_sources, self.settings = panel, num_sources, settings
         self.form, self.cap, self.meter = form, cap, meter
 
     def check(
@@ -70,9 +70,9 @@ class Verification:
         """
         saved = list(threads.map(self._save, adapted))
         read = [(image, file) for image, file in zip(adapted, saved, strict=True) if file]
-        logits = self.ensemble.logits_from_views([file.views for _, file in read])
+        scores = self.panel.ask([file.shown for _, file in read])
         settled = {
-            id(image): self._settle(image, file, [rows[place] for rows in logits])
+            id(image): self._settle(image, file, scores.of(place), scores.failures.get(place))
             for place, (image, file) in enumerate(read)
         }
         return [settled.get(id(image), True) for image in adapted]
@@ -91,10 +91,24 @@ class Verification:
         return state
 
     def _settle(
-        self, adapted: Adapted[ImageState], file: _Saved, logits: Sequence[np.ndarray]
+        self,
+        adapted: Adapted[ImageState],
+        file: _Saved,
+        logits: Sequence[np.ndarray],
+        failure: str | None,
     ) -> bool:
-        """Note what an image has become, or go back to what it was; whether it is to stay so."""
+        """Note what an image has become, or go back to what it was; whether it is to stay so.
+
+        Args:
+            adapted: the image as it came out of the loop.
+            file: what was saved of it.
+            logits: every classifier's scores on that.
+            failure: why one of them has none, if so.
+        """
         state = adapted.job.key
+        if failure is not None:
+            state.failure = Failure(state.item, f"{state.item.input.name}: {failure}")
+            return True
         record = self._record(adapted, file, logits)
         reached = record.status == self.settings.success
         if self.cap and record.score and record.score["adapted"] > self.cap.limit:
@@ -129,8 +143,12 @@ class Verification:
         file = self._save(unchanged)
         if file is None:
             return None
-        (logits,) = zip(*self.ensemble.logits_from_views([file.views]), strict=True)
-        record = self._record(unchanged, file, logits)
+        scores = self.panel.ask([file.shown])
+        if scores.failures:
+            name = state.item.input.name
+            state.failure = Failure(state.item, f"{name}: {scores.failures[0]}")
+            return None
+        record = self._record(unchanged, file, scores.of(0))
         if record.score and record.score["adapted"] > cap.limit:
             name = state.item.input.name
             text = f"the anonymized image, saved as {self.form}, scores above --cap"
@@ -166,7 +184,7 @@ class Verification:
             psnr=psnr,
             decisions={
                 name: {**baseline[name], "adapted": int(decision)}
-                for name, decision in zip(self.ensemble.names, decisions, strict=True)
+                for name, decision in zip(self.panel.names, decisions, strict=True)
             },
             view=state.item.view,
             partner=state.item.partner.name if state.item.partner else None,
@@ -206,4 +224,4 @@ class Verification:
             state.failure = Failure.from_error(state.item, error)
             return None
         with self.meter.stage("resize for the classifiers"):
-            return _Saved(data, pixels, self.ensemble.look(pixels))
+            return _Saved(data, pixels, self.panel.look(pixels, data))

@@ -8,6 +8,7 @@ from functools import partial
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.outside.classifier import Outside
 from jaxanon.io.images import decode
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import ResultSink
@@ -60,7 +61,7 @@ def bare_run(
     results: ResultSink,
     items: Sequence[Item],
     sources: Sequence[Classifier],
-    targets: Sequence[Classifier],
+    targets: Sequence[Classifier | Outside],
     settings: Settings,
     options: RunOptions | None = None,
 ) -> Run:

@@ -1,0 +1,121 @@
+"""All classifiers of a run: those on our devices, and those that are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from jaxanon.classifiers.config import Classes
+from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.outside.answers import ask
+from jaxanon.classifiers.outside.classifier import Outside, Question
+from jaxanon.errors import UsageError
+
+
+class Viewed:
+    """An image before the classifiers of a panel.
+
+    Attributes:
+        views: what those on our devices see of it.
+        picture: what the others are asked about; None once they have been, or where there are none.
+    """
+
+    def __init__(self, views: Views, picture: Question | None) -> None:
+        self.views, self.picture = views, picture
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return self.views[index]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter(self.views)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a panel says of some images.
+
+    Attributes:
+        logits: per classifier `(images, classes)` float32; of one from outside its scores.
+        failures: place of an image -> why a classifier has no usable answer for it.
+    """
+
+    logits: Sequence[np.ndarray]
+    failures: Mapping[int, str] = field(default_factory=dict)
+
+    def of(self, place: int) -> list[np.ndarray]:
+        """Every classifier's scores of one image."""
+        return [rows[place] for rows in self.logits]
+
+
+class Panel:
+    """All classifiers of a run, those from outside after the others.
+
+    Args:
+        inside: those on our devices.
+        outside: those that are asked.
+
+    Raises:
+        UsageError: when a name stands twice.
+    """
+
+    def __init__(self, inside: Ensemble, outside: Sequence[Outside] = ()) -> None:
+        self.inside, self.outside = inside, tuple(outside)
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise UsageError(f"classifiers named twice: {name}")
+
+    @property
+    def names(self) -> list[str]:
+        """The classifiers' names, in order."""
+        return [*self.inside.names, *(each.name for each in self.outside)]
+
+    @property
+    def classes(self) -> dict[str, Classes]:
+        """Name -> what is known of a classifier's classes and weights."""
+        inside = {each.name: each.config for each in self.inside.classifiers}
+        return {**inside, **{each.name: each.known for each in self.outside}}
+
+    @property
+    def batch(self) -> int:
+        """Images per compiled forward pass."""
+        return self.inside.batch
+
+    def look(
+        self, image: np.ndarray, file: bytes | None = None, *, private: bool = False
+    ) -> Viewed:
+        """An image as the classifiers get it.
+
+        Args:
+            image: `(H, W, 3)` uint8.
+            file: the image file with these pixels, for those that are sent it.
+            private: whether it shows what is to be hidden.
+        """
+        picture = Question(image, file, private) if self.outside else None
+        return Viewed(self.inside.look(image), picture)
+
+    def ask(self, images: Sequence[Viewed]) -> Scores:
+        """Every classifier's scores of images that `look` gave."""
+        logits = self.inside.logits_from_views([each.views for each in images])
+        if not self.outside:
+            return Scores(logits)
+        pictures = [each.picture for each in images]
+        failures: dict[int, str] = {}
+        asked = [picture for picture in pictures if picture is not None]
+        if len(asked) < len(pictures):
+            raise ValueError("these images were asked about before")
+        for outside in self.outside:
+            rows = np.zeros((len(images), outside.known.num_classes), np.float32)
+            for place, said in enumerate(ask(outside, asked)):
+                if isinstance(said, Exception):
+                    failures.setdefault(place, str(said))
+                else:
+                    rows[place] = said
+            logits.append(rows)
+        for each in images:
+            each.picture = None  # no pixels of an original wait for anything else
+        return Scores(logits, failures)

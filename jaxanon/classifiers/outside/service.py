@@ -1,0 +1,252 @@
+"""A classifier behind an address: it is sent a picture, and answers in JSON."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from hashlib import sha256
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from jaxanon.classifiers.outside.classifier import AnswerError, Question
+from jaxanon.classifiers.outside.naming import Named
+from jaxanon.classifiers.outside.remembered import Remembered
+from jaxanon.errors import UsageError
+from jaxanon.io.images import encode
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT, RETRIES, AT_ONCE = 30.0, 5, 4
+"""Seconds that an answer may take; times that a question is asked again; questions at once."""
+LONGEST_PAUSE = 60.0
+"""Seconds between two tries at most, also where the service asks for more."""
+AGAIN = {408, 425, 429, 500, 502, 503, 504}
+"""Statuses after which the same question may be answered later."""
+REFUSED = {401, 403, 404, 405, 407}
+"""Statuses after which no other question would fare better."""
+MOST_BYTES = 10_000_000
+"""Bytes of an answer at most."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts that are this machine."""
+TYPES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp"}
+"""How the files begin that are sent -> their type."""
+
+
+class _LaterError(Exception):
+    """No answer yet, but there may be one; `pause`: seconds that the service asks to wait."""
+
+    def __init__(self, reason: str, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
+
+
+class Service:
+    """`http://...` or `https://...`: is sent the image's file by POST, and answers in JSON.
+
+    Pictures that are to be hidden leave the machine only where the option `originals=send` says so;
+    the addresses of this machine itself are always asked.
+
+    Args:
+        named: the address, and the options: `label`, a JMESPath expression for the class or the
+            scores in the answer (default: `label`); `labels` or `classes`; `header`, such as
+            `Authorization:TOKEN`, whose value is that of the environment variable; `field`, the
+            name of the file in a form (default: the file is the body); `timeout`, seconds;
+            `retries`; `rate`, questions a second; `budget`, questions in all; `at_once`.
+
+    Raises:
+        UsageError: for options that cannot be.
+    """
+
+    def __init__(self, named: Named) -> None:
+        import jmespath
+
+        options = named.options
+        self.name, self.known = named.name, named.known(named.name)
+        self._asked_as = repr(sorted((k, v) for k, v in options.items() if k in ("label", "field")))
+        try:
+            self._label = jmespath.compile(options.get("label", "label"))
+        except jmespath.exceptions.JMESPathError as error:
+            text = f"label={options['label']} is no JMESPath expression: {error}"
+            raise UsageError(f"{self.name}: {text}") from error
+        self._field = options.get("field")
+        self._may_send = _may_send(named)
+        self._retries = named.number("retries", RETRIES, 0) or 0
+        self._at_once = named.number("at_once", AT_ONCE) or AT_ONCE
+        self._turns = _Turns(named.amount("rate", None, 1e-3), named.number("budget", None))
+        self._remembered: Remembered | None = None
+        self._refusal: str | None = None
+        self._timeout, self._headers = named.amount("timeout", TIMEOUT, 1e-3), _headers(named)
+
+    def remember(self, answers: Remembered | None) -> None:
+        """Keep answers there, and ask nothing that is answered there."""
+        self._remembered = answers
+
+    def answers(self, pictures: Sequence[Question]) -> Sequence[object]:
+        """What the service says of each picture, several asked about at once."""
+        import httpx
+
+        with (
+            httpx.Client(
+                timeout=self._timeout, headers=self._headers, trust_env=not _is_here(self.name)
+            ) as client,
+            ThreadPoolExecutor(min(self._at_once, len(pictures))) as threads,
+        ):
+            return list(threads.map(partial(self._answer, client), pictures))
+
+    def _answer(self, client: httpx.Client, picture: Question) -> object:
+        """What it says of one picture, or an AnswerError."""
+        file = encode(picture.pixels, "png") if picture.file is None else picture.file
+        key = sha256(f"{self.name}\n{self._asked_as}\n".encode() + file).hexdigest()
+        known = self._remembered.get(key) if self._remembered else None
+        if known is not None:
+            return known
+        try:
+            if picture.private and not self._may_send:
+                raise AnswerError(
+                    "is not sent originals, which would leave this machine; add originals=send to "
+                    "its options where it may see them"
+                )
+            answer = self._asked(client, file)
+        except AnswerError as error:
+            return error
+        if self._remembered:
+            self._remembered.add(key, answer)
+        return answer
+
+    def _asked(self, client: httpx.Client, file: bytes) -> object:
+        """Ask, again where that may help.
+
+        Raises:
+            AnswerError: when there is no answer.
+        """
+        import tenacity
+
+        pause = tenacity.wait_exponential(0.5, LONGEST_PAUSE) + tenacity.wait_random(0, 0.5)
+
+        def wait(state: tenacity.RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            asked = error.pause if isinstance(error, _LaterError) else 0.0
+            return max(min(asked, LONGEST_PAUSE), 0.0 if asked else pause(state))
+
+        asking = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_LaterError),
+            wait=wait,
+            stop=tenacity.stop_after_attempt(self._retries + 1),
+            reraise=True,
+        )
+        try:
+            found: object = asking(self._once, client, file)
+        except _LaterError as error:
+            raise AnswerError(
+                f"did not answer, asked {self._retries + 1} times: {error}"
+            ) from error
+        return found
+
+    def _once(self, client: httpx.Client, file: bytes) -> object:
+        """Ask once."""
+        import httpx
+
+        if self._refusal:
+            raise AnswerError(self._refusal)
+        self._turns.take()
+        try:
+            answer = client.post(self.name, **self._body(file))
+        except httpx.HTTPError as error:
+            raise _LaterError(f"{type(error).__name__}: {error}") from error
+        if answer.status_code in AGAIN:
+            raise _LaterError(f"status {answer.status_code}", _pause(answer.headers))
+        if answer.status_code in REFUSED:
+            self._refusal = (
+                f"refuses: status {answer.status_code}; see its options header and label"
+            )
+        if answer.status_code != httpx.codes.OK:
+            raise AnswerError(self._refusal or f"answered with status {answer.status_code}")
+        try:
+            if len(answer.content) > MOST_BYTES:
+                raise ValueError("too long")
+            found: object = self._label.search(answer.json())
+        except Exception as error:
+            raise AnswerError(f"gave no JSON that can be used: {error}") from error
+        if found is None:
+            raise AnswerError(f"gave an answer without {self._label.expression}: see option label")
+        return found
+
+    def _body(self, file: bytes) -> dict[str, Any]:
+        kind = next(
+            (each for start, each in TYPES.items() if file.startswith(start)),
+            "application/octet-stream",
+        )
+        if self._field:
+            return {"files": {self._field: (f"image.{kind.rpartition('/')[2]}", file, kind)}}
+        return {"content": file, "headers": {"Content-Type": kind}}
+
+
+class _Turns:
+    """When a question may be asked, and whether.
+
+    Args:
+        rate: questions a second at most; None for as many as there are.
+        budget: questions in all at most; None for no end.
+    """
+
+    def __init__(self, rate: float | None, budget: int | None) -> None:
+        self._gap = 1 / rate if rate else 0.0
+        self._left, self._budget = budget, budget
+        self._next, self._lock = 0.0, Lock()
+
+    def take(self) -> None:
+        """Wait for a turn.
+
+        Raises:
+            AnswerError: when the budget is spent.
+        """
+        with self._lock:
+            if self._left is not None:
+                if not self._left:
+                    raise AnswerError(f"is asked no more: budget={self._budget} is spent")
+                self._left -= 1
+            now = time.monotonic()
+            start = max(now, self._next)
+            self._next = start + self._gap
+        time.sleep(start - now)
+
+
+def _is_here(address: str) -> bool:
+    return urlsplit(address).hostname in LOOPBACK
+
+
+def _may_send(named: Named) -> bool:
+    """Whether pictures that are to be hidden may be sent there."""
+    wanted = named.options.get("originals")
+    if wanted not in (None, "send"):
+        raise UsageError(f"{named.name}: originals={wanted}; it can only be send")
+    return wanted == "send" or _is_here(named.name)
+
+
+def _headers(named: Named) -> dict[str, str]:
+    """Headers whose values come from the environment: a command line is seen by others.
+
+    Raises:
+        UsageError: when a variable is not set.
+    """
+    headers = {}
+    for part in filter(None, named.options.get("header", "").split(";")):
+        header, found, variable = part.partition(":")
+        if not found or variable not in os.environ:
+            text = "write header=NAME:VARIABLE, with a variable of the environment that is set"
+            raise UsageError(f"{named.name}: header={part}: {text}")
+        headers[header] = os.environ[variable]
+    return headers
+
+
+def _pause(headers: Mapping[str, str]) -> float:
+    """Seconds that a service asks to wait; 0 where it does not say."""
+    try:
+        return max(float(headers.get("retry-after", "0")), 0.0)
+    except ValueError:
+        return 0.0  # a date

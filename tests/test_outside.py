@@ -1,0 +1,238 @@
+"""Classifiers from outside: files, functions and services, trusted by nobody."""
+
+import json
+
+import numpy as np
+import pytest
+from command_line import anonymize, jaxanon
+from local_service import CLASSES, LocalService
+
+from jaxanon.classifiers.outside import remembered
+from jaxanon.classifiers.outside.answers import as_scores, ask
+from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
+from jaxanon.classifiers.outside.loading import load
+from jaxanon.classifiers.outside.naming import parse
+from jaxanon.errors import UsageError
+
+KNOWN = Known(3, CLASSES, "here")
+
+
+@pytest.fixture
+def service():
+    with LocalService().running() as running:
+        yield running
+
+
+@pytest.fixture
+def labels(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(CLASSES) + "\n")
+    return path
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(remembered, "user_cache", lambda: tmp_path / "cache")
+
+
+def named(service, labels, more=""):
+    return f"{service.address}#label=result[0].label&labels={labels}{more}"
+
+
+def grey(value=100):
+    return Question(np.full((8, 8, 3), value, np.uint8))
+
+
+def tinted(channel):
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[..., channel] = 200
+    return Question(pixels)
+
+
+@pytest.mark.parametrize(
+    ("answer", "decision"),
+    [("green", 1), (2, 2), (np.int64(0), 0), ([0.1, 0.7, 0.2], 1), (np.arange(3), 2)],
+)
+def test_what_counts_as_an_answer(answer, decision):
+    scores = as_scores(answer, KNOWN)
+    assert scores.shape == (3,)
+    assert scores.dtype == np.float32
+    assert scores.argmax() == decision
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("mauve", "'mauve', which is none of its 3 classes"),
+        (3, "class 3; its classes are 0 to 2"),
+        (-1, "class -1"),
+        (True, "answered True"),
+        (None, "answered None"),
+        (0.5, "answered 0.5"),
+        ([0.5, 0.5], "expected a class 0 to 2, a name of one, or 3 scores"),
+        ([[0.1, 0.2, 0.7]], "3 scores"),
+        ([0.1, float("nan"), 0.2], "not finite"),
+        ({"a": 1}, "answered {'a': 1}"),
+        ("x" * 500, "..."),
+    ],
+)
+def test_what_does_not(answer, reason):
+    with pytest.raises(AnswerError) as caught:
+        as_scores(answer, KNOWN)
+    assert reason.replace("'mauve'", "mauve") in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_one_picture_that_a_function_cannot_bear_takes_no_other_with_it():
+    class Fragile:
+        name, known = "python:fragile:decide", KNOWN
+
+        def answers(self, pictures):
+            if any(each.pixels.max() == 13 for each in pictures):
+                raise ValueError("unlucky")
+            return [1 for _ in pictures]
+
+    first, second, third = ask(Fragile(), [grey(1), grey(13), grey(2)])
+    assert first.argmax() == third.argmax() == 1
+    assert str(second) == "python:fragile:decide failed: ValueError: unlucky"
+
+
+def test_a_function(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text(
+        "def decide(images):\n    return [image[0, 0].argmax() for image in images]\n"
+    )
+    function = load("python:mine:decide#classes=3")
+    assert [row.argmax() for row in ask(function, [tinted(2), tinted(0)])] == [2, 0]
+    with pytest.raises(UsageError, match="how many classes"):
+        load("python:mine:decide")
+    with pytest.raises(UsageError, match="ModuleNotFoundError"):
+        load("python:theirs:decide#classes=3")
+    with pytest.raises(UsageError, match=r"unknown option 'clases'.*near matches: classes"):
+        load("python:mine:decide#clases=3")
+
+
+@pytest.mark.parametrize("channels_first", [True, False])
+def test_an_onnx_file(tmp_path, channels_first):
+    path = tmp_path / "brightest.onnx"
+    path.write_bytes(onnx_model(channels_first))
+    with pytest.raises(UsageError, match=r"Put brightest\.json beside it"):
+        load(f"onnx:{path}")
+    config = {"input_size": [3, 8, 8], "crop_pct": 1.0, "mean": [0.5] * 3, "std": [0.5] * 3}
+    path.with_suffix(".json").write_text(json.dumps(config))
+    model = load(f"onnx:{path}")
+    assert model.known.num_classes == 3
+    scores = ask(model, [tinted(1), tinted(2)])
+    assert [row.argmax() for row in scores] == [1, 2]
+    assert scores[0] == pytest.approx([-1, 2 * 200 / 255 - 1, -1], abs=1e-5), "preprocessed"
+    path.with_suffix(".json").write_text(json.dumps({**config, "input_size": [3, 9, 9]}))
+    with pytest.raises(UsageError, match="with input_size 9 it must be"):
+        load(f"onnx:{path}")
+    path.write_bytes(b"nothing")
+    with pytest.raises(UsageError, match="no model that onnxruntime can run"):
+        load(f"onnx:{path}")
+
+
+def onnx_model(channels_first):
+    """A model whose scores are the means of the channels."""
+    from onnx import TensorProto, helper
+
+    shape = ["n", 3, 8, 8] if channels_first else ["n", 8, 8, 3]
+    mean = helper.make_node(
+        "ReduceMean", ["images"], ["scores"], axes=[2, 3] if channels_first else [1, 2], keepdims=0
+    )
+    graph = helper.make_graph(
+        [mean],
+        "brightest",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 3])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    return model.SerializeToString()
+
+
+def test_a_service_in_trouble(service, labels, monkeypatch):
+    monkeypatch.setenv("TOKEN", "secret")
+    asked = load(named(service, labels, "&header=Authorization:TOKEN&retries=2&at_once=1"))
+    service.trouble = [(429, "later"), (503, "busy")]
+    (scores,) = ask(asked, [tinted(1)])
+    assert not isinstance(scores, AnswerError), scores
+    assert scores.argmax() == 1
+    assert service.headers["Authorization"] == "secret"
+    assert service.headers["Content-Type"] == "image/png"
+    for trouble, reason in (
+        ((200, "no JSON"), "gave no JSON"),
+        ((200, "{}"), "without result[0].label"),
+        ((200, '{"result": [{"label": "mauve"}]}'), "mauve, which is none of its 3 classes"),
+        ((400, ""), "status 400"),
+    ):
+        service.trouble = [trouble]
+        wrong, right = ask(asked, [tinted(1), tinted(2)])
+        assert reason in str(wrong)
+        assert right.argmax() == 2
+    service.trouble = [(500, "")] * 3
+    assert "did not answer, asked 3 times: status 500" in str(ask(asked, [grey()])[0])
+    service.trouble = [(401, "")]
+    first, second = ask(asked, [tinted(1), tinted(2)])
+    assert "refuses: status 401" in str(first)
+    assert "refuses: status 401" in str(second), "and it was not asked"
+    assert service.trouble == []
+
+
+def test_a_budget_and_a_rate(service, labels):
+    asked = load(named(service, labels, "&budget=2&at_once=1"))
+    *answered, spent = ask(asked, [tinted(0), tinted(1), tinted(2)])
+    assert [row.argmax() for row in answered] == [0, 1]
+    assert "budget=2 is spent" in str(spent)
+
+
+def test_originals_leave_the_machine_only_where_that_is_said(labels):
+    elsewhere = load(f"https://example.invalid/classify#labels={labels}&retries=0")
+    private = Question(np.zeros((8, 8, 3), np.uint8), private=True)
+    (reason,) = ask(elsewhere, [private])
+    assert "add originals=send" in str(reason)
+
+
+def test_names():
+    assert parse("onnx:a.onnx#labels=x.txt").options == {"labels": "x.txt"}
+    for wrong in ("onnx:a#labels", "onnx:a#=3", "onnx:a#labels=a&labels=b"):
+        with pytest.raises(UsageError, match="is no option"):
+            parse(wrong)
+
+
+def test_a_run_with_all_kinds(zoo, photos_dir, tmp_path, service, labels, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "constant.py").write_text("def decide(images):\n    return [0 for _ in images]\n")
+    (tmp_path / "m.onnx").write_bytes(onnx_model(channels_first=True))
+    (tmp_path / "m.json").write_text(json.dumps({"input_size": [3, 8, 8]}))
+    targets = f"onnx:m.onnx,python:constant:decide#classes=2,{named(service, labels)},{zoo[2]}"
+    out = tmp_path / "out"
+    status = anonymize(zoo, photos_dir, out, "--targets", targets, "--quiet")
+    report = json.loads((out / "report.json").read_text())
+    assert status == 0, [row["error"] for row in report["images"]]
+    address = service.address
+    names = [each["name"] for each in report["classifiers"]]
+    assert names[3:] == ["onnx:m.onnx", "python:constant:decide", address]
+    assert all(row["decisions"][address].keys() == {"reference", "anonymized", "adapted"}
+               for row in report["images"])  # fmt: skip
+    assert report["summary"]["concordance"]["python:constant:decide"]["adapted"] == 1
+    assert set(service.answered.values()) == {1}
+    saved = {sum(1 for _ in service.answered)}
+    assert saved == {5 * 3}, "original, anonymized and saved image of each"
+
+
+def test_a_killed_run_asks_no_question_twice(zoo, photos_dir, tmp_path, service, labels):
+    out, target = tmp_path / "out", named(service, labels)
+    assert anonymize(zoo, photos_dir, out, "--targets", target, "--quiet") == 0
+    (out / ".jaxanon.jsonl").exists()
+    before = dict(service.answered)
+    for file in out.rglob("*.png"):
+        file.unlink()
+    assert anonymize(zoo, photos_dir, out, "--targets", target, "--quiet", "--resume") == 0
+    assert service.answered == before
+
+
+def test_sources_need_gradients(zoo, photos_dir, tmp_path, service, labels, capsys):
+    words = ["anonymize", photos_dir, "-o", tmp_path / "out"]
+    assert jaxanon(*words, "--sources", named(service, labels)) == 2
+    assert "of which no gradients are to be had" in capsys.readouterr().err
