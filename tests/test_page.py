@@ -93,7 +93,7 @@ def test_throughput_over_the_run():
     assert pace.over_time([]) == pace.over_time([1.0]) == {}
     markers = [SimpleNamespace(images=8, seconds=2.0 + i % 2) for i in range(14)]
     assert list(pace.over_shards(markers).items())[:2] == [("1-2", 3.2), ("3-4", 3.2)]
-    assert pace.over_shards(markers[:1]) == {}
+    assert pace.over_shards(markers[:1]) == pace.over_shards([]) == {}
 
     run = {**RUN, "timing": {"throughput": {"0-4 s": 1.25, "4-8 s": 0.5}}}
     text = parsed([row(i) for i in range(6)], run=run).text

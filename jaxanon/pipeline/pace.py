@@ -46,9 +46,11 @@ def over_shards(shards: Sequence[ShardDone]) -> Mapping[str, float]:
     Returns:
         Shards, such as `3-4`, counted from 1 -> images per second; empty for fewer than two.
     """
+    if len(shards) < 2:
+        return {}
     each = -(-len(shards) // PARTS)
     found = {}
-    for first in range(0, len(shards) if len(shards) > 1 else 0, each):
+    for first in range(0, len(shards), each):
         some = shards[first : first + each]
         seconds = sum(done.seconds for done in some)
         label = f"{first + 1}-{first + len(some)}" if len(some) > 1 else str(first + 1)
