@@ -236,3 +236,14 @@ def test_sources_need_gradients(zoo, photos_dir, tmp_path, service, labels, caps
     words = ["anonymize", photos_dir, "-o", tmp_path / "out"]
     assert jaxanon(*words, "--sources", named(service, labels)) == 2
     assert "of which no gradients are to be had" in capsys.readouterr().err
+
+
+def test_transfer_asks_them_too(zoo, photos_dir, tmp_path, service, labels):
+    out, target = tmp_path / "out", named(service, labels)
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    words = ["--classifiers", f"{target},{zoo[0]}", "--json", tmp_path / "t.json", "--quiet"]
+    assert jaxanon("transfer", photos_dir, out, *words) == 0
+    found = json.loads((tmp_path / "t.json").read_text())
+    assert service.address in json.dumps(found)
+    service.trouble = [(400, "")]
+    assert jaxanon("transfer", photos_dir, out, *words, "--overwrite") == 1

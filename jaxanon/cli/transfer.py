@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.ensemble import Views
+from jaxanon.classifiers.outside.answers import ask
+from jaxanon.classifiers.outside.classifier import AnswerError, Question
+from jaxanon.classifiers.outside.loading import load as load_outside
+from jaxanon.classifiers.outside.naming import is_outside
+from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
 from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
 from jaxanon.cli.reading_flags import read_as
@@ -27,7 +33,8 @@ from jaxanon.runtime.devices import mesh
 
 def evaluate(args: Namespace, load: Loader = load_all) -> int:
     """Run `jaxanon transfer`; the exit status is 1 where an image could not be compared."""
-    names = classifiers_named("--classifiers", args.classifiers)
+    listed = classifiers_named("--classifiers", args.classifiers)
+    names = sorted(listed, key=is_outside)  # those on our devices first
     originals = list(read_as(args, open_inputs([args.originals])))
     folders: dict[Stage, Path] = {"adapted": args.adapted}
     if args.anonymized:
@@ -41,20 +48,22 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
     source = _source_index(args.source or names[0], names, args.classifiers)
     under = _changes_under(args.under)
     devices = mesh(args.devices)
-    ensemble = compiled_ensemble(load(names, quiet=args.quiet), devices)
+    outside = [load_outside(name) for name in names if is_outside(name)]
+    inside = [name for name in names if not is_outside(name)]
+    panel = Panel(compiled_ensemble(load(inside, quiet=args.quiet), devices), outside)
     decisions, failed = examine_pairs(
         originals,
         partners,
-        partial(_views, ensemble, ["original", *folders], under),
-        partial(decide_all, ensemble),
-        ensemble.batch,
+        partial(_looked_at, panel, ["original", *folders], under),
+        partial(_decide_all, panel),
+        panel.batch,
         quiet=args.quiet,
     )
     if not decisions:
         raise ImageError(f"no image of {args.originals} could be compared")
-    classes = [classifier.config.num_classes for classifier in ensemble.classifiers]
+    classes = [known.num_classes for known in panel.classes.values()]
     report = TransferReport.from_decisions(
-        ensemble.names, classes, source, decisions, failed, class_aware=args.class_aware
+        panel.names, classes, source, decisions, failed, class_aware=args.class_aware
     )
     if args.json:
         write_json(args.json, report.as_json())
@@ -63,19 +72,66 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
     return 1 if failed else 0
 
 
-def _views(
-    ensemble: Ensemble,
+class _LookedAt(NamedTuple):
+    """A picture before the classifiers.
+
+    Attributes:
+        views: what those on our devices see of it.
+        decisions: what the others have decided on it.
+    """
+
+    views: Views
+    decisions: Sequence[int]
+
+
+def _looked_at(
+    panel: Panel,
     stages: Sequence[Stage],
     under: Mapping[str, Change],
     names: Sequence[str],
     pictures: Sequence[np.ndarray],
-) -> dict[Shown, Views]:
-    """What each classifier sees of an image's pictures, as they are and under each change."""
+) -> dict[Shown, _LookedAt]:
+    """An image's pictures before the classifiers, as they are and under each change."""
     shown = {Shown(stage): picture for stage, picture in zip(stages, pictures, strict=True)}
     try:
-        return {key: ensemble.look(picture) for key, picture in _with_changes(shown, under)}
+        return {key: _shown_to(panel, key, each) for key, each in _with_changes(shown, under)}
     except ImageError as error:
         raise ImageError(f"{names[0]}: {error}") from error
+
+
+def _shown_to(panel: Panel, shown: Shown, picture: np.ndarray) -> _LookedAt:
+    """Show a picture to the classifiers, of which those from outside decide at once.
+
+    Raises:
+        ImageError: when one of these has no usable answer.
+    """
+    question = Question(picture, private=shown.stage == "original")
+    decisions = []
+    for outside in panel.outside:
+        (said,) = ask(outside, [question])
+        if isinstance(said, AnswerError):
+            raise ImageError(str(said))
+        decisions.append(int(said.argmax()))
+    return _LookedAt(panel.inside.look(picture), decisions)
+
+
+def _decide_all(
+    panel: Panel, images: Iterable[Mapping[Shown, _LookedAt]]
+) -> dict[Shown, np.ndarray]:
+    """Every classifier's decisions, see `decide_all`."""
+    others: dict[Shown, list[Sequence[int]]] = {}
+
+    def views() -> Iterator[Mapping[Shown, Views]]:
+        for image in images:
+            for key, each in image.items():
+                others.setdefault(key, []).append(each.decisions)
+            yield {key: each.views for key, each in image.items()}
+
+    decided = decide_all(panel.inside, views())
+    return {
+        key: np.concatenate([found, np.array(others[key], int).reshape(found.shape[1], -1).T])
+        for key, found in decided.items()
+    }
 
 
 def _with_changes(
@@ -104,6 +160,8 @@ def _source_index(source: str, names: Sequence[str], listed: str) -> int:
 
 def _same(source: str, name: str) -> bool:
     """Whether two names mean the same classifier, one of them perhaps without its tag or path."""
+    if is_outside(source) or is_outside(name):
+        return source == name.partition("#")[0]
     return "@" not in source and registry.find(source).name == registry.find(name).name
 
 
