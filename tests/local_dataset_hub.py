@@ -97,7 +97,8 @@ def _handler(hub: DatasetHub):
                         return self.refuse(404, "EntryNotFound")
                     return self.tell(found)
                 siblings = [{"rfilename": each["path"]} for each in hub.tree(name)]
-                return self.tell({"id": name, "sha": COMMIT, "siblings": siblings, "private": True})
+                told = {"id": name, "sha": COMMIT, "siblings": siblings}
+                return self.tell({**told, "private": hub.private[name]})
             if path.startswith("datasets/"):
                 name, _, rest = path.removeprefix("datasets/").partition("/resolve/")
                 data = hub.files.get((name, rest.partition("/")[2]))

@@ -13,6 +13,7 @@ from test_page import RUN, row
 from test_shards import anonymize as anonymize_shards
 from test_shards import encoded, shards  # noqa: F401
 
+from jaxanon.io.images import read_image, write_image
 from jaxanon.pipeline.card import card
 from jaxanon.pipeline.page import contents_of
 
@@ -40,8 +41,8 @@ def test_a_card_tells_what_was_done_and_not_where():
         "| a | source | 0.0 (0-16) | 100.0 (84-100) | of the user's own |",
         "| b | target | 0.0 (0-16) | 50.0 (30-70) | https://hub/b |",
         "Images: 1 failed, 20 kept.",
-        "Of the originals the declared regions of each was hidden by blur, strength 6.",
-        "at most 3.3 bits",
+        "Of the originals the declared regions of each were hidden by blur, strength 6.",
+        "At most 3.3 bits",
         "at most 16/255",
         "1 of the originals could not be adapted",
     ):
@@ -134,9 +135,55 @@ def test_a_push_that_breaks_off_is_gone_on_with(
     assert f"{hub.address}/datasets/me/adapted: not uploaded" in capsys.readouterr().err
     assert len(hub.files) == 2
     hub.refused_after = None
-    assert jaxanon("push", out, place, "--public", "--quiet") == 0
+    assert jaxanon("push", out, place, "--public", "--quiet") == 2
+    assert "is there, and private; give leave --public out" in capsys.readouterr().err
+    assert jaxanon("push", out, place, "--quiet") == 0
     assert len(hub.files) == 6
     assert hub.commits == [2, 2, 2, 1, 1]
+
+
+def test_a_public_data_set_stays_no_secret(zoo, photos_dir, hub, tmp_path, capsys):
+    out, place = tmp_path / "out", "hf://datasets/me/adapted"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    assert jaxanon("push", out, place, "--public", "--quiet") == 0
+    assert jaxanon("push", out, place, "--overwrite", "--quiet") == 2
+    assert "is there, and public; give --public" in capsys.readouterr().err
+
+
+def test_originals_are_not_pushed_by_another_name(zoo, photos_dir, hub, tmp_path, capsys):
+    """Attacked ones, and those in which nothing was found to hide."""
+    out, place = tmp_path / "out", "hf://datasets/me/adapted"
+    words = ["--sources", zoo[0], "--quiet"]
+    assert jaxanon("attack", photos_dir, "-o", out, *words) == 0
+    assert not (out / "README.md").exists()
+    assert "hidden in no way" in (out / "report.html").read_text()
+    (out / "README.md").write_text("a card")
+    assert jaxanon("push", out, place) == 2
+    assert "was attacked, not anonymized" in capsys.readouterr().err
+
+    boxes, bare = tmp_path / "boxes.json", tmp_path / "bare"
+    names = ["b.jpg", "c.webp", "sub/d.png", "sub/e.png"]
+    box = {"x0": 0, "y0": 0, "x1": 40, "y1": 40}
+    given = [{"url": "a.png", "bboxes": []}, *({"url": name, "bboxes": [box]} for name in names)]
+    boxes.write_text(json.dumps(given))
+    assert jaxanon("anonymize", photos_dir, "-o", bare, *words, "--regions", boxes) == 0
+    assert "1 of the images are as they were given" in (bare / "report.html").read_text()
+    assert "1 of them is as its original" in (bare / "README.md").read_text()
+    assert jaxanon("push", bare, place) == 2
+    error = capsys.readouterr().err
+    assert "in 1 image, such as" in error
+    assert "a.png, nothing was hidden" in error
+    assert not hub.files
+    assert jaxanon("push", bare, place, "--untouched", "--quiet") == 0
+
+
+def test_a_licence_that_was_filled_in_stays(zoo, photos_dir, tmp_path):
+    out = tmp_path / "out"
+    assert anonymize(zoo, photos_dir, out, "--quiet") == 0
+    card_file = out / "README.md"
+    card_file.write_text(card_file.read_text().replace("license: unknown", "license: cc-by-4.0"))
+    assert jaxanon("report", out, "--quiet") == 0
+    assert read(card_file.read_text()).data.license == "cc-by-4.0"
 
 
 def test_what_may_be_private_is_not_pushed(zoo, photos_dir, shards, hub, tmp_path, capsys):  # noqa: F811
@@ -157,11 +204,19 @@ def test_what_may_be_private_is_not_pushed(zoo, photos_dir, shards, hub, tmp_pat
     (out / "mine.png").unlink()
     [record, *_] = json.loads((out / "report.json").read_text())["images"]
     before = Path(record["output"]).read_bytes()
-    Path(record["output"]).write_bytes(Path(record["input"]).read_bytes())
-    refused(out, "is the original itself")
+    original = read_image(record["input"])
+    write_image(record["output"], original, overwrite=True)  # encoded anew
+    refused(out, "was changed since it was made")
     Path(record["output"]).unlink()
     refused(out, "is not there; adapt it again")
     Path(record["output"]).write_bytes(before)
+    (out / "metadata.jsonl").write_bytes(before)
+    refused(out, "metadata.jsonl was not made by the run")
+    (out / "metadata.jsonl").unlink()
+    (out / "report.json").unlink()
+    refused(out, "the run was stopped; go on with --resume first")
+    (out / "report.json").write_text("{")
+    refused(out, "report.json: cannot be used")
     assert jaxanon("push", out, "s3://bucket/x") == 2
     assert "give hf://datasets/OWNER/NAME" in capsys.readouterr().err
     other = tmp_path / "other"

@@ -22,7 +22,7 @@ RUN = {
     "classifiers": [{"name": "a", "role": "source"}, {"name": "b", "role": "target"}],
     "classes": {"a": 10, "b": 10},
     "weights": {"a": "here", "b": "there"},
-    "summary": {"seconds": 2.0, "images_per_second": 5.0},
+    "summary": {"images": 10, "seconds": 2.0, "images_per_second": 5.0},
     "device": "cpu: cpu x 1",
 }
 
@@ -74,7 +74,7 @@ def test_what_a_page_counts():
     assert "a 0.0 (0-16) 100.0 (84-100) 100.0 (84-100) here" in text.replace("\u2013", "-")
     assert "b 0.0 (0-16) 50.0 (30-70) 50.0 (30-70) there" in text.replace("\u2013", "-")
     assert "a, b 100.0 (84-100) 50.0 (30-70)" in text.replace("\u2013", "-")
-    assert "20.png 20.png: no picture" in text
+    assert "20.png no picture" in text
     other = parsed(rows, run={**RUN, "classes": {"a": 10, "b": 11}}).text
     assert "Agreement" not in other, "their numbers mean different classes"
 

@@ -48,6 +48,16 @@ def test_a_photo_is_hidden_adapted_and_forgotten(trial, tmp_path):
     assert not list((tmp_path / "memory").iterdir())
 
 
+def test_a_photo_in_which_no_face_is_found_is_refused(trial):
+    with pytest.raises(ImageError, match="nothing private was found"):
+        trial.run(encoded(picture(3, 60, 90)), None, Choices("solid", 0, "fast", "faces"))
+
+
+def test_a_strength_is_needed(trial):
+    with pytest.raises(UsageError, match="give a strength"):
+        trial.run(encoded(picture(3, 60, 90)), None, Choices("blur", None, "fast", "whole"))
+
+
 def test_what_is_painted_is_hidden_and_nothing_else(trial):
     photo = picture(3, 60, 90)
     turned = encoded(np.rot90(photo, 1), format="JPEG", quality=100, exif=_turned())

@@ -44,7 +44,7 @@ COMMANDS = {
         arguments.demo,
         "demo",
         "demo",
-        "blur and pixelate 20 packaged photos, adapt them to two classifiers, test on a third "
+        "pixelate 20 packaged photos, adapt them to two classifiers, test on a third "
         "(offline, about 2 minutes)",
         "jaxanon demo",
     ),

@@ -29,7 +29,7 @@ from jaxanon.display import tables
 from jaxanon.errors import UsageError
 from jaxanon.io.files import fingerprint, real_path, write, write_json
 from jaxanon.io.inputs import InputImage
-from jaxanon.pipeline.card import CARD, card
+from jaxanon.pipeline.files_report import write_card
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.loading import Load
 from jaxanon.pipeline.page import contents_of, page
@@ -182,7 +182,7 @@ def _execute(run: Run, task: Task, plan: OutputPlan) -> Report:
             thumbnails = with_originals(thumbnails, plan.items)
         contents = contents_of(report, report["images"], thumbnails)
         write(outputs.page, page(contents))
-        write(outputs.folder / CARD, card(report, contents))
+        write_card(outputs.folder, report, contents)
     if outputs.sheet:
         write_sheet(outputs.sheet, plan.items, report, run.stages.ensemble)
     return report

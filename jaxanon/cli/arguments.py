@@ -186,6 +186,11 @@ def push(command: argparse.ArgumentParser) -> None:
     add("folder", type=Path, metavar="DIR", help="the output folder of a finished run")
     add("place", metavar="hf://datasets/OWNER/NAME", help="where to; it is made if it is new")
     add("--public", action="store_true", help="let everybody see it; without it, you alone")
+    add(
+        "--untouched",
+        action="store_true",
+        help="publish images too in which nothing was found to hide, as they are",
+    )
     add("--overwrite", action="store_true", help="replace all files that are there")
     add("--quiet", action="store_true", help="print nothing but what failed")
 

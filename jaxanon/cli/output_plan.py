@@ -68,10 +68,13 @@ class OutputPlan:
         if not ours:
             there += [path for path in (journal, *extra) if path.exists()]
         if there:
-            raise UsageError(
-                f"{len(there)} outputs exist already, {there[0]} the first; "
-                "give --resume to go on with that run, or --overwrite to begin anew"
-            )
+            way_out = "give --resume to go on with that run, or --overwrite to begin anew"
+            if options.resume:
+                way_out = (
+                    f"no run on record in {options.folder} made them there: give the folder the "
+                    "name that it had, or --overwrite to begin anew"
+                )
+            raise UsageError(f"{len(there)} outputs exist already, {there[0]} the first; {way_out}")
         originals = {real_path(item.input.name) for item in items}
         for path in (*written, *extra):
             if real_path(path) in originals:

@@ -33,12 +33,18 @@ def push(args: Namespace, load: object = None) -> int:
     found = re.fullmatch(r"hf://datasets/([\w.-]+/[\w.-]+)", args.place)
     if found is None:
         raise UsageError(f"{args.place}: give hf://datasets/OWNER/NAME")
-    names = publishable(args.folder)
+    names = publishable(args.folder, untouched=args.untouched)
     from huggingface_hub import HfApi
 
     api, name = HfApi(), found[1]
     with _explained(f"{api.endpoint}/datasets/{name}"):
         api.create_repo(name, repo_type="dataset", private=not args.public, exist_ok=True)
+        private = bool(api.repo_info(name, repo_type="dataset").private)
+        if private is args.public:
+            state, way = ("private", "leave --public out") if private else ("public", "--public")
+            raise UsageError(
+                f"{args.place} is there, and {state}; give {way}, or change that on the hub first"
+            )
         there = {*api.list_repo_files(name, repo_type="dataset")} - THEIRS
         if (CARD in there or there - {*names}) and not args.overwrite:
             raise UsageError(
@@ -97,4 +103,4 @@ def _explained(where: str) -> Iterator[None]:
         raise ImageError(f"{where}: not uploaded: {str(error).splitlines()[0]}{way}") from error
     except Exception as error:  # the library lets those of its HTTP client through
         why = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ImageError(f"{where}: not uploaded: {why}; give the same again to go on") from error
+        raise ImageError(f"{where}: not uploaded: {why}") from error

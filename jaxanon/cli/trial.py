@@ -22,6 +22,7 @@ from jaxanon.cli.common import among
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.io.images import read_image, write_image
 from jaxanon.metrics import directions
+from jaxanon.pipeline.hiding import is_untouched
 from jaxanon.pipeline.report import Report
 
 MOST_BYTES = 20_000_000
@@ -115,12 +116,23 @@ class Trial:
             [record] = report["images"]
             if record["output"] is None:
                 raise ImageError(str(record["error"]).replace(f"{path}: ", "").replace(name, ""))
+            if is_untouched(record["changed"]):
+                raise ImageError(
+                    "nothing private was found in the photo, so nothing would be hidden: paint "
+                    "over what is private, or choose all of it"
+                )
             saved = Path(record["output"])
             before = read_image(next((folder / "before").iterdir()))
             return self._tried(report, original, before, saved)
 
     def _words(self, path: Path, folder: Path, choices: Choices, regions: str) -> Namespace:
-        """The command line that does the same."""
+        """The command line that does the same.
+
+        Raises:
+            UsageError: for a strength that is no number.
+        """
+        if choices.method != "solid" and not isinstance(choices.strength, int | float):
+            raise UsageError("give a strength, as a number")
         words = ["anonymize", str(path), "-o", str(folder / "out"), "--quiet"]
         words += ["--save-anonymized", str(folder / "before"), "--regions", regions]
         words += ["--method", choices.method]
@@ -182,7 +194,10 @@ def upright(photo: bytes) -> np.ndarray:
     with tempfile.NamedTemporaryFile(dir=folder_in_memory()) as file:
         file.write(photo)
         file.flush()
-        return read_image(file.name)
+        try:
+            return read_image(file.name)
+        except ImageError as error:
+            raise ImageError(str(error).replace(file.name, "the photo")) from error
 
 
 def _check_size(photo: bytes) -> None:
@@ -197,7 +212,9 @@ def _check_size(photo: bytes) -> None:
         with Image.open(io.BytesIO(photo)) as image:
             width, height = image.size
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"the file cannot be read as a picture: {error}") from error
+        raise ImageError(
+            "the file cannot be read as a picture; give a JPEG, PNG or WebP"
+        ) from error
     if width * height > MOST_PIXELS:
         raise ImageError(
             f"the photo has {width} x {height} pixels, more than {MOST_PIXELS / 1e6:.0f} million; "

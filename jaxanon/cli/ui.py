@@ -10,7 +10,9 @@ from argparse import Namespace
 from importlib.util import find_spec
 from pathlib import Path
 
-from jaxanon.cli.common import Loader, classifiers_named, load_all, split_names
+from jaxanon.classifiers.outside.naming import is_outside
+from jaxanon.cli.common import Loader, load_all
+from jaxanon.cli.task_options import ModelOptions
 from jaxanon.cli.trial import MOST_BYTES, Trial, folder_in_memory
 from jaxanon.errors import UsageError
 from jaxanon.runtime import compilation
@@ -24,9 +26,13 @@ def ui(args: Namespace, load: Loader = load_all) -> int:
     """
     if find_spec("gradio") is None:
         raise UsageError("jaxanon ui needs the extra ui: pip install 'jaxanon[ui]'")
+    if not 0 < args.port < 2**16:
+        raise UsageError(f"--port {args.port}: must be 1 to {2**16 - 1}")
     compilation.enable_compilation_cache()
-    sources = classifiers_named("--sources", args.sources)
-    targets = split_names(args.targets)
+    sources, targets = ModelOptions.from_args(args).names()
+    for name in targets:
+        if is_outside(name):
+            raise UsageError(f"--targets {name}: the page shows classifiers of our own alone")
     loaded = load([*sources, *targets])
     named = dict(zip([*sources, *targets], loaded, strict=True))
     trial = Trial({n: named[n] for n in sources}, {n: named[n] for n in targets})
@@ -60,7 +66,8 @@ def _serve(args: Namespace, trial: Trial, folder: Path) -> None:
             theme=theme(),
         )
     except OSError as error:
-        raise UsageError(f"--port {args.port}: {error}") from error
+        text = f"nothing can be served at {args.host}:{args.port}; the port may be taken"
+        raise UsageError(f"{text}: give another --port, or --host") from error
     print(f"http://{args.host}:{args.port}  (Ctrl+C ends it)", flush=True)
     try:
         blocks.block_thread()

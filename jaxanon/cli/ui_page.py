@@ -26,8 +26,8 @@ ABOUT_PRESETS = (
 INTRODUCTION = """# jaxanon: anonymized, and still understood
 
 Hide a photo, and have it adapted until classifiers decide on it as on the original. Sources are
-adapted to; the target only looks on. Nothing is kept: the photo is forgotten when the page is
-closed.
+adapted to; the target only looks on. Nothing is kept for longer
+than ten minutes.
 """
 
 
@@ -143,7 +143,7 @@ def _tried(
     import gradio as gr
 
     if photo is None:
-        raise gr.Error("Choose a photo first.")
+        raise gr.Error("Choose a photo first.", print_exception=False)
     regions, method, strength, preset = choices
     chosen = Choices(method, strength, preset, REGIONS[regions])
     with _told():
@@ -172,4 +172,4 @@ def _told() -> Iterator[None]:
     try:
         yield
     except JaxanonError as error:
-        raise gr.Error(str(error)) from error
+        raise gr.Error(str(error), print_exception=False) from error

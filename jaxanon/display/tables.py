@@ -116,7 +116,7 @@ def _pace(summary: Mapping[str, Any]) -> str:
     seconds, rate = summary["seconds"], summary["images_per_second"]
     earlier = summary["images"] - round(rate * seconds)
     if earlier == summary["images"]:
-        return "all by an earlier run"
+        return "all by an earlier run" if seconds else "the run was stopped; --resume goes on"
     told = f"{earlier} of them by an earlier run; " if earlier > 1e-4 * seconds else ""  # rounding
     return f"{told}{seconds:.1f} s, {rate:.2f} images/s"
 

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import yaml
+
 from jaxanon.adaptation.settings import Settings
 from jaxanon.display.page.card import Card, render_card
 from jaxanon.display.page.contents import ClassifierRow, Contents
-from jaxanon.pipeline.page import TITLES
+from jaxanon.pipeline.page import TITLES, run_hides
 
 CARD = "README.md"
 """Its name in the output folder."""
@@ -23,12 +25,13 @@ FILES = {"tar": ["*.tar"], "parquet": ["*.parquet"]}
 """Kind of the output -> the files with the data."""
 
 
-def card(run: Mapping[str, Any], contents: Contents) -> bytes:
+def card(run: Mapping[str, Any], contents: Contents, before: str | None = None) -> bytes:
     """The card of a run's output, in UTF-8.
 
     Args:
         run: the report without its images.
         contents: what the page shows.
+        before: the card that is there already, whose licence somebody may have filled in.
     """
     settings = run["settings"]
     saved = contents.images - contents.failed
@@ -36,21 +39,50 @@ def card(run: Mapping[str, Any], contents: Contents) -> bytes:
     more = []
     if contents.failed:
         more.append(f"{contents.failed:,} of the originals could not be adapted, and are missing.")
+    if _kind(run) != "folder":
+        more.append(
+            "Beside each picture stand the decisions of all classifiers above, targets too, on the "
+            "original, and what else the original's sample held, such as captions and labels."
+        )
     return render_card(
         Card(
-            header=_header(run, saved),
+            header=_header(run, saved) | _filled_in(before),
             title=contents.title,
-            sentences=contents.sentences[:1],
+            sentences=[contents.sentences[0], *_untouched(contents.untouched)],
             rows=[_public(row) for row in contents.rows],
             statuses=f"Images: {statuses}.",
             hidden=_hidden(settings),
             guarantee=contents.facts.get("guarantee"),
             eps=int(settings.get("eps", 16)),
             more=more,
-            version=contents.facts["jaxanon"],
+            version=contents.facts["jaxanon"] or "(a stopped run, summed up)",
             settings=_settings(settings),
         )
     ).encode(errors="replace")
+
+
+def has_card(run: Mapping[str, Any]) -> bool:
+    """Whether the output of a run is to have a card: that of an attack is not to be published."""
+    return run_hides(run)
+
+
+def _filled_in(before: str | None) -> dict[str, str]:
+    """The licence that a card has, if somebody has filled it in."""
+    parts = (before or "").split("---\n")
+    try:
+        found = yaml.safe_load(parts[1]) if len(parts) > 2 and not parts[0] else None
+    except yaml.YAMLError:
+        found = None
+    licence = found.get("license") if isinstance(found, dict) else None
+    return {"license": licence} if isinstance(licence, str) else {}
+
+
+def _untouched(number: int) -> list[str]:
+    """What is said of images in which nothing was hidden."""
+    if not number:
+        return []
+    one, all_of = "1 of them is as its original", f"{number:,} of them are as their originals"
+    return [f"{one if number == 1 else all_of}: nothing private was found there."]
 
 
 def _header(run: Mapping[str, Any], saved: int) -> dict[str, Any]:
@@ -89,7 +121,8 @@ def _hidden(settings: Mapping[str, Any]) -> str:
     regions = settings.get("regions", "whole")
     where = {"whole": "the whole of each", "faces": "the faces that were found in each"}
     share = where.get(str(regions), "the declared regions of each")
-    return f"Of the originals {share} was hidden by {method}" + (
+    was = "was" if regions == "whole" else "were"
+    return f"Of the originals {share} {was} hidden by {method}" + (
         f", strength {strength:g}." if strength else "."
     )
 

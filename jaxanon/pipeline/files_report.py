@@ -6,15 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from jaxanon.display.page.contents import Contents
 from jaxanon.errors import UsageError
 from jaxanon.io.files import write
 from jaxanon.io.json_files import read_json
 from jaxanon.io.results import OutputFolder
-from jaxanon.pipeline.card import CARD, card
+from jaxanon.pipeline.card import CARD, card, has_card
 from jaxanon.pipeline.earlier import EarlierRun
 from jaxanon.pipeline.gallery import GALLERY, Gallery
 from jaxanon.pipeline.journal import JOURNAL, Journal
 from jaxanon.pipeline.page import PAGE, contents_of, page
+from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.report import REPORT, Report
 from jaxanon.pipeline.tally import Tally
 
@@ -35,8 +37,21 @@ def report_again(folder: Path) -> Report:
     gallery = Gallery(OutputFolder(folder).lines(GALLERY))
     contents = contents_of(report, report["images"], gallery.read())
     write(folder / PAGE, page(contents))
-    write(folder / CARD, card(report, contents))
+    write_card(folder, report, contents)
     return report
+
+
+def write_card(folder: Path, run: Report, contents: Contents) -> None:
+    """Write the card of a run over files, with the licence that an earlier one has.
+
+    Raises:
+        ImageError: when it cannot be written.
+    """
+    if not has_card(run):
+        return
+    path = folder / CARD
+    before = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+    write(path, card(run, contents, before))
 
 
 def report_of(folder: Path) -> Report:
@@ -48,7 +63,10 @@ def report_of(folder: Path) -> Report:
     journal = Journal(OutputFolder(folder).lines(JOURNAL), {})
     report = _ended(folder) or _stopped(journal.written())
     if report is None:
-        raise UsageError(f"{folder}: no run was begun here, neither over shards nor over files")
+        what = "no run was begun here, neither over shards nor over files"
+        if not folder.is_dir():
+            what = "is a file; give a folder" if folder.exists() else "does not exist"
+        raise UsageError(f"{folder}: {what}")
     return report
 
 
@@ -59,9 +77,16 @@ def _ended(folder: Path) -> Report | None:
         return None
     if journal.is_file() and journal.stat().st_mtime > path.stat().st_mtime:
         return None
-    found = read_json(path)
-    if not isinstance(found, dict) or not {"settings", "classifiers", "images"} <= found.keys():
-        raise UsageError(f"{path}: is no report of a run")
+    try:
+        found = read_json(path)
+        wanted = {"settings", "classifiers", "images", "summary"}
+        if not isinstance(found, dict) or not wanted <= found.keys():
+            raise ValueError("no report of a run")
+        for each in found["images"]:
+            Record(**each)
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        way_out = "remove it, and have the journal beside it summed up"
+        raise UsageError(f"{path}: cannot be used: {error}; {way_out}") from error
     return found
 
 

@@ -18,6 +18,11 @@ LEAST_LOST, ENOUGH = 0.1, 4
 """Share of a private area's blocks that must have lost their texture, where so many have some."""
 
 
+def is_untouched(changed: float | None) -> bool:
+    """Whether an image of which this share was changed shows its original: as good as nothing."""
+    return changed is None or changed < LEAST_HIDDEN
+
+
 @dataclass(frozen=True)
 class Hiding:
     """What was private in an image, and whether it was hidden.
@@ -54,7 +59,7 @@ class Hiding:
         red, green, blue = np.moveaxis(original != anonymized, 2, 0)
         changed = float((red | green | blue).mean())
         note = None
-        if changed < LEAST_HIDDEN and not region.nothing:
+        if is_untouched(changed) and not region.nothing:
             note = (
                 f"next to nothing was hidden: {100 * private:.2g} % of its pixels are private, "
                 f"{100 * changed:.2g} % were changed"

@@ -135,7 +135,7 @@ class Manifest:
             raise  # the store does not answer
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                f"{self.store.name}/{path}: unreadable ({error!r}); give --overwrite"
+                f"{self.store.name}/{path}: unreadable ({error!r}); begin anew with --overwrite"
             ) from error
         return dict(found)
 

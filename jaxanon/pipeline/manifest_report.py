@@ -65,7 +65,9 @@ def write_pages(manifest: Manifest, summary: dict[str, Any], create: Callable[[]
         to.commit()
     finally:
         to.discard()
-    manifest.store.write(CARD, card(run, contents))
+    store = manifest.store
+    before = store.read(CARD).decode(errors="replace") if store.exists(CARD) else None
+    store.write(CARD, card(run, contents, before))
 
 
 def write_report(manifest: Manifest, create: Callable[[], NewFile]) -> dict[str, Any]:

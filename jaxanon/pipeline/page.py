@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from jaxanon.adaptation.settings import STATUS
 from jaxanon.display.page import render
 from jaxanon.display.page.contents import (
     Agreement,
@@ -19,6 +20,7 @@ from jaxanon.display.page.contents import (
 )
 from jaxanon.errors import printable
 from jaxanon.metrics import Interval
+from jaxanon.pipeline.hiding import is_untouched
 from jaxanon.pipeline.record import key
 from jaxanon.pipeline.tally import Tally
 from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails
@@ -81,14 +83,19 @@ class Counting:
         self._values: dict[str, Counter[float]] = {name: Counter() for name in HISTOGRAMS}
         self._failures: list[tuple[str, str]] = []
         self._pictures: list[Picture] = []
+        self._untouched = 0
 
     def add(self, row: Row) -> None:
         """Count an image."""
         self._tally.count(row["status"], row["decisions"])
         if row["status"] == "failed":
             if len(self._failures) < FAILURES:
-                self._failures.append((printable(row["input"]), printable(row["error"] or "")))
+                name, reason = row["input"], row["error"] or ""
+                reason = reason.removeprefix(f"{name}: ")
+                self._failures.append((printable(name), printable(reason)))
             return
+        changed = row.get("changed")  # reports of earlier versions do not say
+        self._untouched += changed is not None and is_untouched(changed)
         self._compare(row["decisions"])
         for name, (_, digits) in HISTOGRAMS.items():
             if row[name] is not None:
@@ -154,10 +161,9 @@ class Counting:
         """What was counted."""
         run = self._run
         statuses, images = self._tally.statuses, self._tally.images
-        stages = run.get("timing", {}).get("host_seconds", {})
         return Contents(
             title=TITLES[run["settings"].get("goal", "keep")],
-            sentences=_sentences(run, images - statuses["failed"]),
+            sentences=_sentences(run, statuses, self._untouched),
             facts=_facts(run),
             statuses=dict(sorted(statuses.items())),
             rows=[self._row(*each) for each in self._roles.items()],
@@ -176,7 +182,8 @@ class Counting:
                     if len(values) > 1 or (values and name != "private")
                 ),
             ],
-            stages=dict(sorted(stages.items(), key=lambda item: -item[1])),
+            stages=_stages(run),
+            untouched=self._untouched,
             failures=self._failures,
             failed=statuses["failed"],
             pictures=self._pictures,
@@ -224,9 +231,31 @@ def _throughput(run: Row) -> list[BarChart]:
     return [BarChart(f"Images per second {by}", list(parts.items()))] if parts else []
 
 
-def _sentences(run: Row, images: int) -> Sequence[str]:
+def run_hides(run: Row) -> bool:
+    """Whether a run hides something: attacks do not."""
+    return bool(run["settings"].get("goal", "keep") == "keep")
+
+
+def _stages(run: Row) -> dict[str, float]:
+    """Stage of the work -> seconds, longest first."""
+    timing = run.get("timing", {})
+    stages = {
+        f"{name}, before the first image" if name == "compile" else name: seconds
+        for name, seconds in timing.get("host_seconds", {}).items()
+    }
+    if timing.get("device_busy"):
+        stages["the device: gradient steps, decisions"] = (
+            timing["device_busy"] * run["summary"]["seconds"]
+        )
+    return dict(sorted(stages.items(), key=lambda item: -item[1]))
+
+
+def _sentences(run: Row, statuses: Mapping[str, int], untouched: int) -> Sequence[str]:
     """What was done with the saved images, in words."""
     settings, summary = run["settings"], run["summary"]
+    images = sum(statuses.values()) - statuses.get("failed", 0)
+    if not images:
+        return ["No image was saved."]
     sources = [
         each["name"].partition("@")[0] for each in run["classifiers"] if each["role"] == "source"
     ]
@@ -234,20 +263,41 @@ def _sentences(run: Row, images: int) -> Sequence[str]:
     regions = settings.get("regions", "whole")
     regions = regions if regions in ("whole", "faces") else "declared regions"
     how = f"{method}, strength {strength:g}" if method and strength else method
-    hidden = f" were hidden ({how}; private: {regions})" if how else " were given anonymized"
+    were = "was" if images == 1 else "were"
+    hidden = f"{were} hidden ({how}; private: {regions})" if how else f"{were} given anonymized"
     counted = "1 image" if images == 1 else f"{images:,} images"
-    took = (
-        f"That took {summary['seconds']:,.1f} s, {summary['images_per_second']:.2f} images per "
-        f"second, on {run.get('device', 'an unknown device')}."
-    )
+    done, aim = _aim(settings, statuses, images)
+    if not run_hides(run):
+        hidden = f"{were} attacked, hidden in no way,"
+    took = f"That took {_pace(summary)}, on {run.get('device', 'an unknown device')}."
+    bare = "1 of them is as it was" if untouched == 1 else f"{untouched:,} of them are as they were"
+    left = [f"Nothing private was found in some: {bare} given."] if untouched else []
     lacking = summary.get("unfinished", 0)
-    left = [f"{lacking:,} of its shards or slices are not finished."] if lacking else []
+    if lacking:
+        left.append(f"{lacking:,} of its shards or slices are not finished.")
     return [
-        f"{counted}{hidden} and changed by at most {settings.get('eps', 16):g}/255 until "
-        f"{', '.join(sources)} decided as on the originals (preset {settings.get('preset', '-')}).",
+        f"{counted} {hidden} and changed by at most {settings.get('eps', 16):g}/255 so that "
+        f"{', '.join(sources)} {aim} (preset {settings.get('preset', '-')}). {done}.",
         took if summary["seconds"] else "The run was stopped; this is what it had done.",
         *left,
     ]
+
+
+def _aim(settings: Row, statuses: Mapping[str, int], images: int) -> tuple[str, str]:
+    """On how many images a run came to what it was for, and what that is."""
+    goal = settings.get("goal", "keep")
+    done = statuses.get(STATUS[goal], 0)
+    some = "All" if done == images > 1 else f"{done:,} of {images:,}"
+    aim = {"avoid": "decide otherwise than on the originals", "reach": "decide on one class"}
+    return f"{some} came to that", aim.get(goal, "decide as on the originals")
+
+
+def _pace(summary: Row) -> str:
+    """Time and speed of a run, of those images alone that an earlier one had not done."""
+    seconds, rate = summary["seconds"], summary["images_per_second"]
+    now = round(rate * seconds)
+    told = f" for the {now:,} that no earlier run had done" if now < summary["images"] else ""
+    return f"{seconds:,.1f} s{told}, {rate:.2f} images per second"
 
 
 def _facts(run: Row) -> dict[str, str]:

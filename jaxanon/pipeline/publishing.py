@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import filecmp
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from jaxanon.display.tables import counted
 from jaxanon.errors import UsageError, printable
 from jaxanon.io.folder_shards import digests_in
 from jaxanon.io.shard_kinds import LISTS, is_list_of_files
 from jaxanon.io.stores.folder_store import FolderStore
 from jaxanon.pipeline.card import CARD
 from jaxanon.pipeline.files_report import report_of
+from jaxanon.pipeline.hiding import is_untouched
 from jaxanon.pipeline.manifest import FOLDER, METADATA, Manifest
 from jaxanon.pipeline.page import PAGE, shows_originals
-from jaxanon.pipeline.report import REPORT
+from jaxanon.pipeline.report import REPORT, Report
 from jaxanon.pipeline.unfinished import unfinished
 
 KEPT_BACK = frozenset({REPORT, PAGE})
@@ -25,29 +28,42 @@ FOLDERS_KEPT_BACK = frozenset({FOLDER, LISTS})
 """Folders of such files."""
 
 
-def publishable(folder: Path) -> list[str]:
+def publishable(folder: Path, *, untouched: bool = False) -> list[str]:
     """The files of an output folder that may be published, the card last.
 
     Args:
         folder: the output folder of a finished run.
+        untouched: whether images may be among them in which nothing was found to hide.
 
     Raises:
         UsageError: where no run was finished there, or where something lies there that it has not
             made, or that is an original, or shows some.
     """
-    if (page := folder / PAGE).is_file() and shows_originals(page.read_text(encoding="utf-8")):
+    page = folder / PAGE
+    if page.is_file() and shows_originals(page.read_text(encoding="utf-8", errors="replace")):
         raise UsageError(
             f"{page} shows the originals; 'jaxanon report {folder}' writes it without them"
         )
     manifest = Manifest(FolderStore(folder))
-    made = set(_of_shards(manifest) if manifest.exists() else _of_files(folder))
+    if manifest.exists():
+        names, run = _of_shards(manifest), manifest.run()
+        records = (asdict(each) for done in manifest.shards() for each in manifest.records(done))
+    else:
+        run = report_of(folder)
+        names, records = _of_files(folder, run), iter(run["images"])
+    if run["settings"].get("goal", "keep") != "keep":
+        raise UsageError(f"{folder} was attacked, not anonymized: its images show the originals")
+    made = set(names)
+    if not untouched:
+        _refuse_untouched(folder, records)
     if not made:
         raise UsageError(f"{folder}: nothing was made there")
-    for name in (CARD, METADATA):
-        if (folder / name).is_file():
-            made.add(name)
-    if CARD not in made:
+    if not (folder / CARD).is_file():
         raise UsageError(f"{folder}/{CARD} is missing; 'jaxanon report {folder}' writes it")
+    made.add(CARD)
+    if manifest.exists() and (folder / METADATA).is_file():
+        _check_metadata(folder / METADATA, made)
+        made.add(METADATA)
     if strange := sorted(set(_files_below(folder)) - made):
         raise UsageError(
             f"{folder / strange[0]} was not made by the run, and may show what is private; move "
@@ -68,27 +84,69 @@ def _of_shards(manifest: Manifest) -> Iterator[str]:
             files = dict(digests_in(manifest.store, done.file))
         for name, digest in files.items():
             try:
-                with (folder / name).open("rb") as file:
-                    found = hashlib.file_digest(file, "sha256").hexdigest()
+                _check(folder / name, digest)
             except OSError as error:
                 raise UsageError(f"{folder / name}: {error.strerror or error}") from error
-            if found != digest:
-                raise UsageError(f"{folder / name} was changed since it was made; adapt it again")
             yield name
 
 
-def _of_files(folder: Path) -> Iterator[str]:
-    """What a run over files has made, none of it the same as its original."""
+def _of_files(folder: Path, report: Report) -> Iterator[str]:
+    """What a run over files has made, each as its digest says."""
     seen: set[str] = set()
-    for record in report_of(folder)["images"]:
+    if "version" not in report:
+        raise UsageError(f"{folder}: the run was stopped; go on with --resume first")
+    for record in report["images"]:
         if record["output"] is None:
             continue
         name = _below(folder, record, seen)
         seen.add(name)
-        original = Path(record["input"])
-        if original.is_file() and filecmp.cmp(original, folder / name, shallow=False):
-            raise UsageError(f"{folder / name} is the original itself; adapt it again")
+        _check(folder / name, record.get("sha256"))
         yield name
+
+
+def _refuse_untouched(folder: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse images in which nothing was hidden: they are their originals.
+
+    Raises:
+        UsageError: naming one, and how many there are.
+    """
+    saved = (each for each in records if each["status"] != "failed")
+    names = [printable(each["input"]) for each in saved if is_untouched(each["changed"])]
+    if names:
+        raise UsageError(
+            f"{folder}: in {counted(len(names), 'image')}, such as {names[0]}, nothing was hidden; "
+            "look at them, and give --untouched to publish them as they are"
+        )
+
+
+def _check(file: Path, digest: str | None) -> None:
+    """Refuse a file that is not the one that was verified.
+
+    Raises:
+        OSError: when it cannot be read.
+        UsageError: when it is another one, or its digest is on no record.
+    """
+    if digest is None:
+        raise UsageError(f"{file} was made by an earlier version, without a digest; adapt it again")
+    with file.open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != digest:
+        raise UsageError(f"{file} was changed since it was made; adapt it again")
+
+
+def _check_metadata(path: Path, made: Collection[str]) -> None:
+    """Refuse a list of images that is none, or names others.
+
+    Raises:
+        UsageError: naming it.
+    """
+    try:
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        ours = all(row["file_name"] in made for row in rows)
+    except (ValueError, TypeError, LookupError):
+        ours = False
+    if not ours:
+        raise UsageError(f"{path} was changed since it was made; 'jaxanon report' writes it anew")
 
 
 def _below(folder: Path, record: Mapping[str, Any], others: Collection[str]) -> str:

@@ -37,6 +37,7 @@ class Record:
         partner: name of the anonymized image, where another tool made it.
         private: share of the pixels that are private, 0 to 1; None where nothing is to be hidden.
         changed: share of the pixels that anonymizing changed, 0 to 1; None likewise.
+        sha256: digest of the saved file, by which it is known again before it is published.
     """
 
     input: str
@@ -53,6 +54,7 @@ class Record:
     partner: str | None = None
     private: float | None = None
     changed: float | None = None
+    sha256: str | None = None
 
     @property
     def key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -193,6 +194,7 @@ class Verification:
             score=self._score(state, file, logits),
             private=round(hiding.private, 6) if hiding else None,
             changed=round(hiding.changed, 6) if hiding else None,
+            sha256=hashlib.sha256(file.data).hexdigest(),
         )
 
     def _refuse_unhidden(self, state: ImageState, saved: np.ndarray) -> None:

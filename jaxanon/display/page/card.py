@@ -55,7 +55,7 @@ def render_card(card: Card) -> str:
         trim_blocks=True,
         autoescape=False,  # it is no HTML
     )
-    environment.filters |= {"share": _share, "cell": _cell}
+    environment.filters |= {"share": _share, "cell": _cell, "capitalised": _capitalised}
     text = environment.get_template("card.md").render(card=card)
     return f"---\n{DatasetCardData(**card.header).to_yaml()}\n---\n\n{text}\n"
 
@@ -64,6 +64,11 @@ def _share(share: Interval | None) -> str:
     if share is None:
         return "-"
     return f"{100 * share.mean:.1f} ({100 * share.low:.0f}-{100 * share.high:.0f})"
+
+
+def _capitalised(text: str) -> str:
+    """A sentence, beginning as one."""
+    return text[:1].upper() + text[1:]
 
 
 def _cell(text: str) -> str:

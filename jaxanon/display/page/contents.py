@@ -137,6 +137,7 @@ class Contents:
         pictures: the gallery.
         images: number of images of the run.
         with_originals: whether originals are among the pictures.
+        untouched: number of saved images in which nothing was hidden.
     """
 
     title: str
@@ -152,3 +153,4 @@ class Contents:
     pictures: Sequence[Picture]
     images: int
     with_originals: bool
+    untouched: int
