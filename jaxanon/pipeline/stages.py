@@ -205,13 +205,15 @@ class Stages:
         begin = time.perf_counter()
         count = len(self.ensemble.classifiers)
         log.info(
-            "compiling: the adaptation to %d, %d forward passes", len(self.sources.names), count
+            "compiling: gradient steps through %d, decisions of %d classifiers",
+            len(self.sources.names),
+            count,
         )
         with self.meter.stage("compile"), gc_paused(), ThreadPoolExecutor(1) as beside:
             forwards = beside.submit(self.ensemble.compile)
             slots = self.make_slots()
             forwards.result()
-        text = "compiled in %.0f s; %d images at once, %.1f GB on each of %d devices"
+        text = "compiled in %.0f s; %d images at once, %.1f GB on each device (%d)"
         seconds = time.perf_counter() - begin
         log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)
         self._slots = slots
