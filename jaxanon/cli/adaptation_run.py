@@ -70,8 +70,11 @@ def adapt_task(args: Namespace, task: Task, settings: Settings, load: Loader) ->
     """Run a task with the options of its command, and tell; returns the exit status."""
     report = carry_out(args, task, settings, load)
     if not args.quiet:
-        streamed = OutputOptions.from_args(args).streamed
-        print(tables.closing(report), file=sys.stderr if streamed else sys.stdout)
+        outputs = OutputOptions.from_args(args)
+        to = sys.stderr if outputs.streamed else sys.stdout
+        print(tables.closing(report), file=to)
+        if outputs.page:
+            print(f"to look at: {outputs.page}", file=to)
     return 1 if report["summary"]["failed"] else 0
 
 
