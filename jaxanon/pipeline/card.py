@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from jaxanon.adaptation.settings import Settings
+from jaxanon.classifiers.outside.naming import is_outside, without_place
 from jaxanon.display.page.card import Card, render_card
 from jaxanon.display.page.contents import ClassifierRow, Contents
 from jaxanon.pipeline.page import TITLES, run_hides
@@ -130,6 +131,8 @@ def _hidden(settings: Mapping[str, Any]) -> str:
 def _public(row: ClassifierRow) -> ClassifierRow:
     """A row that does not say where a file of weights lies here."""
     known = re.match("https?://", row.weights) or row.weights in ("random numbers", "")
+    if is_outside(row.name):
+        return replace(row, name=without_place(row.name), weights="not known")
     name = row.name.partition("@")[0]
     return replace(row, name=name, weights=row.weights if known else "of the user's own")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jaxanon.classifiers.outside.classifier import Known
 from jaxanon.errors import UsageError
@@ -112,6 +113,14 @@ class Named:
 def is_outside(name: str) -> bool:
     """Whether a name is that of a classifier from outside."""
     return name.startswith(LEADS)
+
+
+def without_place(name: str) -> str:
+    """A name that does not tell where a file lies here, nor which page of a host is asked."""
+    kind, _, rest = name.partition(":")
+    if kind == "onnx":
+        return f"onnx:{Path(rest).name}"
+    return f"{kind}://{urlsplit(name).hostname}" if kind in ("http", "https") else name
 
 
 def parse(text: str) -> Named:
