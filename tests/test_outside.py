@@ -193,6 +193,15 @@ def test_originals_leave_the_machine_only_where_that_is_said(labels):
     assert "add originals=send" in str(reason)
 
 
+def test_a_run_does_not_begin_where_originals_would_leave(
+    zoo, photos_dir, tmp_path, labels, capsys
+):
+    out, target = tmp_path / "out", f"https://example.invalid/classify#labels={labels}"
+    assert anonymize(zoo, photos_dir, out, "--targets", target) == 2
+    assert "https://example.invalid/classify is not sent originals" in capsys.readouterr().err
+    assert jaxanon("transfer", photos_dir, photos_dir, "--classifiers", f"{zoo[0]},{target}") == 2
+
+
 def test_names():
     assert without_place("onnx:/home/me/shop.onnx") == "onnx:shop.onnx"
     assert without_place("https://inside.example.com:8/secret") == "https://inside.example.com"

@@ -114,7 +114,8 @@ class Stages:
         outside = [each for each in targets if not isinstance(each, Classifier)]
         for each in outside:
             each.remember(options.answers)
-        self.panel = Panel(self.ensemble, outside)
+        hides = settings.goal == "keep"
+        self.panel = Panel(self.ensemble, outside, shows_originals=hides)
         self.sources = self.ensemble.first(len(sources))
         self.slots_per_device = wanted_slots(options.slots, self.ensemble.mesh, images)
         _refuse_judges(options.cap, held_out)

@@ -10,6 +10,12 @@ import numpy as np
 
 from jaxanon.classifiers.outside.remembered import Remembered
 
+NOT_SENT = (
+    "is not sent originals, which would leave this machine; add originals=send to its options, "
+    "after #, if it may see them"
+)
+"""Why a classifier is not asked about what is to be hidden."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -57,6 +63,10 @@ class Outside(Protocol):
     @property
     def known(self) -> Known:
         """What is known of it."""
+
+    @property
+    def sees_originals(self) -> bool:
+        """Whether it may be asked about pictures that are to be hidden."""
 
     def remember(self, answers: Remembered | None) -> None:
         """Where to keep answers that cost more than keeping them; others need not."""

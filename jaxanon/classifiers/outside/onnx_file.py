@@ -34,6 +34,8 @@ class OnnxFile:
         UsageError: when it cannot be read, or is of another form.
     """
 
+    sees_originals = True  # it runs here
+
     def __init__(self, named: Named) -> None:
         import onnxruntime
 

@@ -10,7 +10,7 @@ import numpy as np
 from jaxanon.classifiers.config import Classes
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.classifiers.outside.answers import ask
-from jaxanon.classifiers.outside.classifier import Outside, Question
+from jaxanon.classifiers.outside.classifier import NOT_SENT, Outside, Question
 from jaxanon.errors import UsageError
 
 
@@ -58,13 +58,19 @@ class Panel:
     Args:
         inside: those on our devices.
         outside: those that are asked.
+        shows_originals: whether pictures among those that are asked about are to be hidden.
 
     Raises:
-        UsageError: when a name stands twice.
+        UsageError: when a name stands twice, or one may not see what is to be hidden.
     """
 
-    def __init__(self, inside: Ensemble, outside: Sequence[Outside] = ()) -> None:
+    def __init__(
+        self, inside: Ensemble, outside: Sequence[Outside] = (), *, shows_originals: bool = True
+    ) -> None:
         self.inside, self.outside = inside, tuple(outside)
+        for each in self.outside:
+            if shows_originals and not each.sees_originals:
+                raise UsageError(f"{each.name} {NOT_SENT}")
         for name in self.names:
             if self.names.count(name) > 1:
                 raise UsageError(f"classifiers named twice: {name}")

@@ -37,6 +37,8 @@ class PythonFunction:
         UsageError: when there is no such function.
     """
 
+    sees_originals = True  # it runs here
+
     def __init__(self, named: Named) -> None:
         module, _, function = named.rest.partition(":")
         here = str(Path.cwd())

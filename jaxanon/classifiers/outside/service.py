@@ -12,7 +12,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from jaxanon.classifiers.outside.classifier import AnswerError, Question
+from jaxanon.classifiers.outside.classifier import NOT_SENT, AnswerError, Question
 from jaxanon.classifiers.outside.naming import Named
 from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.errors import UsageError
@@ -74,7 +74,7 @@ class Service:
             text = f"label={options['label']} is no JMESPath expression: {error}"
             raise UsageError(f"{self.name}: {text}") from error
         self._field = options.get("field")
-        self._may_send = _may_send(named)
+        self.sees_originals = _may_send(named)
         self._retries = named.number("retries", RETRIES, 0) or 0
         self._at_once = named.number("at_once", AT_ONCE) or AT_ONCE
         self._turns = _Turns(named.amount("rate", None, 1e-3), named.number("budget", None))
@@ -106,11 +106,8 @@ class Service:
         if known is not None:
             return known
         try:
-            if picture.private and not self._may_send:
-                raise AnswerError(
-                    "is not sent originals, which would leave this machine; add originals=send to "
-                    "its options where it may see them"
-                )
+            if picture.private and not self.sees_originals:
+                raise AnswerError(NOT_SENT)
             answer = self._asked(client, file)
         except AnswerError as error:
             return error
