@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxanon.evaluation.transfer import StageShares, transfer
+from jaxanon.evaluation.transfer import Ceiling, StageShares, transfer
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.tally import Tally
 
@@ -19,6 +19,23 @@ def test_class_aware_split_by_hand():
     # image 0 is still the source's mistake; images 2 and 3 are different ones
     assert target.adapted == StageShares(0.25, 0.25, 0.5)
     assert target.repair == pytest.approx(1 / 3)
+
+
+def test_the_ceiling_is_where_source_and_target_agree_on_the_originals():
+    reference = np.array([[0, 1, 2, 3, 4], [0, 1, 2, 5, 6]])
+    adapted = np.array([[0, 1, 2, 3, 4], [0, 1, 9, 5, 9]])
+    source, target, other = transfer(
+        ["s", "t", "o"],
+        np.vstack([reference, reference[:1]]),
+        np.vstack([adapted, adapted[:1]]),
+        None,
+        0,
+        [10, 10, 7],
+    )
+    assert target.ceiling == Ceiling(0.6, 2, pytest.approx(2 / 3), 0.5)
+    assert target.reached == pytest.approx(0.6 / 0.6)
+    assert source.ceiling is source.reached is None
+    assert other.ceiling is None, "its numbers mean other classes"
 
 
 def test_without_anonymized_images_the_change_is_read_on_the_adapted_ones():

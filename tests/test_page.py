@@ -71,12 +71,21 @@ def test_what_a_page_counts():
     assert "20 kept" in text
     assert "20 images were hidden (blur, strength 6; private: whole)" in text
     assert "1 failed" in text
-    assert "a 0.0 (0-16) 100.0 (84-100) 100.0 (84-100) here" in text.replace("\u2013", "-")
-    assert "b 0.0 (0-16) 50.0 (30-70) 50.0 (30-70) there" in text.replace("\u2013", "-")
+    assert "a 0.0 (0-16) 100.0 (84-100) - 100.0 (84-100) here" in text.replace("\u2013", "-")
+    assert "b 0.0 (0-16) 50.0 (30-70) 100.0 (84-100) 50.0 (30-70)" in text.replace("\u2013", "-")
     assert "a, b 100.0 (84-100) 50.0 (30-70)" in text.replace("\u2013", "-")
     assert "20.png no picture" in text
     other = parsed(rows, run={**RUN, "classes": {"a": 10, "b": 11}}).text
     assert "Agreement" not in other, "their numbers mean different classes"
+
+
+def test_what_no_source_can_bring():
+    rows = [row(i) for i in range(4)]
+    rows[3]["decisions"]["b"] = {"reference": 7, "anonymized": 0, "adapted": 7}
+    rows[2]["decisions"]["b"] = {"reference": 7, "anonymized": 0, "adapted": 1}
+    text = parsed(rows).text.replace("\u2013", "-")
+    assert "b 0.0 (0-49) 75.0 (30-95) 50.0 (15-85) 75.0 (30-95) there" in text
+    assert "no source agrees (2) 50.0 (9-91)" in text
 
 
 def test_throughput_over_the_run():

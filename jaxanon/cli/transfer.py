@@ -20,7 +20,7 @@ from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
 from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
 from jaxanon.cli.reading_flags import read_as
-from jaxanon.display import tables
+from jaxanon.display import transfer_tables
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluation.changes import Change, changes
 from jaxanon.evaluation.report import TransferReport
@@ -68,7 +68,7 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
     if args.json:
         write_json(args.json, report.as_json())
     if not args.quiet:
-        print(tables.transfer(report))
+        print(transfer_tables.transfer(report))
     return 1 if failed else 0
 
 

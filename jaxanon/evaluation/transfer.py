@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 
 from jaxanon.classifiers.ensemble import Ensemble, Views
-from jaxanon.metrics import repair_rate
+from jaxanon.metrics import concordance, repair_rate
 
 Stage = Literal["original", "adapted", "anonymized"]
 
@@ -49,6 +49,43 @@ class StageShares:
 
 
 @dataclass(frozen=True)
+class Ceiling:
+    """What a source can bring a classifier, which decides otherwise on some of the originals.
+
+    Adapted until the source decides as on the original, an image hardly makes a classifier decide
+    so that decided otherwise.
+
+    Attributes:
+        agreement: share of the originals on which it decides as the source; what it can keep.
+        disagreeing: number of the other images.
+        kept_agreeing: concordance where they agree; None where they never do.
+        kept_disagreeing: concordance where they do not; None where they always do.
+    """
+
+    agreement: float
+    disagreeing: int
+    kept_agreeing: float | None
+    kept_disagreeing: float | None
+
+    @classmethod
+    def of(cls, source: np.ndarray, reference: np.ndarray, adapted: np.ndarray) -> Ceiling:
+        """The ceiling of a classifier.
+
+        Args:
+            source: `(images,)` int, the source's decisions on the originals.
+            reference: `(images,)` int, the classifier's own decisions on them.
+            adapted: `(images,)` int, its decisions on the adapted images.
+        """
+        agree = source == reference
+        return cls(
+            float(agree.mean()),
+            int((~agree).sum()),
+            concordance(reference[agree], adapted[agree]),
+            concordance(reference[~agree], adapted[~agree]),
+        )
+
+
+@dataclass(frozen=True)
 class TransferRow:
     """What transfers to one classifier.
 
@@ -58,12 +95,22 @@ class TransferRow:
         anonymized: its decisions on the anonymized images, where they are at hand.
         repair: share of adapted images with the reference decision, among those whose decision
             the anonymizer had changed; None where there are none.
+        ceiling: what the source can bring it; None for the source itself, and for a classifier with
+            another number of classes.
     """
 
     name: str
     adapted: StageShares
     anonymized: StageShares | None
     repair: float | None
+    ceiling: Ceiling | None = None
+
+    @property
+    def reached(self) -> float | None:
+        """Concordance as a share of the ceiling."""
+        if self.ceiling is None or not self.ceiling.agreement:
+            return None
+        return self.adapted.kept / self.ceiling.agreement
 
 
 def transfer(
@@ -107,7 +154,10 @@ def transfer(
         if anonymized is not None:
             before = stage(anonymized, c)
             repair = repair_rate(reference[c], anonymized[c], adapted[c])
-        rows.append(TransferRow(name, stage(adapted, c), before, repair))
+        ceiling = None
+        if c != source and classes[c] == classes[source]:
+            ceiling = Ceiling.of(reference[source], reference[c], adapted[c])
+        rows.append(TransferRow(name, stage(adapted, c), before, repair, ceiling))
     return rows
 
 

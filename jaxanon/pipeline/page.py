@@ -97,6 +97,7 @@ class Counting:
         changed = row.get("changed")  # reports of earlier versions do not say
         self._untouched += changed is not None and is_untouched(changed)
         self._compare(row["decisions"])
+        self._compare_with_sources(row["decisions"])
         for name, (_, digits) in HISTOGRAMS.items():
             if row[name] is not None:
                 self._values[name][round(row[name], digits)] += 1
@@ -113,6 +114,28 @@ class Counting:
                     ("both", first, second): 1,
                     ("originals", first, second): one["reference"] == other["reference"],
                     ("saved", first, second): one["adapted"] == other["adapted"],
+                }
+            )
+
+    def _compare_with_sources(self, decisions: Mapping[str, Mapping[str, int]]) -> None:
+        """Count for each target whether some source decides on the original as it does."""
+        for name, mine in decisions.items():
+            alike = [
+                other["reference"]
+                for source, other in decisions.items()
+                if self._roles[source] == "source"
+                and self._classes.get(source) == self._classes.get(name)
+            ]
+            if self._roles[name] == "source" or not alike:
+                continue
+            disagrees = mine["reference"] not in alike
+            kept = mine["adapted"] == mine["reference"]
+            self._counts.update(
+                {
+                    ("compared", name): 1,
+                    ("reachable", name): not disagrees,
+                    ("disagreeing", name): disagrees,
+                    ("beyond", name): disagrees and kept,
                 }
             )
 
@@ -149,6 +172,9 @@ class Counting:
             anonymized=_share(images - lost, images),
             adapted=_share(counts["kept"], images),
             repair=_share(counts["repaired"], lost),
+            ceiling=_share(self._counts["reachable", name], self._counts["compared", name]),
+            beyond=_share(self._counts["beyond", name], self._counts["disagreeing", name]),
+            disagreeing=self._counts["disagreeing", name],
         )
 
     def _agreement(self, first: str, second: str) -> Agreement:

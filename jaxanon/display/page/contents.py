@@ -19,6 +19,10 @@ class ClassifierRow:
         anonymized: concordance on the anonymized images.
         adapted: concordance on the saved files.
         repair: repair rate. Each of these is None where there is no image to count.
+        ceiling: of a target, share of the originals on which some source decides as it does, which
+            is what these sources can bring it.
+        beyond: its concordance on the saved files of the others.
+        disagreeing: how many these are.
     """
 
     name: str
@@ -27,6 +31,9 @@ class ClassifierRow:
     anonymized: Interval | None
     adapted: Interval | None
     repair: Interval | None
+    ceiling: Interval | None = None
+    beyond: Interval | None = None
+    disagreeing: int = 0
 
 
 @dataclass(frozen=True)
