@@ -18,6 +18,9 @@ from jaxanon.adaptation.packing import Packed, pack
 from jaxanon.adaptation.problem import LAYOUT, Job, K, Problem, final_steps_of
 from jaxanon.adaptation.settings import Settings
 
+SEARCH_STEPS = 4
+"""Gradient steps between two questions to the oracles, once the settings' steps are spent."""
+
 
 @dataclass(frozen=True, eq=False)
 class Attempt(Generic[K]):
@@ -113,7 +116,12 @@ def next_attempt(adapted: Adapted[K], settings: Settings) -> Attempt[K] | None:
     left = settings.steps - adapted.steps
     # No more verifications than the guarantee counts on.
     verified_enough = adapted.attempt.checks + 1 >= settings.max_verifications
-    if adapted.job.fixed or left <= 0 or verified_enough:
+    if adapted.job.fixed or verified_enough:
+        return None
+    tried = left <= 0 or settings.spends_all or adapted.retries >= settings.max_retries
+    if settings.queries and tried:
+        return search(adapted, settings)
+    if left <= 0:
         return None
     steps = settings.steps_to_verification(left)
     if settings.verify_every and (adapted.spent or settings.spends_all):
@@ -135,6 +143,17 @@ def go_on(adapted: Adapted[K], settings: Settings, steps: int) -> Attempt[K]:
     """The next so many steps of an image that has come to the end of `verify_every` steps."""
     final_steps = final_steps_of(settings, steps)
     return _further(adapted, settings, adapted.retries, adapted.steps << 8, steps, final_steps)
+
+
+def search(adapted: Adapted[K], settings: Settings) -> Attempt[K]:
+    """A few steps more after all are spent, to another image that the sources understand.
+
+    The oracles give no gradients. So the image moves on within its bounds, along the sources'
+    gradients on random transforms that differ each time, until the oracles agree too.
+    """
+    no_final_steps = np.int32(0), np.int32(0)
+    checks = adapted.attempt.checks + 1
+    return _further(adapted, settings, adapted.retries, checks << 16, SEARCH_STEPS, no_final_steps)
 
 
 def _further(

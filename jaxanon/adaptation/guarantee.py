@@ -11,7 +11,12 @@ FLOAT_BITS = 32
 
 
 def guarantee(
-    settings: Settings, classes: Sequence[int], *, regions: bool, capped: bool = False
+    settings: Settings,
+    classes: Sequence[int],
+    *,
+    regions: bool,
+    capped: bool = False,
+    oracles: Sequence[int] = (),
 ) -> dict[str, float | str]:
     """A bound on what an adapted image tells of its original, from what the adaptation is told.
 
@@ -23,6 +28,9 @@ def guarantee(
         settings: options of the loop that adapts.
         classes: number of classes of each source.
         regions: whether only regions of the image may change, which were found on the original.
+        oracles: number of classes of each oracle. What it answers on adapted images tells nothing
+            of the original: these are made without it, and what counts is whether an answer is its
+            decision on the original.
         capped: whether a judge who knows the original may stop the image between verifications.
 
     Returns:
@@ -37,6 +45,9 @@ def guarantee(
     else:
         bits = sum(math.log2(count) for count in classes)
         channel = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
+    if oracles:
+        bits += sum(math.log2(count) for count in oracles)
+        channel += f", the decision of each oracle, one of {' x '.join(map(str, oracles))}"
     if capped:
         stops = settings.max_verifications + 1
         bits += math.log2(stops)

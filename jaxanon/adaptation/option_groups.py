@@ -205,6 +205,15 @@ class Stopping(Options):
         range=Range(0),
     )
 
+    queries: int = option(
+        0,
+        help="most saved files of an image that the oracles are asked about: while one disagrees, "
+        "adapted further, with other random transforms each time; 0 without oracles",
+        data=True,
+        range=Range(0),
+        flag=True,
+    )
+
     def relations(self) -> Iterator[Relation]:
         """How the options of the group go together."""
         yield "verify_every", self.verify_every <= self.steps, "0 to the number of steps"
@@ -214,7 +223,7 @@ class Stopping(Options):
     def max_verifications(self) -> int:
         """How often the saved file of an image is verified at most."""
         planned = math.ceil(self.steps / self.verify_every) if self.verify_every else 1
-        return planned + self.max_retries
+        return self.queries or planned + self.max_retries
 
     def steps_to_verification(self, left: int) -> int:
         """How many of the `left` steps that may still be made come before the next verification."""

@@ -18,7 +18,7 @@ from jaxanon.classifiers.outside.naming import is_outside
 from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.classifiers.weights.checkpoint import CONFIG
 from jaxanon.classifiers.weights.hub import PREFIX
-from jaxanon.cli.common import Loader
+from jaxanon.cli.common import Loader, split_names
 from jaxanon.cli.output_plan import OutputPlan, plan_outputs
 from jaxanon.cli.outputs import OutputOptions
 from jaxanon.cli.reading_flags import recorded_reading
@@ -87,9 +87,9 @@ def carry_out(args: Namespace, task: Task, settings: Settings, load: Loader) -> 
         raise UsageError("--track needs an output folder, not -o -")
     plan = _plan(task, outputs, recorded_of(args, task.recorded, settings))
     answers = Remembered(str(real_path(outputs.folder)), resume=outputs.resume)
-    options = replace(run_options(args), answers=answers)
-    adapted_to, held_out = load_models(args, load)
-    run = Run(plan.items, adapted_to, held_out, settings, plan.journal, options, plan.gallery)
+    adapted_to, others, oracles = load_models(args, load)
+    options = replace(run_options(args), answers=answers, oracles=oracles)
+    run = Run(plan.items, adapted_to, others, settings, plan.journal, options, plan.gallery)
     report = _execute(run, task, plan)
     if args.track:
         track(args.track, report, outputs.folder)
@@ -141,13 +141,18 @@ def run_options(args: Namespace) -> RunOptions:
 
 def load_models(
     args: Namespace, load: Loader
-) -> tuple[Sequence[Classifier], Sequence[Classifier | Outside]]:
-    """The sources and the targets of a command line."""
-    sources, targets = ModelOptions.from_args(args).names()
-    outside = [load_outside(name) for name in targets if is_outside(name)]
-    inside = [name for name in targets if not is_outside(name)]
-    classifiers = load([*sources, *inside], quiet=args.quiet)
-    return classifiers[: len(sources)], [*classifiers[len(sources) :], *outside]
+) -> tuple[Sequence[Classifier], Sequence[Classifier | Outside], tuple[str, ...]]:
+    """The sources of a command line, its targets and oracles, and which of them are oracles."""
+    options = ModelOptions.from_args(args)
+    sources, targets = options.names()
+    asked = split_names(options.oracles)
+    others = [*targets, *asked]
+    inside = [name for name in others if not is_outside(name)]
+    loaded = load([*sources, *inside], quiet=args.quiet)
+    held_out = iter(loaded[len(sources) :])
+    found = [load_outside(name) if is_outside(name) else next(held_out) for name in others]
+    names = tuple(each.name for each in found[len(targets) :])
+    return loaded[: len(sources)], found, names
 
 
 def _plan(task: Task, outputs: OutputOptions, recorded: Mapping[str, object]) -> OutputPlan:

@@ -56,6 +56,12 @@ def loop(command: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     add("--targets", metavar="C,D", help="classifiers to evaluate only")
+    add(
+        "--oracles",
+        metavar="E,F",
+        help="classifiers that are to decide as on the originals too, and are only asked: about up "
+        "to --queries files of each image",
+    )
     add_reading_flags(command)
     add_region_flags(command)
     add_loop_flags(command)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
@@ -40,8 +41,9 @@ def open_worker(
     settings = settings_from(args, "keep")
     anonymizer = anonymizer_from(args, settings.seed)
     loader = anonymizing(args, anonymizer, settings)
-    sources, targets = load_models(args, load)
-    stages = Stages(sources, targets, settings, run_options(args), images)
+    sources, others, oracles = load_models(args, load)
+    options = replace(run_options(args), oracles=oracles)
+    stages = Stages(sources, others, settings, options, images)
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer), **units}
     settled = recorded_of(args, recorded, settings)
     manifest = Manifest(open_store(args.output))

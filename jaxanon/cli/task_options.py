@@ -20,15 +20,17 @@ class ModelOptions:
     Attributes:
         sources: names of those to adapt to, separated by commas.
         targets: names of those to evaluate only, separated by commas; None for none.
+        oracles: names of those that are asked, and must keep their decisions too; None for none.
     """
 
     sources: str
     targets: str | None
+    oracles: str | None = None
 
     @classmethod
     def from_args(cls, args: Namespace) -> ModelOptions:
         """The classifiers of a command line."""
-        return cls(args.sources, args.targets)
+        return cls(args.sources, args.targets, vars(args).get("oracles"))
 
     def names(self) -> tuple[Sequence[str], Sequence[str]]:
         """The names of the sources, and those of the targets.
@@ -43,7 +45,13 @@ class ModelOptions:
                     f"--sources has {name}, of which no gradients are to be had; give it as one of "
                     "--targets"
                 )
-        inside = [name for name in targets if not is_outside(name)]
+        asked = split_names(self.oracles)
+        if again := {*asked} & {*sources, *targets}:
+            raise UsageError(
+                f"--oracles has {', '.join(sorted(again))}, which is among --sources or --targets; "
+                "name it once"
+            )
+        inside = [name for name in (*targets, *asked) if not is_outside(name)]
         found = [{registry.find(name).name for name in group} for group in (sources, inside)]
         twice = found[0] & found[1]
         if twice and not any("@" in name for name in (*sources, *targets)):
@@ -56,11 +64,11 @@ class ModelOptions:
 
     def recorded(self) -> dict[str, object]:
         """What report and journal say of the classifiers."""
-        return {"sources": self.sources, "targets": self.targets}
+        return {"sources": self.sources, "targets": self.targets, "oracles": self.oracles}
 
     def files(self) -> list[str]:
         """Where weights are read from that were named with `NAME@PATH`, and files of others."""
-        names = split_names(f"{self.sources},{self.targets or ''}")
+        names = split_names(f"{self.sources},{self.targets or ''},{self.oracles or ''}")
         others = [file for name in names if is_outside(name) for file in parse(name).files()]
         inside = [name for name in names if not is_outside(name)]
         return [*(name.partition("@")[2] for name in inside if "@" in name), *others]

@@ -140,6 +140,7 @@ class ImageState:
         saved: the record of the file that lies beside its place now; None before the first
             verification, and where that could not be written.
         allowed: record and bytes of the best file so far that the cap allowed.
+        best: record and bytes of the file that pleased most sources and oracles, if there are any.
         failure: why nothing can be saved.
         thumbnails: small pictures of the saved image, if they are wanted.
     """
@@ -148,5 +149,6 @@ class ImageState:
     baseline: Baseline
     saved: Record | None = None
     allowed: tuple[Record, bytes] | None = None
+    best: tuple[Record, bytes] | None = None
     failure: Failure | None = None
     thumbnails: Thumbnails | None = None

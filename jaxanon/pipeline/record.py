@@ -20,7 +20,8 @@ class Record:
     Attributes:
         input: name of the original.
         output: location of the saved file, None where none was written.
-        status: `kept` where every source keeps its reference decision in the saved file; after an
+        status: `kept` where every source, and every oracle, keeps its reference decision in the
+            saved file; after an
             attack `fooled` where none does, or `reached` where every source sees the class asked
             for; `partly` where it was saved but falls short, `failed` where it was not saved.
         steps: gradient steps made.
@@ -37,6 +38,8 @@ class Record:
         partner: name of the anonymized image, where another tool made it.
         private: share of the pixels that are private, 0 to 1; None where nothing is to be hidden.
         changed: share of the pixels that anonymizing changed, 0 to 1; None likewise.
+        queries: number of its files that the oracles were asked about, the last one included; None
+            without oracles. Where it is 1 and they agreed, no further one was needed.
         sha256: digest of the saved file, by which it is known again before it is published.
     """
 
@@ -55,6 +58,7 @@ class Record:
     private: float | None = None
     changed: float | None = None
     sha256: str | None = None
+    queries: int | None = None
 
     @property
     def key(self) -> str:

@@ -63,6 +63,7 @@ class RunOptions:
         resize_on: where images are resized for classifiers, see
             `jaxanon.classifiers.ensemble.Ensemble`; the results are the same.
         answers: where services' answers are kept, if they are.
+        oracles: names of the targets whose decisions are to be kept too, by asking.
     """
 
     form: str = "png"
@@ -73,6 +74,7 @@ class RunOptions:
     quiet: bool = False
     resize_on: str = "auto"
     answers: Remembered | None = None
+    oracles: tuple[str, ...] = ()
 
 
 class Stages:
@@ -121,15 +123,27 @@ class Stages:
         _refuse_judges(options.cap, held_out)
         target_classes = _target_classes(options.target_class, sources)
         names = self.panel.names
+        self.oracles = options.oracles
         self.roles = {
-            name: "source" if number < len(sources) else "target"
+            name: "source"
+            if number < len(sources)
+            else "oracle"
+            if name in self.oracles
+            else "target"
             for number, name in enumerate(names)
         }
+        _refuse_idle_queries(settings, self.oracles)
         self.intake = Intake(
             self.panel, self.sources, settings, target_classes, options.cap, self.meter
         )
         self.verification = Verification(
-            self.panel, len(sources), settings, options.form, options.cap, self.meter
+            self.panel,
+            len(sources),
+            settings,
+            options.form,
+            options.cap,
+            self.meter,
+            self.oracles,
         )
         self._slots: Slots[ImageState] | None = None
 
@@ -152,10 +166,17 @@ class Stages:
         """
         if self.settings.goal != "keep":
             return {}
-        classes = [classifier.config.num_classes for classifier in self.sources.classifiers]
+        classes, oracles = (
+            [self.panel.classes[name].num_classes for name in names]
+            for names in (self.sources.names, self.oracles)
+        )
         regions = options.get("regions", "whole") != "whole"
         capped = self.options.cap is not None
-        return {"guarantee": guarantee(self.settings, classes, regions=regions, capped=capped)}
+        return {
+            "guarantee": guarantee(
+                self.settings, classes, regions=regions, capped=capped, oracles=oracles
+            )
+        }
 
     def process(self, items: Iterable[Item], done: Done) -> None:
         """Take images through all stages.
@@ -238,6 +259,16 @@ def _show(state: ImageState, small: Callable[[], Thumbnails | None], done: Done)
     """Tell of an image once its thumbnails are made."""
     state.thumbnails = small()
     done(state)
+
+
+def _refuse_idle_queries(settings: Settings, oracles: Sequence[str]) -> None:
+    """Refuse queries without oracles, and oracles without queries."""
+    if bool(settings.queries) != bool(oracles):
+        raise UsageError(
+            f"--queries {settings.queries} with {len(oracles)} --oracles: give both, or none"
+        )
+    if oracles and settings.goal != "keep":
+        raise UsageError("--oracles: their decisions can only be kept, not attacked")
 
 
 def _refuse_judges(cap: Cap | None, targets: Sequence[Classifier]) -> None:

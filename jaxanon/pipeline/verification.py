@@ -47,6 +47,7 @@ class Verification:
         form: `png`, `jpeg` or `webp`.
         cap: the highest score that a saved image may have, if there is a bound.
         meter: counts how long the host's work takes, by stage.
+        oracles: classifiers that must keep their reference decisions too, and give no gradients.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Verification:
         form: str,
         cap: Cap | None,
         meter: Meter,
+        oracles: Sequence[str] = (),
     ) -> None:
+        self.oracles = tuple(oracles)
         self.panel, self.num_sources, self.settings = panel, num_sources, settings
         self.form, self.cap, self.meter = form, cap, meter
 
@@ -84,6 +87,10 @@ class Verification:
         Where one verification had it kept and later steps lost it, it is the former that counts,
         and its file is put back beside its place.
         """
+        if state.failure is None and state.saved and state.best:
+            record, data = state.best
+            if self._number_kept(record) > self._number_kept(state.saved):
+                self._put_back(state, replace(record, queries=state.saved.queries), data)
         if state.failure is not None or state.saved is None or state.allowed is None:
             return state
         best, data = state.allowed
@@ -118,8 +125,23 @@ class Verification:
         state.saved = record
         if self.cap and (reached or state.allowed is None or state.allowed[0].status == "partly"):
             state.allowed = record, file.data
+        if self.oracles:
+            self._note_best(state, record, file.data)
         goes_on = self.settings.verify_every and self.settings.spends_all
         return bool(reached and not goes_on)
+
+    def _note_best(self, state: ImageState, record: Record, data: bytes) -> None:
+        """Keep the file on which most of the sources and oracles do what they are to do."""
+        now = self._number_kept(record)
+        if state.best is None or now > self._number_kept(state.best[0]):
+            state.best = record, data
+
+    def _number_kept(self, record: Record) -> tuple[int, int]:
+        """How many sources do what they are to do on a saved file, and how many oracles."""
+        names = self.panel.names[: self.num_sources]
+        rows = [[record.decisions[name] for name in group] for group in (names, self.oracles)]
+        sources, oracles = (sum(r["adapted"] == r["reference"] for r in row) for row in rows)
+        return sources, oracles
 
     def _go_back(self, adapted: Adapted[ImageState], over: Record, cap: Cap) -> None:
         """Put back what the cap allowed last: an earlier file, or the anonymized image."""
@@ -174,8 +196,10 @@ class Verification:
         decisions = np.array([row.argmax() for row in logits])
         wanted = adapted.job.problem.decisions
         reached = self.settings.reached(decisions[: self.num_sources], wanted).all()
-        linf, psnr = difference(file.pixels, adapted.job.pixels)
+        by_name = dict(zip(self.panel.names, decisions.tolist(), strict=True))
         baseline, hiding = state.baseline.decisions, state.baseline.hiding
+        reached &= all(by_name[name] == baseline[name]["reference"] for name in self.oracles)
+        linf, psnr = difference(file.pixels, adapted.job.pixels)
         return Record(
             input=state.item.input.name,
             output=state.item.output.location,
@@ -184,8 +208,7 @@ class Verification:
             linf=linf,
             psnr=psnr,
             decisions={
-                name: {**baseline[name], "adapted": int(decision)}
-                for name, decision in zip(self.panel.names, decisions, strict=True)
+                name: {**baseline[name], "adapted": decision} for name, decision in by_name.items()
             },
             view=state.item.view,
             partner=state.item.partner.name if state.item.partner else None,
@@ -194,6 +217,7 @@ class Verification:
             score=self._score(state, file, logits),
             private=round(hiding.private, 6) if hiding else None,
             changed=round(hiding.changed, 6) if hiding else None,
+            queries=adapted.attempt.checks + 1 if self.oracles else None,
             sha256=hashlib.sha256(file.data).hexdigest(),
         )
 
