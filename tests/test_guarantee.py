@@ -113,7 +113,7 @@ def test_no_function_takes_the_original():
     assert checked >= 15
 
 
-def outputs(folder, originals, anonymized, decisions, classifiers, seed):
+def outputs(folder, originals, anonymized, decisions, classifiers, seed, oracles=()):
     """Run the pipeline on given anonymized images; the decisions on the originals are forced."""
 
     class Forced(Ensemble):
@@ -126,7 +126,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
                             scores[row, decision] = scores[row].max() + 1
             return found
 
-    settings = preset("transfer", seed=seed, steps=6, max_retries=1)
+    settings = preset("transfer", seed=seed, steps=6, max_retries=1, queries=6 if oracles else 0)
     items = [
         item(
             f"{i}.png",
@@ -135,8 +135,9 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed):
         )
         for i in range(len(originals))
     ]
-    run = quiet_run(folder, items, classifiers, [], settings)
-    run.stages.intake.panel = Panel(Forced(classifiers))
+    names = tuple(each.name for each in oracles)
+    run = quiet_run(folder, items, classifiers, oracles, settings, oracles=names)
+    run.stages.intake.panel = Panel(Forced([*classifiers, *oracles]))
     run.execute()
     return [(folder / f"{i}.png").read_bytes() for i in range(len(originals))]
 
@@ -154,6 +155,15 @@ def test_different_originals_give_equal_bytes(tmp_path, tinies):
     d = outputs(tmp_path / "d", first, anonymized, (decisions + 1) % 7, tinies[:2], 0)
     assert a != c, "the seed must matter"
     assert a != d, "the decisions must matter"
+    everyone = np.vstack([decisions, [[0, 1, 2, 3]]])
+    oracle = tinies[2:]
+    e = outputs(tmp_path / "e", first, anonymized, everyone, tinies[:2], 0, oracle)
+    f = outputs(tmp_path / "f", second, anonymized, everyone, tinies[:2], 0, oracle)
+    everyone[2] = [4, 5, 6, 7]
+    g = outputs(tmp_path / "g", first, anonymized, everyone, tinies[:2], 0, oracle)
+    assert e == f, "what an oracle answers tells nothing but whether it is its decision"
+    assert e != a, "and that is heeded"
+    assert e != g
     changed = [read_image(tmp_path / "a" / f"{i}.png") for i in range(4)]
     assert all((x != y).any() for x, y in zip(changed, anonymized, strict=True))
 
