@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 
 import jax
@@ -18,6 +19,10 @@ from jaxanon.classifiers import registry
 from jaxanon.classifiers.classifier import Classifier
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+# Shells have what they start in the background ignore this, and children would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
