@@ -25,10 +25,11 @@ def address(tmp_path_factory):
         port = free.getsockname()[1]
     env = {**os.environ, "JAX_PLATFORMS": "cpu", "TMPDIR": str(tmp_path_factory.mktemp("tmp"))}
     words = [sys.executable, "-m", "jaxanon", "ui", "--port", str(port)]
+    others = set(Path("/dev/shm").glob("jaxanon-ui-*"))
     run = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, text=True)
     line = run.stdout.readline()
     assert f"http://127.0.0.1:{port}" in line
-    before = set(Path("/dev/shm").glob("jaxanon-ui-*"))
+    before = set(Path("/dev/shm").glob("jaxanon-ui-*")) - others
     yield f"http://127.0.0.1:{port}"
     run.send_signal(signal.SIGINT)
     run.communicate(timeout=30)
