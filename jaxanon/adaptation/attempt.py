@@ -7,7 +7,7 @@ file fails verification, a further `Attempt` begins where that one ended.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Generic
 
@@ -111,8 +111,16 @@ class Adapted(Generic[K]):
         return self.job.canvas.add(self.job.pixels, self.levels.swapaxes(1, 2))
 
 
-def next_attempt(adapted: Adapted[K], settings: Settings) -> Attempt[K] | None:
-    """What follows where a verification is not content; None where retries or steps are spent."""
+def next_attempt(
+    adapted: Adapted[K], settings: Settings, start: np.ndarray | None = None
+) -> Attempt[K] | None:
+    """What follows where a verification is not content; None where retries or steps are spent.
+
+    Args:
+        adapted: the image as it came out of the loop.
+        settings: options of the loop.
+        start: perturbation that a search goes on from; by default that of `adapted`.
+    """
     left = settings.steps - adapted.steps
     # No more verifications than the guarantee counts on.
     verified_enough = adapted.attempt.checks + 1 >= settings.max_verifications
@@ -120,7 +128,7 @@ def next_attempt(adapted: Adapted[K], settings: Settings) -> Attempt[K] | None:
         return None
     tried = left <= 0 or settings.spends_all or adapted.retries >= settings.max_retries
     if settings.queries and tried:
-        return search(adapted, settings)
+        return search(adapted, settings, adapted.levels if start is None else start)
     if left <= 0:
         return None
     steps = settings.steps_to_verification(left)
@@ -145,15 +153,23 @@ def go_on(adapted: Adapted[K], settings: Settings, steps: int) -> Attempt[K]:
     return _further(adapted, settings, adapted.retries, adapted.steps << 8, steps, final_steps)
 
 
-def search(adapted: Adapted[K], settings: Settings) -> Attempt[K]:
+def search(adapted: Adapted[K], settings: Settings, start: np.ndarray) -> Attempt[K]:
     """A few steps more after all are spent, to another image that the sources understand.
 
     The oracles give no gradients. So the image moves on within its bounds, along the sources'
-    gradients on random transforms that differ each time, until the oracles agree too.
+    gradients on random transforms that differ each time, until the oracles agree too. With what
+    pleased them best as the start, that is an evolution strategy of one parent and one child, whose
+    mutations come from the sources.
+
+    Args:
+        adapted: the image as it came out of the loop.
+        settings: options of the loop.
+        start: perturbation to go on from, `(canvas, 3, canvas)` int16 levels.
     """
     no_final_steps = np.int32(0), np.int32(0)
     checks = adapted.attempt.checks + 1
-    return _further(adapted, settings, adapted.retries, checks << 16, SEARCH_STEPS, no_final_steps)
+    found = _further(adapted, settings, adapted.retries, checks << 16, SEARCH_STEPS, no_final_steps)
+    return replace(found, start=start)
 
 
 def _further(

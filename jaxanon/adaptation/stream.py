@@ -19,8 +19,9 @@ from jaxanon.adaptation.problem import LAYOUT, Job, K
 from jaxanon.adaptation.slots import Slots
 from jaxanon.runtime import devices
 
-Check = Callable[[Sequence[Adapted[K]]], Sequence[bool]]
-"""Says of each image that came out of the loop whether it needs no further attempt."""
+Check = Callable[[Sequence[Adapted[K]]], Sequence[bool | Adapted[K]]]
+"""Says of each image that came out of the loop whether it needs no further attempt; or, in place of
+False, as what it is to go on: as it came out of the loop earlier."""
 
 
 def stream(
@@ -58,7 +59,7 @@ class Scheduler(Generic[K]):
         self._unchecked: deque[Finished[K]] = deque()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="jaxanon")
         self._incoming: Future[Sequence[Attempt[K]] | None] | None = self._ask_for_jobs()
-        self._checking: Future[list[tuple[Adapted[K], bool]]] | None = None
+        self._checking: Future[list[tuple[Adapted[K], bool | Adapted[K]]]] | None = None
 
     def run(self) -> Iterator[Adapted[K]]:
         """Adapt all images; yields each once, in the order of completion."""
@@ -100,8 +101,10 @@ class Scheduler(Generic[K]):
         """Yield the images that need no further attempt, or get none; put the others back."""
         if not (self._checking and self._checking.done()):
             return
-        for adapted, fine in self._checking.result():
-            attempt = None if fine else next_attempt(adapted, self._slots.settings)
+        for adapted, said in self._checking.result():
+            stand = adapted if isinstance(said, bool) else said
+            done = said is True
+            attempt = None if done else next_attempt(adapted, self._slots.settings, stand.levels)
             if attempt is None:
                 yield adapted
             else:
@@ -155,7 +158,9 @@ def _untouched(attempt: Attempt[K]) -> Finished[K]:
     return Finished(attempt, np.zeros((1, *LAYOUT), np.int16), np.zeros(1, np.int32))
 
 
-def _checked(part: Sequence[Finished[K]], check: Check[K]) -> list[tuple[Adapted[K], bool]]:
+def _checked(
+    part: Sequence[Finished[K]], check: Check[K]
+) -> list[tuple[Adapted[K], bool | Adapted[K]]]:
     """Fetch what the device made, and have it checked."""
     arrays = jax.device_get([(finished.levels, finished.steps) for finished in part])
     adapted = [

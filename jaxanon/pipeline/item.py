@@ -12,6 +12,7 @@ from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import ResultPlace
 from jaxanon.pipeline.cap import Reference
 from jaxanon.pipeline.hiding import Hiding
+from jaxanon.pipeline.oracles import Best
 from jaxanon.pipeline.record import Decisions, Record, key
 from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.regions.region import Box
@@ -140,7 +141,7 @@ class ImageState:
         saved: the record of the file that lies beside its place now; None before the first
             verification, and where that could not be written.
         allowed: record and bytes of the best file so far that the cap allowed.
-        best: record and bytes of the file that pleased most sources and oracles, if there are any.
+        best: the file that pleased sources and oracles best, while these do not agree.
         failure: why nothing can be saved.
         thumbnails: small pictures of the saved image, if they are wanted.
     """
@@ -149,6 +150,6 @@ class ImageState:
     baseline: Baseline
     saved: Record | None = None
     allowed: tuple[Record, bytes] | None = None
-    best: tuple[Record, bytes] | None = None
+    best: Best | None = None
     failure: Failure | None = None
     thumbnails: Thumbnails | None = None

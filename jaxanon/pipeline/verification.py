@@ -18,6 +18,7 @@ from jaxanon.io.results import WrittenPart
 from jaxanon.metrics import difference
 from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import Failure, ImageState
+from jaxanon.pipeline.oracles import Oracles
 from jaxanon.pipeline.record import Record, Score
 from jaxanon.runtime.meter import Meter
 
@@ -60,13 +61,13 @@ class Verification:
         meter: Meter,
         oracles: Sequence[str] = (),
     ) -> None:
-        self.oracles = tuple(oracles)
         self.panel, self.num_sources, self.settings = panel, num_sources, settings
         self.form, self.cap, self.meter = form, cap, meter
+        self.oracles = Oracles(panel.names[:num_sources], oracles)
 
     def check(
         self, adapted: Sequence[Adapted[ImageState]], threads: ThreadPoolExecutor
-    ) -> list[bool]:
+    ) -> list[bool | Adapted[ImageState]]:
         """Save images beside their places and verify them; which need no further attempt.
 
         What they have become is noted in their states. An image that could not be written gets a
@@ -87,15 +88,15 @@ class Verification:
         Where one verification had it kept and later steps lost it, it is the former that counts,
         and its file is put back beside its place.
         """
-        if state.failure is None and state.saved and state.best:
-            record, data = state.best
-            if self._number_kept(record) > self._number_kept(state.saved):
-                self._put_back(state, replace(record, queries=state.saved.queries), data)
+        best, reached = state.best, state.saved and state.saved.status == self.settings.success
+        if state.failure is None and state.saved and best and not reached:
+            record = replace(best.record, queries=state.saved.queries, steps=state.saved.steps)
+            self._put_back(state, record, best.data)
         if state.failure is not None or state.saved is None or state.allowed is None:
             return state
-        best, data = state.allowed
-        if state.saved.status != best.status == self.settings.success:
-            self._put_back(state, best, data)
+        allowed, data = state.allowed
+        if state.saved.status != allowed.status == self.settings.success:
+            self._put_back(state, allowed, data)
         return state
 
     def _settle(
@@ -104,8 +105,10 @@ class Verification:
         file: _Saved,
         logits: Sequence[np.ndarray],
         failure: str | None,
-    ) -> bool:
+    ) -> bool | Adapted[ImageState]:
         """Note what an image has become, or go back to what it was; whether it is to stay so.
+
+        Where it is to go on as it was, that.
 
         Args:
             adapted: the image as it came out of the loop.
@@ -125,23 +128,23 @@ class Verification:
         state.saved = record
         if self.cap and (reached or state.allowed is None or state.allowed[0].status == "partly"):
             state.allowed = record, file.data
-        if self.oracles:
-            self._note_best(state, record, file.data)
+        if self.oracles and not reached:
+            return self._searched(adapted, record, file.data, logits)
         goes_on = self.settings.verify_every and self.settings.spends_all
         return bool(reached and not goes_on)
 
-    def _note_best(self, state: ImageState, record: Record, data: bytes) -> None:
-        """Keep the file on which most of the sources and oracles do what they are to do."""
-        now = self._number_kept(record)
-        if state.best is None or now > self._number_kept(state.best[0]):
-            state.best = record, data
-
-    def _number_kept(self, record: Record) -> tuple[int, int]:
-        """How many sources do what they are to do on a saved file, and how many oracles."""
-        names = self.panel.names[: self.num_sources]
-        rows = [[record.decisions[name] for name in group] for group in (names, self.oracles)]
-        sources, oracles = (sum(r["adapted"] == r["reference"] for r in row) for row in rows)
-        return sources, oracles
+    def _searched(
+        self,
+        adapted: Adapted[ImageState],
+        record: Record,
+        data: bytes,
+        logits: Sequence[np.ndarray],
+    ) -> Adapted[ImageState]:
+        """The image to go on from: the one that pleased sources and oracles best so far."""
+        state = adapted.job.key
+        scores = dict(zip(self.panel.names, logits, strict=True))
+        state.best = self.oracles.better(state.best, adapted.levels, record, data, scores)
+        return replace(adapted, levels=state.best.levels)
 
     def _go_back(self, adapted: Adapted[ImageState], over: Record, cap: Cap) -> None:
         """Put back what the cap allowed last: an earlier file, or the anonymized image."""
@@ -198,7 +201,8 @@ class Verification:
         reached = self.settings.reached(decisions[: self.num_sources], wanted).all()
         by_name = dict(zip(self.panel.names, decisions.tolist(), strict=True))
         baseline, hiding = state.baseline.decisions, state.baseline.hiding
-        reached &= all(by_name[name] == baseline[name]["reference"] for name in self.oracles)
+        rows = {name: {**baseline[name], "adapted": each} for name, each in by_name.items()}
+        reached &= self.oracles.agree(rows)
         linf, psnr = difference(file.pixels, adapted.job.pixels)
         return Record(
             input=state.item.input.name,
@@ -207,9 +211,7 @@ class Verification:
             steps=adapted.steps,
             linf=linf,
             psnr=psnr,
-            decisions={
-                name: {**baseline[name], "adapted": decision} for name, decision in by_name.items()
-            },
+            decisions=rows,
             view=state.item.view,
             partner=state.item.partner.name if state.item.partner else None,
             regions=state.baseline.regions,

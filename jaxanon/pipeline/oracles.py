@@ -1,0 +1,82 @@
+"""Oracles: classifiers that are only asked, and whose decisions are to be kept too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from jaxanon.pipeline.record import Record
+
+
+@dataclass(frozen=True, eq=False)
+class Best:
+    """The file of an image that pleased sources and oracles best so far.
+
+    Attributes:
+        rank: how many sources do what they are to do, how many oracles, and by how much the least
+            content oracle prefers its reference decision; compared in this order.
+        record: of the file.
+        data: its bytes.
+        levels: the perturbation that it came from, `(canvas, 3, canvas)` int16.
+    """
+
+    rank: tuple[int, int, float]
+    record: Record
+    data: bytes
+    levels: np.ndarray
+
+
+class Oracles:
+    """The oracles of a run, and what they make of saved files.
+
+    Args:
+        sources: names of the sources.
+        names: names of the oracles.
+    """
+
+    def __init__(self, sources: Sequence[str], names: Sequence[str]) -> None:
+        self.sources, self.names = tuple(sources), tuple(names)
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    def agree(self, decisions: Mapping[str, Mapping[str, int]]) -> bool:
+        """Whether each makes its reference decision on a saved file."""
+        return _kept(decisions, self.names) == len(self.names)
+
+    def better(
+        self,
+        before: Best | None,
+        levels: np.ndarray,
+        record: Record,
+        data: bytes,
+        scores: Mapping[str, np.ndarray],
+    ) -> Best:
+        """The better one of two files; the later one of equal ones, so that a search moves on.
+
+        Args:
+            before: the best one so far.
+            levels: perturbation that the file came from, `(canvas, 3, canvas)` int16.
+            record: of the file saved of it.
+            data: bytes of that.
+            scores: of each classifier on it, `(classes,)`.
+        """
+        margins = [
+            _margin(scores[name], record.decisions[name]["reference"]) for name in self.names
+        ]
+        sources, oracles = (_kept(record.decisions, names) for names in (self.sources, self.names))
+        rank = sources, oracles, min(margins)
+        if before is not None and before.rank > rank:
+            return before
+        return Best(rank, record, data, levels)
+
+
+def _kept(decisions: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> int:
+    return sum(decisions[name]["adapted"] == decisions[name]["reference"] for name in names)
+
+
+def _margin(scores: np.ndarray, wanted: int) -> float:
+    """By how much a class has a larger score than any other; of a bare decision 1 or -1."""
+    return float(scores[wanted] - np.delete(scores, wanted).max(initial=-np.inf))
