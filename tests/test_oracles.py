@@ -3,8 +3,12 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from command_line import jaxanon
+
+from jaxanon.pipeline.oracles import Oracles
+from jaxanon.pipeline.record import Record
 
 
 def adapted(zoo, photos_dir, out, *more):
@@ -43,3 +47,28 @@ def test_queries_and_oracles_belong_together(zoo, photos_dir, tmp_path, capsys):
     assert jaxanon(*words, "--queries", 3) == 2
     assert jaxanon(*words, "--oracles", zoo[0], "--queries", 3) == 2
     assert "name it once" in capsys.readouterr().err
+
+
+def test_the_file_that_pleases_best_is_the_one_to_go_on_from():
+    oracles = Oracles(["s"], ["o"])
+
+    def decided(source, oracle):
+        rows = {"s": source, "o": oracle}
+        return Record("i", "o", "partly", decisions={
+            name: {"reference": 1, "anonymized": 0, "adapted": adapted}
+            for name, adapted in rows.items()
+        })  # fmt: skip
+
+    def scores(margin):
+        return {"o": np.array([0.0, margin]), "s": np.zeros(2)}
+
+    levels = [np.full(1, i) for i in range(5)]
+    first = oracles.better(None, levels[0], decided(1, 0), b"0", scores(-2.0))
+    worse = oracles.better(first, levels[1], decided(1, 0), b"1", scores(-3.0))
+    assert worse is first
+    better = oracles.better(first, levels[2], decided(1, 0), b"2", scores(-1.0))
+    assert better.data == b"2"
+    equal = oracles.better(better, levels[3], decided(1, 0), b"3", scores(-1.0))
+    assert equal.levels is levels[3], "answers without scores are all alike: it moves on"
+    lost = oracles.better(equal, levels[4], decided(0, 1), b"4", scores(5.0))
+    assert lost is equal, "sources come first"

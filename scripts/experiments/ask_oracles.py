@@ -28,6 +28,9 @@ from ablate_transfer import photos_of
 from jaxanon.adaptation.settings import DEFAULT, PRESETS, preset
 from jaxanon.anonymizers import make, whole_image_methods
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.outside.classifier import Known, Question
+from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.cli.common import load_all, split_names
 from jaxanon.cli.options import DEFAULT_SOURCES
 from jaxanon.display.tables import table
@@ -39,6 +42,24 @@ from jaxanon.metrics import Interval
 from jaxanon.pipeline.stages import RunOptions
 from jaxanon.pipeline.whole import bare_run, whole_items
 from jaxanon.runtime import compilation, memory
+
+
+class LabelsAlone:
+    """A classifier that gives its decisions and nothing else, as many services do."""
+
+    sees_originals = True
+
+    def __init__(self, classifier: Classifier) -> None:
+        config = classifier.config
+        self.name, self.known = classifier.name, Known(config.num_classes, None, config.origin)
+        self._ensemble = Ensemble([classifier])
+
+    def remember(self, answers: Remembered | None) -> None:
+        """Asking again costs nothing."""
+
+    def answers(self, questions: Sequence[Question]) -> Sequence[object]:
+        """The decisions."""
+        return [int(each) for each in self._ensemble.decide([q.pixels for q in questions])[0]]
 
 
 class Asked(TypedDict):
@@ -73,6 +94,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--strength", type=float, metavar="X", help="of the anonymizer")
     add("--preset", default=DEFAULT, choices=list(PRESETS), help="default: %(default)s")
     add("--queries", type=int, default=200, metavar="N", help="default: %(default)s")
+    add("--answers", default="labels", choices=("labels", "scores"), help="default: %(default)s")
     add("--json", type=Path, metavar="FILE", help="add the results to this file")
     return parser
 
@@ -80,7 +102,7 @@ def arguments() -> argparse.ArgumentParser:
 def ask(
     args: argparse.Namespace,
     paths: Sequence[Path],
-    oracle: Classifier,
+    oracle: Classifier | LabelsAlone,
     sources: Sequence[Classifier],
     folder: Path,
 ) -> Asked:
@@ -156,12 +178,15 @@ def main(words: Sequence[str] | None = None) -> int:
             others = [each for each in loaded if each is not oracle]
             for sources in combinations(others, args.number):
                 with tempfile.TemporaryDirectory() as folder:
-                    runs.append(ask(args, paths, oracle, sources, Path(folder)))
+                    asked = LabelsAlone(oracle) if args.answers == "labels" else oracle
+                    runs.append(ask(args, paths, asked, sources, Path(folder)))
                 print("  ".join(line_of(runs[-1:], title_of(runs[-1]))), flush=True)
         if args.json:
             found = json.loads(args.json.read_text()) if args.json.exists() else {}
             names = "+".join(each.name for each in loaded)
-            key = f"{names}; {args.method} {args.strength:g}; {args.number} source(s)"
+            key = (
+                f"{names}; {args.method} {args.strength:g}; {args.number} source(s); {args.answers}"
+            )
             photos = [path.name for path in paths]
             made = {"photos": photos, "preset": args.preset, "queries": args.queries, "runs": runs}
             write_json(args.json, {**found, key: made})
