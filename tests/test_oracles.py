@@ -2,11 +2,13 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from command_line import jaxanon
 
+from jaxanon.adaptation.search import next_move
 from jaxanon.pipeline.oracles import Oracles
 from jaxanon.pipeline.record import Record
 
@@ -72,3 +74,25 @@ def test_the_file_that_pleases_best_is_the_one_to_go_on_from():
     assert equal.levels is levels[3], "answers without scores are all alike: it moves on"
     lost = oracles.better(equal, levels[4], decided(0, 1), b"4", scores(5.0))
     assert lost is equal, "sources come first"
+
+
+def test_moves_keep_to_the_bounds_and_to_what_may_change():
+    side = 64
+    below = np.full((side, 3, side), 16, np.uint8)
+    below[:, :, :40] = 0  # another region is private
+    problem = SimpleNamespace(below=below, above=below // 2, seed=3, one_channel=False)
+    start = np.zeros((side, 3, side), np.int16)
+    moves = [next_move(start, problem, asked, 100) for asked in range(1, 100)]
+    assert {move.steps for move in moves} == {0, 4}
+    assert [asked for asked, move in enumerate(moves, 1) if move.steps] == list(range(10, 100, 10))
+    for move in (move for move in moves if not move.steps):
+        assert (move.levels >= -below.astype(int)).all()
+        assert (move.levels <= below // 2).all()
+        assert (move.levels != 0).any()
+        assert not move.levels[:, :, :40].any()
+    sizes = [np.count_nonzero(move.levels) for move in moves if not move.steps]
+    assert np.mean(sizes[:20]) > 2 * np.mean(sizes[-20:])
+    again = next_move(start, problem, 7, 100)
+    assert (again.levels == moves[6].levels).all()
+    grey = next_move(start, SimpleNamespace(**{**vars(problem), "one_channel": True}), 7, 100)
+    assert (grey.levels[:, :1] == grey.levels).all()

@@ -16,10 +16,8 @@ from jax import Array
 
 from jaxanon.adaptation.packing import Packed, pack
 from jaxanon.adaptation.problem import LAYOUT, Job, K, Problem, final_steps_of
+from jaxanon.adaptation.search import next_move
 from jaxanon.adaptation.settings import Settings
-
-SEARCH_STEPS = 4
-"""Gradient steps between two questions to the oracles, once the settings' steps are spent."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +152,10 @@ def go_on(adapted: Adapted[K], settings: Settings, steps: int) -> Attempt[K]:
 
 
 def search(adapted: Adapted[K], settings: Settings, start: np.ndarray) -> Attempt[K]:
-    """A few steps more after all are spent, to another image that the sources understand.
+    """What follows where all steps are spent, and oracles disagree: a random move.
 
-    The oracles give no gradients. So the image moves on within its bounds, along the sources'
-    gradients on random transforms that differ each time, until the oracles agree too. With what
-    pleased them best as the start, that is an evolution strategy of one parent and one child, whose
-    mutations come from the sources.
+    With what pleased them best as the start, that is an evolution strategy of one parent and one
+    child.
 
     Args:
         adapted: the image as it came out of the loop.
@@ -167,9 +163,10 @@ def search(adapted: Adapted[K], settings: Settings, start: np.ndarray) -> Attemp
         start: perturbation to go on from, `(canvas, 3, canvas)` int16 levels.
     """
     no_final_steps = np.int32(0), np.int32(0)
-    checks = adapted.attempt.checks + 1
-    found = _further(adapted, settings, adapted.retries, checks << 16, SEARCH_STEPS, no_final_steps)
-    return replace(found, start=start)
+    asked = adapted.attempt.checks + 1
+    move = next_move(start, adapted.job.problem, asked, settings.queries)
+    further = _further(adapted, settings, adapted.retries, asked << 16, move.steps, no_final_steps)
+    return replace(further, start=move.levels)
 
 
 def _further(

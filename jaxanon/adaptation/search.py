@@ -1,0 +1,62 @@
+"""What a search tries next while oracles, which give no gradients, disagree with the saved file."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxanon.adaptation.problem import Problem
+
+SOURCES_EVERY = 10
+"""One move in so many follows the sources' gradients, on other random transforms each time."""
+SOURCE_STEPS = 4
+"""Gradient steps of such a move."""
+LARGEST, SMALLEST = 0.1, 0.01
+"""Share of the canvas that a patch covers, at first and in the end."""
+
+
+class Move(NamedTuple):
+    """What to try next.
+
+    Attributes:
+        levels: perturbation to begin with, `(canvas, 3, canvas)` int16.
+        steps: gradient steps to make from there.
+    """
+
+    levels: np.ndarray
+    steps: int
+
+
+def next_move(levels: np.ndarray, problem: Problem, asked: int, queries: int) -> Move:
+    """A move from a perturbation, drawn by the image's own seed.
+
+    Most moves set a square patch to the bound, darker or brighter by colour, and cost no gradient:
+    what remains is for the oracles to say. Patches shrink as the questions are spent.
+
+    Source: Andriushchenko et al., "Square Attack: a query-efficient black-box adversarial attack
+    via random search", ECCV 2020; there without sources to start from, or to return to.
+
+    Args:
+        levels: `(canvas, 3, canvas)` int16.
+        problem: the image.
+        asked: questions asked so far, at least 1.
+        queries: questions at most.
+    """
+    if asked % SOURCES_EVERY == 0:
+        return Move(levels, SOURCE_STEPS)
+    below, above = (np.asarray(bound, np.int16) for bound in (problem.below, problem.above))
+    rng = np.random.default_rng([int(np.asarray(problem.seed)), asked])
+    rows, columns = np.nonzero(np.maximum(below, above).max(1))
+    centre = rng.integers(len(rows))
+    share = max(SMALLEST, LARGEST * (1 - asked / queries))
+    side = round(len(levels) * share**0.5)
+    patch = tuple(
+        slice(max(0, place - side // 2), place - side // 2 + side)
+        for place in (int(rows[centre]), int(columns[centre]))
+    )
+    brighter = rng.integers(0, 2, (1, 1 if np.asarray(problem.one_channel) else 3, 1)).astype(bool)
+    moved = levels.copy()
+    where = patch[0], slice(None), patch[1]
+    moved[where] = np.where(brighter, above[where], -below[where])
+    return Move(moved, 0)
