@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from command_line import anonymize, jaxanon
 from local_service import CLASSES, LocalService
+from test_shards import anonymize as anonymize_shards
+from test_shards import shards  # noqa: F401
 
 from jaxanon.classifiers.outside import remembered
 from jaxanon.classifiers.outside.answers import as_scores, ask
@@ -261,3 +263,16 @@ def test_transfer_asks_them_too(zoo, photos_dir, tmp_path, service, labels):
     assert service.address in json.dumps(found)
     service.trouble = [(400, "")]
     assert jaxanon("transfer", photos_dir, out, *words, "--overwrite") == 1
+
+
+def test_a_run_over_shards_asks_no_question_twice(zoo, shards, tmp_path, service, labels):  # noqa: F811
+    out, words = tmp_path / "out", ["--targets", named(service, labels), "--quiet"]
+    assert anonymize_shards(zoo, shards, out, *words) == 0
+    before = dict(service.answered)
+    assert len(before) == 9 * 3
+    (out / "train-1.tar").unlink()
+    assert anonymize_shards(zoo, shards, out, *words, "--resume") == 0
+    assert service.answered == before
+    assert (out / "train-1.tar").exists()
+    assert anonymize_shards(zoo, shards, tmp_path / "other", *words) == 0
+    assert service.answered == dict.fromkeys(before, 2), "another run asks anew"

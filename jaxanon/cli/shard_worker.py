@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import Anonymizer
+from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.cli.adaptation_run import load_models, recorded_of, run_options
 from jaxanon.cli.anonymizer_flags import anonymizer_from, recorded_options
 from jaxanon.cli.common import Loader, load_all
@@ -42,7 +43,8 @@ def open_worker(
     anonymizer = anonymizer_from(args, settings.seed)
     loader = anonymizing(args, anonymizer, settings)
     sources, others, oracles = load_models(args, load)
-    options = replace(run_options(args), oracles=oracles)
+    answers = Remembered(str(args.output), resume=True)
+    options = replace(run_options(args), oracles=oracles, answers=answers)
     stages = Stages(sources, others, settings, options, images)
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer), **units}
     settled = recorded_of(args, recorded, settings)
