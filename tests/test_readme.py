@@ -24,6 +24,7 @@ def test_it_is_read_in_one_go():
     assert len(README.split()) <= 800
 
 
+@pytest.mark.slow
 def test_the_python_example_runs(photos, tmp_path, monkeypatch):
     """On each of two photos, in five lines; the saved file is what was adapted."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
