@@ -109,6 +109,15 @@ def test_throughput_over_the_run():
     assert "Images per second over the run 1.25 0-4 s 0.5 4-8 s" in text
 
 
+def test_a_rate_that_was_rounded_is_no_earlier_run():
+    summary = {"images": 1_000_003, "seconds": 2e6, "images_per_second": 0.5}
+    text = parsed([row(0)], run={**RUN, "summary": summary}).text
+    assert "That took 2,000,000.0 s, 0.50 images per second" in text
+    resumed = {"images": 10, "seconds": 2.0, "images_per_second": 2.0}
+    text = parsed([row(0)], run={**RUN, "summary": resumed}).text
+    assert "2.0 s for the 4 that no earlier run had done" in text
+
+
 def test_a_report_is_never_replaced_by_its_page():
     assert page_beside(Path("out/report.json")) == Path("out/report.html")
     assert page_beside(Path("mine.html")) == Path("mine.html.html")

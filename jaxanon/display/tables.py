@@ -108,13 +108,20 @@ def closing(report: Mapping[str, Any]) -> str:
     return text
 
 
+def done_earlier(summary: Mapping[str, Any]) -> int:
+    """How many images of a run an earlier one had done."""
+    seconds, rate = summary["seconds"], summary["images_per_second"]
+    earlier = int(summary["images"] - round(rate * seconds))
+    return earlier if earlier > 1e-4 * seconds else 0  # the rate is rounded
+
+
 def _pace(summary: Mapping[str, Any]) -> str:
     """Time and speed of a run; of those images alone that an earlier one had not done."""
     seconds, rate = summary["seconds"], summary["images_per_second"]
-    earlier = summary["images"] - round(rate * seconds)
+    earlier = done_earlier(summary)
     if earlier == summary["images"]:
         return "all by an earlier run" if seconds else "the run was stopped; --resume goes on"
-    told = f"{earlier} of them by an earlier run; " if earlier > 1e-4 * seconds else ""  # rounding
+    told = f"{earlier} of them by an earlier run; " if earlier else ""
     return f"{told}{seconds:.1f} s, {rate:.2f} images/s"
 
 

@@ -16,7 +16,8 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.outside.naming import is_outside, without_place
 from jaxanon.display.page.card import Card, render_card
 from jaxanon.display.page.contents import ClassifierRow, Contents
-from jaxanon.pipeline.page import TITLES, run_hides
+from jaxanon.pipeline.page import TITLES
+from jaxanon.pipeline.page_words import run_hides
 
 CARD = "README.md"
 """Its name in the output folder."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from jaxanon.adaptation.settings import STATUS
 from jaxanon.display.page import render
 from jaxanon.display.page.contents import (
     Agreement,
@@ -21,6 +20,7 @@ from jaxanon.display.page.contents import (
 from jaxanon.errors import printable
 from jaxanon.metrics import Interval
 from jaxanon.pipeline.hiding import is_untouched
+from jaxanon.pipeline.page_words import facts, sentences
 from jaxanon.pipeline.record import key
 from jaxanon.pipeline.tally import Tally
 from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails
@@ -189,8 +189,8 @@ class Counting:
         statuses, images = self._tally.statuses, self._tally.images
         return Contents(
             title=TITLES[run["settings"].get("goal", "keep")],
-            sentences=_sentences(run, statuses, self._untouched),
-            facts=_facts(run),
+            sentences=sentences(run, statuses, self._untouched),
+            facts=facts(run),
             statuses=dict(sorted(statuses.items())),
             rows=[self._row(*each) for each in self._roles.items()],
             agreements=[
@@ -257,11 +257,6 @@ def _throughput(run: Row) -> list[BarChart]:
     return [BarChart(f"Images per second {by}", list(parts.items()))] if parts else []
 
 
-def run_hides(run: Row) -> bool:
-    """Whether a run hides something: attacks do not."""
-    return bool(run["settings"].get("goal", "keep") == "keep")
-
-
 def _stages(run: Row) -> dict[str, float]:
     """Stage of the work -> seconds, longest first."""
     timing = run.get("timing", {})
@@ -274,63 +269,3 @@ def _stages(run: Row) -> dict[str, float]:
             timing["device_busy"] * run["summary"]["seconds"]
         )
     return dict(sorted(stages.items(), key=lambda item: -item[1]))
-
-
-def _sentences(run: Row, statuses: Mapping[str, int], untouched: int) -> Sequence[str]:
-    """What was done with the saved images, in words."""
-    settings, summary = run["settings"], run["summary"]
-    images = sum(statuses.values()) - statuses.get("failed", 0)
-    if not images:
-        return ["No image was saved."]
-    sources = [
-        each["name"].partition("@")[0] for each in run["classifiers"] if each["role"] == "source"
-    ]
-    method, strength = settings.get("method"), settings.get("strength")
-    regions = settings.get("regions", "whole")
-    regions = regions if regions in ("whole", "faces") else "declared regions"
-    how = f"{method}, strength {strength:g}" if method and strength else method
-    were = "was" if images == 1 else "were"
-    hidden = f"{were} hidden ({how}; private: {regions})" if how else f"{were} given anonymized"
-    counted = "1 image" if images == 1 else f"{images:,} images"
-    done, aim = _aim(settings, statuses, images)
-    if not run_hides(run):
-        hidden = f"{were} attacked, hidden in no way,"
-    took = f"That took {_pace(summary)}, on {run.get('device', 'an unknown device')}."
-    bare = "1 of them is as it was" if untouched == 1 else f"{untouched:,} of them are as they were"
-    left = [f"Nothing private was found in some: {bare} given."] if untouched else []
-    lacking = summary.get("unfinished", 0)
-    if lacking:
-        left.append(f"{lacking:,} of its shards or slices are not finished.")
-    return [
-        f"{counted} {hidden} and changed by at most {settings.get('eps', 16):g}/255 so that "
-        f"{', '.join(sources)} {aim} (preset {settings.get('preset', '-')}). {done}.",
-        took if summary["seconds"] else "The run was stopped; this is what it had done.",
-        *left,
-    ]
-
-
-def _aim(settings: Row, statuses: Mapping[str, int], images: int) -> tuple[str, str]:
-    """On how many images a run came to what it was for, and what that is."""
-    goal = settings.get("goal", "keep")
-    done = statuses.get(STATUS[goal], 0)
-    some = "All" if done == images > 1 else f"{done:,} of {images:,}"
-    aim = {"avoid": "decide otherwise than on the originals", "reach": "decide on one class"}
-    return f"{some} came to that", aim.get(goal, "decide as on the originals")
-
-
-def _pace(summary: Row) -> str:
-    """Time and speed of a run, of those images alone that an earlier one had not done."""
-    seconds, rate = summary["seconds"], summary["images_per_second"]
-    now = round(rate * seconds)
-    told = f" for the {now:,} that no earlier run had done" if now < summary["images"] else ""
-    return f"{seconds:,.1f} s{told}, {rate:.2f} images per second"
-
-
-def _facts(run: Row) -> dict[str, str]:
-    """What a reader may want to know of the run besides."""
-    facts = {"jaxanon": str(run.get("version", "")), "device": str(run.get("device", ""))}
-    if "guarantee" in run:
-        facts["guarantee"] = str(run["guarantee"]["text"])
-    shown = {name: value for name, value in run["settings"].items() if value not in (None, "", [])}
-    facts["settings"] = ", ".join(f"{name} {value}" for name, value in shown.items())
-    return facts
