@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
 
 import yaml
+from local_server import serving
 
 COMMIT = "c0ffee" + "0" * 34
 
@@ -35,15 +35,9 @@ class DatasetHub:
 
     @contextmanager
     def running(self):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
+        with serving(_handler(self)) as address:
+            self.address = address
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
 
     def listing(self, name, below, recursive):
         """Files and folders below a folder, all of them or those right in it."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
+from local_server import serving
 from PIL import Image
 
 CLASSES = ("red", "green", "blue")
@@ -40,15 +40,9 @@ class LocalService:
 
     @contextmanager
     def running(self):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        server.daemon_threads = True
-        self.address = f"http://127.0.0.1:{server.server_address[1]}/classify"
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
+        with serving(_handler(self)) as address:
+            self.address = f"{address}/classify"
             yield self
-        finally:
-            server.shutdown()
-            server.server_close()
 
     def answer(self, data: bytes) -> tuple[int, str]:
         if self.trouble:
