@@ -97,6 +97,7 @@ def test_one_picture_that_a_function_cannot_bear_takes_no_other_with_it():
     first, second, third = ask(Fragile(), [grey(1), grey(13), grey(2)])
     assert first.argmax() == third.argmax() == 1
     assert str(second) == "python:fragile:decide failed: ValueError: unlucky"
+    assert ask(Fragile(), []) == []
 
 
 def test_a_function(tmp_path, monkeypatch):

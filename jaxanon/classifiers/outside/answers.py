@@ -27,6 +27,8 @@ def ask(outside: Outside, pictures: Sequence[Question]) -> list[np.ndarray | Ans
     Returns:
         Per picture `(classes,)` float32, of which the largest is its decision.
     """
+    if not pictures:
+        return []
     try:
         said = list(outside.answers(pictures))
         if len(said) != len(pictures):

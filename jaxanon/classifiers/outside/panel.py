@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +14,7 @@ from jaxanon.classifiers.outside.classifier import NOT_SENT, Outside, Question
 from jaxanon.errors import UsageError
 
 
+@dataclass(eq=False)
 class Viewed:
     """An image before the classifiers of a panel.
 
@@ -22,17 +23,8 @@ class Viewed:
         picture: what the others are asked about; None once they have been, or where there are none.
     """
 
-    def __init__(self, views: Views, picture: Question | None) -> None:
-        self.views, self.picture = views, picture
-
-    def __len__(self) -> int:
-        return len(self.views)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        return self.views[index]
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        return iter(self.views)
+    views: Views
+    picture: Question | None
 
 
 @dataclass(frozen=True)
