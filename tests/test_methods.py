@@ -18,6 +18,7 @@ from jaxanon.adaptation.problem import prepare
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.adaptation.step import init, plain, smooth, step, update_rule
 from jaxanon.adaptation.transforms import TRANSFORMS
+from jaxanon.adaptation.visits import next_source, none_yet, visit
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.layers.mixup import MOST, mixed, mixing
 from jaxanon.errors import UsageError
@@ -73,7 +74,7 @@ OPTIONS = [
     ),
     {"momentum": 0.0}, {"nesterov": True, "momentum": 0.5}, {"smoothing": 2.0}, {"mixup": 0.5},
     {"rule": "proportional"}, {"loss": "logit"}, {"loss": "margin"}, {"ensemble_mode": "logits"},
-    {"ensemble_mode": "subset"},
+    {"ensemble_mode": "subset"}, {"ensemble_mode": "drawn", "transforms": "flip"},
 ]  # fmt: skip
 
 
@@ -480,3 +481,46 @@ def test_masked_cells_do_not_count_towards_the_mean_of_proportional_steps(source
     moved = step(settings, problem, init(settings, jnp.zeros(room.shape)), slope).delta * 255
     assert float(jnp.abs(moved[20:]).max()) == 0
     assert 0.85 < float(jnp.abs(moved[:20]).mean()) < 1, "cut off at two"
+
+
+def test_drawn_sources_all_have_their_turn():
+    """In every round each once, in orders that change; on the image as it is, one by one."""
+    draw = jax.vmap(partial(next_source, sources=3), (None, 0, None, None))
+    seen = np.asarray(draw(jnp.uint32(7), jnp.arange(60), jnp.int32(0), jnp.bool_(False)))
+    rounds = seen.reshape(20, 3)
+    np.testing.assert_array_equal(np.sort(rounds), np.tile([0, 1, 2], (20, 1)))
+    assert len({tuple(each) for each in rounds}) > 3
+    assert (np.asarray(draw(jnp.uint32(8), jnp.arange(60), 0, False)) != seen).any()
+    for made in range(3):
+        assert (np.asarray(draw(jnp.uint32(7), jnp.arange(60), made, True)) == made).all()
+
+
+def test_on_the_image_as_it_is_drawn_sources_are_summed(sources, small, wishes, plain_images):
+    """Without transforms a step gathers one source after the other: the same as all at once."""
+    made = images_of(sources, small, wishes, ensemble_mode="drawn")
+    np.testing.assert_array_equal(made, plain_images)
+
+
+def test_a_visit_computes_one_source_for_each_image(sources, small, wishes):
+    """Each image gets the gradient of its own source; those beyond a source's room wait."""
+    settings = Settings(ensemble_mode="drawn", transforms="flip", confidence=np.inf).on("cpu")
+    problems, deltas = stacked(sources, small, wishes, settings)
+    count = len(small)
+    steps, still, done = jnp.zeros(count, int), jnp.zeros(count, bool), jnp.arange(count) == 3
+    nothing = jax.vmap(none_yet)(deltas)
+    made = visit(
+        sources.networks, settings, sources.params, deltas, problems, steps, still, done, nothing
+    )
+    drawn = [int(next_source(seed, 0, 0, False, 2)) for seed in problems.seed]
+    room = {0: 2, 1: 2}
+    for i, source in enumerate(drawn):
+        visited = i != 3 and room[source] > 0
+        assert int(made.made[i]) == visited
+        if not visited:
+            assert not np.any(made.gradient[i])
+            continue
+        room[source] -= 1
+        of_one = Ensemble([sources.classifiers[source]])
+        alone = here(of_one, small, wishes[source : source + 1], settings)
+        np.testing.assert_allclose(made.gradient[i], alone.gradient[i], atol=1e-6)
+        np.testing.assert_allclose(made.margin[i], alone.margins[i, 0], atol=1e-5)

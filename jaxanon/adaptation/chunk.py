@@ -16,11 +16,12 @@ from jax import Array
 from jax.sharding import Mesh
 from jax.typing import ArrayLike
 
-from jaxanon.adaptation.objective import slopes
+from jaxanon.adaptation.objective import Slope, slopes
 from jaxanon.adaptation.packing import Packed, unpack
 from jaxanon.adaptation.problem import LAYOUT, Problem, blank
 from jaxanon.adaptation.settings import Settings
-from jaxanon.adaptation.step import State, from_levels, init, plain, step
+from jaxanon.adaptation.step import State, from_levels, init, plain, step, steps_left
+from jaxanon.adaptation.visits import visit
 from jaxanon.classifiers.classifier import Network
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.runtime import devices
@@ -48,12 +49,46 @@ def chunk_of_steps(
 
     def one_step(_: int | Array, states: State) -> State:
         still = jax.vmap(partial(plain, settings))(problems, states)
+        if settings.draws:
+            return after_a_visit(networks, settings, params, problems, states, still)
         slope = slopes(networks, settings, params, states.delta, problems, states.steps, still)
         moved: State = jax.vmap(partial(step, settings))(problems, states, slope)
         return moved
 
     states = one_step(0, states) if length == 1 else jax.lax.fori_loop(0, length, one_step, states)
     return states, jnp.copy(states.done)  # the state itself is given away with the next chunk
+
+
+def after_a_visit(
+    networks: tuple[Network, ...],
+    settings: Settings,
+    params: tuple[Any, ...],
+    problems: Problem,
+    states: State,
+    still: Array,
+) -> State:
+    """The states after a visit to one source, and a step of those that have gathered enough for it.
+
+    Args:
+        networks: the sources' networks.
+        settings: options of the loop.
+        params: the networks' parameters, in the precision of the settings.
+        problems: the images, stacked along the first axis.
+        states: where they stand, stacked; with visits.
+        still: `(slots,)` bool, which images are looked at without random transforms.
+    """
+    assert states.visits is not None
+    ended = states.done | (jax.vmap(steps_left)(problems, states) <= 0)
+    where = states.delta, problems, states.steps, still
+    visits = visit(networks, settings, params, *where, ended, states.visits)
+    enough = ended | (visits.made >= jnp.where(still, len(networks), 1))
+    stayed = states._replace(visits=visits)
+    slope = Slope(visits.gradient, visits.margin[:, None], None)
+    moved = jax.vmap(partial(step, settings))(problems, stayed, slope)
+    result: State = jax.tree.map(
+        lambda move, stay: jax.vmap(jnp.where)(enough, move, stay), moved, stayed
+    )
+    return result
 
 
 @program(mesh_at=3, static_argnums=(0, 1, 2, 3), donate_argnums=6)

@@ -22,10 +22,13 @@ class EnsembleMode(NamedTuple):
             a bool scalar, says that no source may be left out by chance; `key` is the random key of
             the step.
         equal_classes: whether all sources must have the same classes.
+        one_at_a_time: whether a step sees one source, and only that one is computed
+            (`jaxanon.adaptation.visits`).
     """
 
     combine: Callable[[Logits, Array, Array | bool, Array], tuple[Logits, Array]]
     equal_classes: bool = False
+    one_at_a_time: bool = False
 
 
 def sum_of_losses(
@@ -65,5 +68,6 @@ ENSEMBLE_MODES = {
     "losses": EnsembleMode(sum_of_losses),
     "logits": EnsembleMode(mean_logits, equal_classes=True),
     "subset": EnsembleMode(random_subset),
+    "drawn": EnsembleMode(sum_of_losses, one_at_a_time=True),
 }
 """Name of a mode in `Settings.ensemble_mode` -> the mode."""

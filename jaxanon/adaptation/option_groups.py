@@ -83,7 +83,8 @@ class UpdateRule(Options):
     ensemble_mode: str = option(
         "losses",
         help="how several sources are put together: the sum of their losses, the loss of their "
-        "mean logits, or the losses of a random subset, half of them, at each step",
+        "mean logits, or the losses of a random subset, half of them, at each step; drawn, the "
+        "loss of one alone, a random one at each step, so that many cost as much as one",
         data=False,
         choices=ensemble_mode_names,
     )
@@ -92,7 +93,16 @@ class UpdateRule(Options):
         """How the options of the group go together."""
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
+        tunes = self.num_neighbors and self.ensemble_mode == "drawn"
+        yield "ensemble_mode", not tunes, "another where num_neighbors is above 0"
         yield from super().relations()
+
+    @property
+    def draws(self) -> bool:
+        """Whether a step follows one source alone, drawn at random."""
+        from jaxanon.adaptation.ensemble_modes import ENSEMBLE_MODES
+
+        return ENSEMBLE_MODES[self.ensemble_mode].one_at_a_time
 
     @property
     def needs_soft_labels(self) -> bool:

@@ -15,6 +15,7 @@ from jax.typing import ArrayLike
 from jaxanon.adaptation.objective import Slope
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
+from jaxanon.adaptation.visits import Visits, none_yet
 from jaxanon.runtime.precision import GRADIENTS
 
 
@@ -31,6 +32,7 @@ class State(NamedTuple):
             final steps began; bool scalar.
         steps: gradient steps made so far; int32 scalar.
         done: whether no further step is wanted; bool scalar.
+        visits: what was gathered for the next step; None where a step sees all sources at once.
     """
 
     delta: Array
@@ -40,6 +42,7 @@ class State(NamedTuple):
     settled: Array
     steps: Array
     done: Array
+    visits: Visits | None
 
 
 def smooth(gradient: Array, deviation: float) -> Array:
@@ -108,6 +111,7 @@ def init(settings: Settings, delta: Array) -> State:
         settled=jnp.bool_(False),
         steps=jnp.int32(0),
         done=jnp.bool_(False),
+        visits=none_yet(delta) if settings.draws else None,
     )
 
 
@@ -176,7 +180,8 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
         optax.apply_updates(state.delta, updates), lower, upper
     )
     settled = state.settled | spared
-    moved = State(delta, optimizer, slope.variance, streak, settled, state.steps + 1, done)
+    visits = none_yet(delta) if settings.draws else None
+    moved = State(delta, optimizer, slope.variance, streak, settled, state.steps + 1, done, visits)
     stayed = state._replace(done=done)
     result: State = jax.tree.map(lambda stay, move: jnp.where(done, stay, move), stayed, moved)
     return result
