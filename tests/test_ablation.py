@@ -71,6 +71,7 @@ def result():
         "strength": 6.0,
         "number": 1,
         "classifiers": dict.fromkeys(names, "x"),
+        "decisions": {"a": "1 2 3 4", "b": "1 2 3 5", "c": "1 2 4 5"},
         "rows": {
             "one": row({"a": "1111", "b": "1000", "c": "1000"}),
             "two": row({"a": "1100", "b": "1100", "c": "1100"}),
@@ -133,9 +134,11 @@ def test_rows_are_compared_photo_by_photo(result):
     assert difference(rows["dear"], rows["dear"]) == "+0.0 (+0 to +0)"
     rows["fast"] = rows.pop("dear")
     (line,) = summary({"some": result})[1]
-    assert line[:5] == [
+    assert line[:7] == [
         "a, b, c", "blur 6, one source, 4 photos",
         "0.0 (0-0)", "100.0 (100-100)", "**50.0 (0-100)**",
+        f"{100 * 2 * (3 + 2 + 3) / 24:.1f}",  # a and b agree on 3 originals, a and c on 2
+        f"{100 * 2 * (2 + 2 + 2) / 16:.1f}",  # the row keeps the first two of each
     ]  # fmt: skip
     assert pairs(result) == (
         ["adapted to", "a", "b", "c"],

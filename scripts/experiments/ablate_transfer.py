@@ -34,6 +34,7 @@ from ablation_rows import recorded, rows_of, settings_of, still_holds
 from jaxanon.adaptation.settings import Settings
 from jaxanon.anonymizers import anonymize, make, whole_image_methods
 from jaxanon.classifiers.classifier import Classifier
+from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.cli.common import check_side_files, load_all, split_names
 from jaxanon.cli.options import DEFAULT_SOURCES
 from jaxanon.errors import ImageError, JaxanonError, UsageError
@@ -45,6 +46,7 @@ from jaxanon.io.packaged import demo_photos
 from jaxanon.io.results import FilePlace, OutputFolder
 from jaxanon.pipeline.item import Item, LoadedImage
 from jaxanon.pipeline.whole import bare_run
+from jaxanon.privacy.examine import likeness
 from jaxanon.regions.region import Region
 from jaxanon.runtime import compilation, memory
 
@@ -127,12 +129,16 @@ def adapt(
     names, adapted_to = run.stages.ensemble.names, run.stages.sources
     reference = {name: _decisions(records, name, "reference") for name in names}
     saved = [read_image(place) for place in places]
+    before = (read(path).anonymized for path in paths)
+    alike = [likeness(a, b)["ssim"] for a, b in zip(before, saved, strict=True)]
+    steps = float(np.mean([record["steps"] for record in records]))
     wanted = np.stack([reference[name] for name in adapted_to.names])
     return {
         "sources": adapted_to.names,
         "seed": settings.seed,
-        "gradients": float(np.mean([record["steps"] for record in records]) * settings.gradients),
+        "gradients": steps * gradients_a_step(settings, len(sources)),
         "psnr": float(np.mean([r["psnr"] for r in records if r["psnr"] is not None])),
+        "ssim": float(np.mean(alike)),
         "anonymized": _kept(records, reference, "anonymized"),
         "adapted": _kept(records, reference, "adapted"),
         "under": {
@@ -140,6 +146,14 @@ def adapt(
             for name, change in changes(CHANGES).items()
         },
     }
+
+
+def gradients_a_step(settings: Settings, sources: int) -> float:
+    """Gradients of one source that a step takes; on average, where sources are drawn."""
+    if not settings.draws:
+        return settings.gradients
+    final = settings.final_fraction  # at most so many are made on all sources
+    return settings.gradients * ((1 - final) / sources + final)
 
 
 def _kept(
@@ -173,12 +187,18 @@ def blank(
     args: argparse.Namespace, paths: Sequence[Path], loaded: Sequence[Classifier]
 ) -> Ablation:
     """The result before any row is measured."""
+    ensemble = Ensemble(loaded)
+    decisions = ensemble.decide([read_image(path) for path in paths])
     return {
         "photos": [path.name for path in paths],
         "method": args.method + (" of half of the middle" if args.half else ""),
         "strength": args.strength,
         "number": args.number,
         "classifiers": {c.name: Path(c.config.origin).name for c in loaded},  # no machine's path
+        "decisions": {
+            name: " ".join(map(str, row))
+            for name, row in zip(ensemble.names, decisions.tolist(), strict=True)
+        },
         "rows": {},
     }
 

@@ -18,6 +18,7 @@ from ablation_results import (
     Ablation,
     MeasuredRow,
     after,
+    ceilings,
     decided,
     gradients_of,
     interval,
@@ -45,6 +46,16 @@ def text_of(kept: np.ndarray) -> str:
     return f"{found.mean:.1f} ({found.low:.0f}-{found.high:.0f})"
 
 
+def ceiling_of(result: Ablation, row: MeasuredRow) -> list[str]:
+    """What targets could keep, and the share of it that a row reaches, in percent, as text.
+
+    Both count the photos on which a source decides as the target does on the original.
+    """
+    possible = ceilings(result, row)
+    kept = outcomes(row, "adapted", targets=True)
+    return [f"{100 * possible.mean():.1f}", f"{100 * (kept & possible).sum() / possible.sum():.1f}"]
+
+
 def difference(row: MeasuredRow, base: MeasuredRow) -> str:
     """Points by which the targets' concordance of `row` is above that of `base`, by photo."""
     kept, before = (outcomes(one, "adapted", targets=True).mean(0) for one in (row, base))
@@ -60,6 +71,12 @@ def line_of(name: str, row: MeasuredRow) -> str:
     )
 
 
+def ssim_of(row: MeasuredRow) -> str:
+    """Mean SSIM of saved files and anonymized images; empty where it was not measured."""
+    found = [run["ssim"] for run in row["runs"] if "ssim" in run]
+    return f"{np.mean(found):.3f}" if found else ""
+
+
 def figures(result: Ablation) -> Table:
     """Head and body of the table of a result."""
     body = [
@@ -71,10 +88,11 @@ def figures(result: Ablation) -> Table:
             text_of(after(row, "jpeg75")),
             f"{gradients_of(row):.0f}",
             f"{np.mean([run['psnr'] for run in row['runs']]):.1f}",
+            ssim_of(row),
         ]
         for name, row in result["rows"].items()
     ]
-    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients", "PSNR"]
+    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients", "PSNR", "SSIM"]
     if BASE in result["rows"] and len(body) > 1:
         head.insert(2, f"against {BASE}")
         for cells, row in zip(body, result["rows"].values(), strict=True):
@@ -99,12 +117,13 @@ def summary(results: Mapping[str, Ablation]) -> Table:
                 text_of(outcomes(row, "anonymized", targets=True)),
                 kept.get("fast", ""),
                 f"**{kept[BASE]}**",
+                *ceiling_of(result, row),
                 text_of(outcomes(row, "adapted", targets=False)),
                 text_of(after(row, "jpeg75")),
                 text_of(outcomes(fast, "adapted", targets=False)) if fast else "",
             ]
         )
-    head = ["classifiers", "photos", "anonymized", "`fast`", "`transfer`"]
+    head = ["classifiers", "photos", "anonymized", "`fast`", "`transfer`", "ceiling", "of it"]
     return [*head, "its sources", "after JPEG 75", "sources of `fast`"], body
 
 

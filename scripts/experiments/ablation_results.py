@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, TypedDict
+from collections.abc import Iterator, Sequence
+from typing import Literal, NotRequired, TypedDict
 
 import numpy as np
 
@@ -21,6 +21,7 @@ class MeasuredRun(TypedDict):
         seed: seed of the random transforms.
         gradients: mean number of gradients of one source per image.
         psnr: mean PSNR of the saved files against the anonymized images, in dB.
+        ssim: mean SSIM of the two; older records have none.
         anonymized: classifier -> `bits` of its outcomes on the anonymized photos.
         adapted: classifier -> `bits` of its outcomes on the saved files.
         under: change of the saved files -> per source `bits` of its outcomes.
@@ -30,6 +31,7 @@ class MeasuredRun(TypedDict):
     seed: int
     gradients: float
     psnr: float
+    ssim: NotRequired[float]
     anonymized: dict[str, str]
     adapted: dict[str, str]
     under: dict[str, list[str]]
@@ -58,6 +60,8 @@ class Ablation(TypedDict):
         strength: strength of the anonymizer; None where it has none.
         number: number of sources at once.
         classifiers: name of each classifier -> where its weights come from.
+        decisions: name of each classifier -> the numbers of the classes that it decides on for the
+            originals, with spaces between.
         rows: name of a method -> what was measured.
     """
 
@@ -66,6 +70,7 @@ class Ablation(TypedDict):
     strength: float | None
     number: int
     classifiers: dict[str, str]
+    decisions: dict[str, str]
     rows: dict[str, MeasuredRow]
 
 
@@ -110,6 +115,26 @@ def interval(kept: np.ndarray) -> Interval:
 def percent(found: Interval) -> Interval:
     """An interval of shares in percent."""
     return Interval(100 * found.mean, 100 * found.low, 100 * found.high)
+
+
+def ceiling(result: Ablation, sources: Sequence[str], target: str) -> np.ndarray:
+    """Photos on whose originals a target decides as one of the sources at least; `(photos,)` bool.
+
+    On the others nobody leads the target to its own decision: more can hardly be kept.
+    """
+    numbers = {name: np.array(text.split()) for name, text in result["decisions"].items()}
+    return np.any([numbers[name] == numbers[target] for name in sources], 0)
+
+
+def ceilings(result: Ablation, row: MeasuredRow) -> np.ndarray:
+    """The `ceiling` of each run and each of its targets, `(pairs, photos)` bool, as `outcomes`."""
+    return np.array(
+        [
+            ceiling(result, sources, name)
+            for sources, name, _ in decided(row, "adapted")
+            if name not in sources
+        ]
+    )
 
 
 def gradients_of(row: MeasuredRow) -> float:

@@ -55,6 +55,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "patience 5": {"patience": 5, "confidence": 5.0},
     "mean logits": {"ensemble_mode": "logits"},
     "half of the sources": {"ensemble_mode": "subset"},
+    "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
+    "drawn, 100 steps": {"ensemble_mode": "drawn"},
+    "bound 24": {"eps": 24},
+    "bound 32": {"eps": 32},
 }
 """Name of a row -> what it changes of the preset `transfer`, or the preset itself."""
 
@@ -93,8 +97,7 @@ def rows_of(text: str) -> list[str]:
     Raises:
         UsageError: for a name that is none.
     """
-    several = ("mean logits", "half of the sources")
-    single = [name for name in ROWS if name not in several]
+    single = [name for name, changes in ROWS.items() if "ensemble_mode" not in changes]
     names = single if text == "all" else [name.strip() for name in text.split(";")]
     if set(names) - set(ROWS):
         raise UsageError(f"--rows: {sorted(set(names) - set(ROWS))}; choose from {list(ROWS)}")
