@@ -257,6 +257,22 @@ def test_a_network_among_other_things(folder, state, caplog):
         load_classifier(NAME, folder)
 
 
+def test_a_robust_network_beside_what_attacked_it(folder, state, caplog):
+    """The key names of the public robust ImageNet models."""
+    exact = logits(load_classifier(NAME, folder))
+    stored = {f"module.model.{key}": value for key, value in state.items()}
+    stored |= {f"module.attacker.model.{key}": value + 1 for key, value in state.items()}
+    for place in ("normalizer", "attacker.normalize"):
+        stored |= {f"module.{place}.new_{s}": np.ones((3, 1, 1)) for s in ("mean", "std")}
+    save_file(stored, folder / "model.safetensors")
+    with caplog.at_level("INFO"):
+        np.testing.assert_array_equal(logits(load_classifier(NAME, folder)), exact)
+    unused = len(state) + 4
+    assert f"{NAME}: the network is module.model.*; {unused} other keys are unused" in (
+        caplog.messages
+    )
+
+
 @pytest.mark.parametrize("path", ["~nobody-of-that-name/x.pth", "x" * 3000 + ".pth"])
 def test_paths_that_cannot_be(path):
     with pytest.raises(WeightsError, match=f"^{NAME}: "):

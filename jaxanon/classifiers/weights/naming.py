@@ -62,7 +62,9 @@ def translate(
     """Detect whose key names a state dict has: those by which most of the expected keys are there.
 
     Where the network is but a part of what was trained, so that its keys begin alike and others
-    do not, those others are left out.
+    do not, those others are left out. So robust networks are stored, beside what normalises their
+    input, and once more in what attacked them (Engstrom et al., "Robustness (Python Library)",
+    2019; Salman et al., "Do Adversarially Robust ImageNet Models Transfer Better?", 2020).
 
     Args:
         family: family of the architecture, with the namings to try.
@@ -73,8 +75,9 @@ def translate(
     keys, expected = list(keys), set(expected)
     whole = _translated(family, architecture, keys, expected)
     parts: dict[str, list[str]] = defaultdict(list)
-    for key in keys:
-        parts[key.partition(".")[0]].append(key)
+    for key, bare in _without_wrappers(keys, {key.partition(".")[0] for key in expected}).items():
+        wrappers, first = key.removesuffix(bare), bare.partition(".")[0]
+        parts[wrappers + first].append(key)
     if whole.agreeing(expected) == len(expected) or len(parts) == 1:
         return whole
     found = {
