@@ -508,9 +508,8 @@ def test_a_visit_computes_one_source_for_each_image(sources, small, wishes):
     count = len(small)
     steps, still, done = jnp.zeros(count, int), jnp.zeros(count, bool), jnp.arange(count) == 3
     nothing = jax.vmap(none_yet)(deltas)
-    made = visit(
-        sources.networks, settings, sources.params, deltas, problems, steps, still, done, nothing
-    )
+    images = deltas, problems, steps, still
+    made = visit(sources.networks, settings, sources.params, images, done, nothing)
     drawn = [int(next_source(seed, 0, 0, False, 2)) for seed in problems.seed]
     room = {0: 2, 1: 2}
     for i, source in enumerate(drawn):

@@ -80,7 +80,7 @@ def after_a_visit(
     assert states.visits is not None
     ended = states.done | (jax.vmap(steps_left)(problems, states) <= 0)
     where = states.delta, problems, states.steps, still
-    visits = visit(networks, settings, params, *where, ended, states.visits)
+    visits = visit(networks, settings, params, where, ended, states.visits)
     enough = ended | (visits.made >= jnp.where(still, len(networks), 1))
     stayed = states._replace(visits=visits)
     slope = Slope(visits.gradient, visits.margin[:, None], None)

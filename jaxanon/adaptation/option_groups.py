@@ -215,6 +215,20 @@ class Stopping(Options):
         range=Range(0),
     )
 
+    minimise: bool = option(
+        False,
+        help="make each image's change smaller in the end, as long as the sources keep their "
+        "decisions and are sure of them (minimise_confidence)",
+        data=True,
+        flag=True,
+    )
+    minimise_confidence: float = option(
+        10.0,
+        help="logits by which every source must prefer its decision after minimise, or as many as "
+        "before, if these are fewer; 0 is the decision alone, which other classifiers may miss",
+        data=True,
+        range=Range(0, math.inf),
+    )
     queries: int = option(
         0,
         help="most saved files of an image that the oracles are asked about: while one disagrees, "
@@ -227,6 +241,12 @@ class Stopping(Options):
     def relations(self) -> Iterator[Relation]:
         """How the options of the group go together."""
         yield "verify_every", self.verify_every <= self.steps, "0 to the number of steps"
+        alone = not (self.minimise and self.queries)
+        yield (
+            "minimise",
+            alone,
+            "False with oracles, which would be asked of each change",
+        )
         yield from super().relations()
 
     @property

@@ -68,6 +68,7 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         """Rules between options, for the check of their values."""
         wanted = "another for an attack: soft pulls the image back to the original"
         yield "loss", self.goal == "keep" or not self.needs_soft_labels, wanted
+        yield "minimise", self.goal == "keep" or not self.minimise, "False for an attack"
         yield from super().relations()
 
     @property

@@ -82,10 +82,7 @@ def visit(
     networks: tuple[Network, ...],
     settings: Settings,
     params: tuple[Any, ...],
-    deltas: Array,
-    problems: Problem,
-    steps: Array,
-    still: Array,
+    images: tuple[Array, Problem, Array, Array],
     done: Array,
     visits: Visits,
 ) -> Visits:
@@ -95,16 +92,14 @@ def visit(
         networks: the sources' networks.
         settings: options of the loop.
         params: the networks' parameters, in the precision of the settings.
-        deltas: `(slots, canvas, 3, canvas)` perturbations.
-        problems: the images, stacked along the first axis.
-        steps: `(slots,)` int, gradient steps made so far.
-        still: `(slots,)` bool, which images are looked at without random transforms.
+        images: deltas, problems, steps and still, as `slopes` takes them; `(slots, ...)` each.
         done: `(slots,)` bool, which images need no further gradient.
         visits: what was gathered so far, stacked.
 
     Returns:
         What has been gathered now.
     """
+    deltas, problems, steps, still = images
     slots, sources = len(deltas), len(networks)
     room = -(-slots // sources)
     choose = partial(next_source, sources=sources)

@@ -63,9 +63,7 @@ class Oracles:
             data: bytes of that.
             scores: of each classifier on it, `(classes,)`.
         """
-        margins = [
-            _margin(scores[name], record.decisions[name]["reference"]) for name in self.names
-        ]
+        margins = [margin(scores[name], record.decisions[name]["reference"]) for name in self.names]
         sources, oracles = (_kept(record.decisions, names) for names in (self.sources, self.names))
         rank = sources, oracles, min(margins)
         if before is not None and before.rank > rank:
@@ -77,6 +75,6 @@ def _kept(decisions: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> i
     return sum(decisions[name]["adapted"] == decisions[name]["reference"] for name in names)
 
 
-def _margin(scores: np.ndarray, wanted: int) -> float:
+def margin(scores: np.ndarray, wanted: int) -> float:
     """By how much a class has a larger score than any other; of a bare decision 1 or -1."""
     return float(scores[wanted] - np.delete(scores, wanted).max(initial=-np.inf))

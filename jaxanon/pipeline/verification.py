@@ -5,37 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.settings import Settings
-from jaxanon.classifiers.outside.panel import Panel, Viewed
+from jaxanon.classifiers.ensemble import Views
+from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.errors import ImageError
-from jaxanon.io.images import decode, encode
-from jaxanon.io.results import WrittenPart
 from jaxanon.metrics import difference
 from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import Failure, ImageState
+from jaxanon.pipeline.minimising import Minimiser
 from jaxanon.pipeline.oracles import Oracles
 from jaxanon.pipeline.record import Record, Score
+from jaxanon.pipeline.saving import Saved, Saver
 from jaxanon.runtime.meter import Meter
-
-
-@dataclass(frozen=True)
-class _Saved:
-    """A file beside its place.
-
-    Attributes:
-        data: the bytes of the file.
-        pixels: `(H, W, 3)` uint8, decoded from it.
-        shown: these, as the classifiers get them.
-    """
-
-    data: bytes
-    pixels: np.ndarray
-    shown: Viewed
 
 
 class Verification:
@@ -62,8 +48,9 @@ class Verification:
         oracles: Sequence[str] = (),
     ) -> None:
         self.panel, self.num_sources, self.settings = panel, num_sources, settings
-        self.form, self.cap, self.meter = form, cap, meter
+        self.cap, self.saver = cap, Saver(panel, form, meter)
         self.oracles = Oracles(panel.names[:num_sources], oracles)
+        self._sources = panel.inside.first(num_sources)
 
     def check(
         self, adapted: Sequence[Adapted[ImageState]], threads: ThreadPoolExecutor
@@ -73,7 +60,9 @@ class Verification:
         What they have become is noted in their states. An image that could not be written gets a
         failure there, and needs none either.
         """
-        saved = list(threads.map(self._save, adapted))
+        if self.settings.minimise:
+            adapted = self._minimised(adapted, threads)
+        saved = list(threads.map(self.saver.save, adapted))
         read = [(image, file) for image, file in zip(adapted, saved, strict=True) if file]
         scores = self.panel.ask([file.shown for _, file in read])
         settled = {
@@ -81,6 +70,20 @@ class Verification:
             for place, (image, file) in enumerate(read)
         }
         return [settled.get(id(image), True) for image in adapted]
+
+    def _minimised(
+        self, adapted: Sequence[Adapted[ImageState]], threads: ThreadPoolExecutor
+    ) -> list[Adapted[ImageState]]:
+        """The images with as small a change as their sources' decisions allow."""
+
+        def look(image: Adapted[ImageState]) -> Views | None:
+            written = self.saver.write(image)
+            return self._sources.look(written[1]) if written else None
+
+        def look_at(images: Sequence[Adapted[ImageState]]) -> list[Views | None]:
+            return list(threads.map(look, images))
+
+        return Minimiser(self._sources, self.settings.minimise_confidence, look_at)(adapted)
 
     def finish(self, state: ImageState) -> ImageState:
         """The state of an image that left the loop, with the record that counts.
@@ -102,7 +105,7 @@ class Verification:
     def _settle(
         self,
         adapted: Adapted[ImageState],
-        file: _Saved,
+        file: Saved,
         logits: Sequence[np.ndarray],
         failure: str | None,
     ) -> bool | Adapted[ImageState]:
@@ -166,7 +169,7 @@ class Verification:
         """Record and bytes of the anonymized image, saved as it is; None where it fails."""
         state = adapted.job.key
         unchanged = Adapted.unchanged(adapted.job)
-        file = self._save(unchanged)
+        file = self.saver.save(unchanged)
         if file is None:
             return None
         scores = self.panel.ask([file.shown])
@@ -177,7 +180,7 @@ class Verification:
         record = self._record(unchanged, file, scores.of(0))
         if record.score and record.score["adapted"] > cap.limit:
             name = state.item.input.name
-            text = f"the anonymized image, saved as {self.form}, scores above --cap"
+            text = f"the anonymized image, saved as {self.saver.form}, scores above --cap"
             state.failure = Failure(state.item, f"{name}: {text} {cap.limit:g}; hide more")
             return None
         return record, file.data
@@ -192,7 +195,7 @@ class Verification:
             state.saved = record
 
     def _record(
-        self, adapted: Adapted[ImageState], file: _Saved, logits: Sequence[np.ndarray]
+        self, adapted: Adapted[ImageState], file: Saved, logits: Sequence[np.ndarray]
     ) -> Record:
         """What a saved file is like; `logits` are every classifier's on it."""
         state = adapted.job.key
@@ -223,33 +226,10 @@ class Verification:
             sha256=hashlib.sha256(file.data).hexdigest(),
         )
 
-    def _refuse_unhidden(self, state: ImageState, saved: np.ndarray) -> None:
-        """Raise ImageError where private parts of the original have come through to the file."""
-        hiding = state.baseline.hiding
-        if hiding and (why := hiding.objection(saved)):
-            raise ImageError(f"{state.item.input.name}: {why}")
-
-    def _score(self, state: ImageState, file: _Saved, logits: Sequence[np.ndarray]) -> Score | None:
+    def _score(self, state: ImageState, file: Saved, logits: Sequence[np.ndarray]) -> Score | None:
         """The judge's scores before and after; None without a cap, or with nothing to judge."""
         baseline = state.baseline
         if self.cap is None or baseline.reference is None or baseline.score is None:
             return None
         now = self.cap.score(baseline.reference, file.pixels, logits)
         return None if now is None else {"anonymized": baseline.score, "adapted": now}
-
-    def _save(self, adapted: Adapted[ImageState]) -> _Saved | None:
-        """Write an image beside its place, and look at what was written; None if that failed."""
-        state = adapted.job.key
-        place = state.item.output
-        try:
-            with self.meter.stage("encode and write"):
-                data = encode(adapted.image, self.form, one_channel=adapted.job.one_channel)
-                place.write_part(data)
-            with self.meter.stage("read back"):
-                pixels = decode(WrittenPart(place))
-                self._refuse_unhidden(state, pixels)
-        except (ImageError, MemoryError) as error:
-            state.failure = Failure.from_error(state.item, error)
-            return None
-        with self.meter.stage("resize for the classifiers"):
-            return _Saved(data, pixels, self.panel.look(pixels, data))

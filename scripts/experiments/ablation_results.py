@@ -123,7 +123,8 @@ def ceiling(result: Ablation, sources: Sequence[str], target: str) -> np.ndarray
     On the others nobody leads the target to its own decision: more can hardly be kept.
     """
     numbers = {name: np.array(text.split()) for name, text in result["decisions"].items()}
-    return np.any([numbers[name] == numbers[target] for name in sources], 0)
+    agreeing: np.ndarray = np.any([numbers[name] == numbers[target] for name in sources], 0)
+    return agreeing
 
 
 def ceilings(result: Ablation, row: MeasuredRow) -> np.ndarray:
