@@ -57,6 +57,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "half of the sources": {"ensemble_mode": "subset"},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
+    "minimise": {"minimise": True},
+    "balanced, minimise": {"preset": "balanced", "minimise": True},
     "bound 24": {"eps": 24},
     "bound 32": {"eps": 32},
 }
