@@ -66,7 +66,7 @@ def add_loop_flags(parser: ArgumentParser) -> None:
             parser.add_argument(
                 flag,
                 type=KINDS[type(option.default)].read,
-                metavar="NAME" if option.choices else "N",
+                metavar="NAME" if isinstance(option.default, str) else "N",
                 choices=Suggestions(option.choices) if option.choices else None,
                 help=help_of(option),
             )

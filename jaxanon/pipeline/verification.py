@@ -19,7 +19,7 @@ from jaxanon.metrics import difference
 from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import Failure, ImageState
 from jaxanon.pipeline.oracles import Oracles
-from jaxanon.pipeline.record import Record, Score
+from jaxanon.pipeline.record import Record, Score, noted
 from jaxanon.runtime.meter import Meter
 
 
@@ -63,7 +63,7 @@ class Verification:
     ) -> None:
         self.panel, self.num_sources, self.settings = panel, num_sources, settings
         self.form, self.cap, self.meter = form, cap, meter
-        self.oracles = Oracles(panel.names[:num_sources], oracles)
+        self.oracles = Oracles(panel.names[:num_sources], oracles, panel.keep)
 
     def check(
         self, adapted: Sequence[Adapted[ImageState]], threads: ThreadPoolExecutor
@@ -142,7 +142,10 @@ class Verification:
     ) -> Adapted[ImageState]:
         """The image to go on from: the one that pleased sources and oracles best so far."""
         state = adapted.job.key
-        scores = dict(zip(self.panel.names, logits, strict=True))
+        scores = {
+            name: self.panel.keep.scores(row, classes)
+            for (name, classes), row in zip(self.panel.classes.items(), logits, strict=True)
+        }
         state.best = self.oracles.better(state.best, adapted.levels, record, data, scores)
         return replace(adapted, levels=state.best.levels)
 
@@ -196,12 +199,14 @@ class Verification:
     ) -> Record:
         """What a saved file is like; `logits` are every classifier's on it."""
         state = adapted.job.key
-        decisions = np.array([row.argmax() for row in logits])
         wanted = adapted.job.problem.decisions
-        reached = self.settings.reached(decisions[: self.num_sources], wanted).all()
-        by_name = dict(zip(self.panel.names, decisions.tolist(), strict=True))
+        decided = self.panel.decide(logits[: self.num_sources])
+        reached = self.settings.reached(decided, wanted).all()
         baseline, hiding = state.baseline.decisions, state.baseline.hiding
-        rows = {name: {**baseline[name], "adapted": each} for name, each in by_name.items()}
+        rows = {
+            name: noted(baseline[name], "adapted", row, self.panel.keep, classes)
+            for (name, classes), row in zip(self.panel.classes.items(), logits, strict=True)
+        }
         reached &= self.oracles.agree(rows)
         linf, psnr = difference(file.pixels, adapted.job.pixels)
         return Record(
