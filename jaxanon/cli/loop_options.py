@@ -80,6 +80,12 @@ def add_loop_flags(parser: ArgumentParser) -> None:
     )
 
 
+def add_keep_flag(parser: ArgumentParser) -> None:
+    """Add the flag `--keep` alone, for a command that runs no loop, and compares decisions."""
+    option = loop_options()["keep"]
+    parser.add_argument("--keep", default=option.default, metavar="NAME", help=help_of(option))
+
+
 def help_of(option: Option) -> str:
     """What a flag does, what it may be, and its default, for argparse."""
     may_be = (
