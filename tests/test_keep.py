@@ -23,6 +23,7 @@ from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.outside.answers import ask
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
 from jaxanon.classifiers.outside.panel import Panel
+from jaxanon.cli.privacy import _groups
 from jaxanon.errors import UsageError, WeightsError
 from jaxanon.io.images import read_image
 
@@ -289,6 +290,16 @@ def test_by_default_nothing_is_said_of_it(zoo, photos_dir, tmp_path, capsys):
     assert jaxanon("anonymize", *words, "--keep", "top3", "--targets", f"{zoo[2]}") in (0, 1)
     assert jaxanon("anonymize", *words, "--keep", "top10", "--overwrite") == 2
     assert "'top10'; it must be top9 at most, or top1: tiny_a.test" in capsys.readouterr().err
+
+
+def test_attackers_who_know_decisions_are_left_out_where_images_keep_more():
+    run = {"classifiers": [{"name": "a", "role": "source"}], "settings": {"keep": "top3"}}
+    assert _groups(["a"], run) == (
+        {"sources": [0]},
+        [],
+        "the images keep top3, which tells more than the decisions compared here",
+    )
+    assert _groups(["a"], {**run, "settings": {}})[1:] == ([0], None)
 
 
 def test_an_oracle_keeps_the_same(zoo, photos_dir, tmp_path):

@@ -172,25 +172,19 @@ class Ensemble:
                 0 and 1 for each label.
 
         Raises:
-            UsageError: for no images, or a rule that a classifier cannot be held to.
+            UsageError: for what is no image, or a rule that a classifier cannot be held to.
         """
-        rule = self._rule(keep)
-        return self._decided(self.logits(images), rule)
+        return self._rule(keep).decide_each(self.logits(images), self._configs)
 
     def decide_from_views(self, views: Sequence[Views], keep: str = TOP1.text) -> np.ndarray:
         """Decisions on views that `look` gave; the rest is as in `decide`."""
-        rule = self._rule(keep)
-        return self._decided(self.logits_from_views(views), rule)
+        return self._rule(keep).decide_each(self.logits_from_views(views), self._configs)
 
     def _rule(self, keep: str) -> Keep:
         rule = keeping(keep)
         for classifier in self.classifiers:
             rule.check(classifier.name, classifier.config)
         return rule
-
-    def _decided(self, logits: Sequence[np.ndarray], rule: Keep) -> np.ndarray:
-        pairs = zip(logits, self._configs, strict=True)
-        return rule.together([rule.decide(scores, config) for scores, config in pairs])
 
     def logits_from_views(self, views: Sequence[Views]) -> list[np.ndarray]:
         """Logits of views that `look` gave: `(images, classes)` float32 per classifier."""

@@ -51,12 +51,7 @@ class Keep:
         return "decision"
 
     def check(self, name: str, classes: Classes) -> None:
-        """Raise UsageError, which says what to do, where a classifier cannot be held to the rule.
-
-        Args:
-            name: of the classifier.
-            classes: what is known of its classes.
-        """
+        """Raise UsageError, which says what to do, where the rule is not for a classifier."""
 
     def shape(self, classes: Sequence[Classes]) -> tuple[int, ...]:
         """Shape of one decision of each of these classifiers, once they are put `together`."""
@@ -69,6 +64,11 @@ class Keep:
     def decide(self, logits: np.ndarray, classes: Classes) -> np.ndarray:
         """The decisions of one classifier, by its logits `(..., classes)`; int, `(..., *shape)`."""
         return np.asarray(logits.argmax(-1))
+
+    def decide_each(self, logits: Sequence[np.ndarray], classes: Sequence[Classes]) -> np.ndarray:
+        """The decisions of several classifiers, `together`, by the logits of each."""
+        pairs = zip(logits, classes, strict=True)
+        return self.together([self.decide(scores, known) for scores, known in pairs])
 
     def together(self, decisions: Sequence[np.ndarray]) -> np.ndarray:
         """Decisions of several classifiers as one array, `(classifiers, ..., *shape)`."""
@@ -116,8 +116,7 @@ class Keep:
 class KeepLargest(Keep):
     """`topK` and `topK!`: the classes of the `K` largest logits, as a set or in their order.
 
-    A set is listed by number, an order by size. Equal logits count in the order of their classes,
-    as they do for `top1`.
+    A set is listed by number, an order by size; of equal logits the lower class comes first.
 
     Attributes:
         count: how many classes, K, at least 2 for an order.
@@ -140,7 +139,7 @@ class KeepLargest(Keep):
         if self.count > most:
             mark = "!" * self.ordered
             way = "top1" if most < 2 else f"top{most}{mark} at most, or top1"
-            raise _refused(self, f"{way}: {name} has {classes.num_classes} classes")
+            raise _refused(self.text, f"{way}: {name} has {classes.num_classes} classes")
 
     def shape(self, classes: Sequence[Classes]) -> tuple[int, ...]:
         return (self.count,)
@@ -163,8 +162,8 @@ class KeepLargest(Keep):
             return wrong
         if (np.diff(np.sort(decisions, axis=-1)) == 0).any():
             return f"must be {self.count} different classes"
-        ascending = self.ordered or (np.diff(decisions) > 0).all()
-        return None if ascending else "must be in ascending order, for they are sets"
+        fine = self.ordered or (np.diff(decisions) > 0).all()
+        return None if fine else "must be in ascending order, for they are sets"
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ class KeepLabels(Keep):
     def check(self, name: str, classes: Classes) -> None:
         if classes.thresholds is None:
             raise _refused(
-                self,
+                self.text,
                 f"top1, or topK, with {name}, of whose scores it is not known from where on a "
                 "label is present; an ONNX file can state `thresholds` beside its preprocessing",
             )
@@ -204,11 +203,10 @@ class KeepLabels(Keep):
 
     def together(self, decisions: Sequence[np.ndarray]) -> np.ndarray:
         most = max(each.shape[-1] for each in decisions)
-        ends = ((0, most - each.shape[-1]) for each in decisions)
-        none = ((0, 0),) * (decisions[0].ndim - 1)
-        return np.stack(
-            [np.pad(each, (*none, end)) for each, end in zip(decisions, ends, strict=True)]
-        )
+        whole = np.zeros((len(decisions), *decisions[0].shape[:-1], most), np.int64)
+        for row, each in zip(whole, decisions, strict=True):
+            row[..., : each.shape[-1]] = each
+        return whole
 
     def margin(self, scores: Any, wanted: Any, xp: Any = np) -> Any:
         return (signs(wanted, len(scores)) * scores).min()
@@ -238,19 +236,16 @@ def keeping(text: str) -> Keep:
     Raises:
         UsageError: for what is none.
     """
-    if text == "top1":
-        return TOP1
-    if text == "labels":
-        return KeepLabels(text)
-    if found := re.fullmatch(r"top([1-9][0-9]{0,5})(!?)", str(text)):
-        count, ordered = int(found[1]), bool(found[2])
-        if count > 1:
-            return KeepLargest(text, count, ordered)
-    raise UsageError(f"keep is {text!r}; it must be {FORMS}")
+    if text in ("top1", "labels"):
+        return TOP1 if text == TOP1.text else KeepLabels(text)
+    found = re.fullmatch(r"top([1-9][0-9]{0,5})(!?)", str(text))
+    if found and int(found[1]) > 1:
+        return KeepLargest(text, int(found[1]), bool(found[2]))
+    raise _refused(text, FORMS)
 
 
-def _refused(keep: Keep, wanted: str) -> UsageError:
-    return UsageError(f"keep is {keep.text!r}; it must be {wanted}")
+def _refused(text: str, wanted: str) -> UsageError:
+    return UsageError(f"keep is {text!r}; it must be {wanted}")
 
 
 TOP1 = Keep("top1")

@@ -99,9 +99,7 @@ class Panel:
         Args:
             logits: of each of them, `(..., classes)`.
         """
-        known = self.classes.values()
-        decided = [self.keep.decide(*each) for each in zip(logits, known, strict=False)]
-        return self.keep.together(decided)
+        return self.keep.decide_each(logits, [*self.classes.values()][: len(logits)])
 
     def look(
         self, image: np.ndarray, file: bytes | None = None, *, private: bool = False
