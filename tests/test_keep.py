@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from command_line import NAMES, jaxanon
 from samples import picture
+from test_outside import onnx_model
 
 import jaxanon as library
 from jaxanon.adaptation.guarantee import guarantee
@@ -22,6 +23,7 @@ from jaxanon.classifiers.keeping import TOP1, keeping
 from jaxanon.classifiers.loading import load_classifier
 from jaxanon.classifiers.outside.answers import ask
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
+from jaxanon.classifiers.outside.loading import load
 from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.cli.privacy import _groups
 from jaxanon.errors import UsageError, WeightsError
@@ -166,6 +168,27 @@ def test_a_bare_decision_tells_nothing_of_several_classes(tinies):
         Panel(Ensemble(tinies[:1]), [outside], keep=keeping("top3"))
     with pytest.raises(UsageError, match="'labels'; it must be top1, or topK, with python:mine"):
         Panel(Ensemble(tinies[:1]), [outside], keep=keeping("labels"))
+
+
+def test_an_onnx_file_states_its_thresholds(tmp_path, tinies):
+    path, rule = tmp_path / "means.onnx", keeping("labels")
+    path.write_bytes(onnx_model(channels_first=True))
+
+    def loaded(**more):
+        usual = {"input_size": [3, 8, 8], "crop_pct": 1.0, "mean": [0.5] * 3, "std": [0.5] * 3}
+        path.with_suffix(".json").write_text(json.dumps({**usual, **more}))
+        return load(f"onnx:{path}")
+
+    model = loaded(thresholds=[0.9, 0.5, 0.4])
+    panel = Panel(Ensemble(tinies[:1]), [model], keep=rule)
+    bright = np.full((8, 8, 3), 200, np.uint8)
+    scores = panel.ask([panel.look(bright)]).of(0)
+    assert panel.decide(scores).shape == (2, 10)
+    assert panel.decide(scores)[1].tolist() == [0, 1, 1] + [0] * 7
+    with pytest.raises(UsageError, match=r"has 3 classes, but .* has 2 thresholds"):
+        loaded(thresholds=[0.5, 0.6])
+    with pytest.raises(UsageError, match="an ONNX file can state `thresholds`"):
+        Panel(Ensemble(tinies[:1]), [loaded()], keep=rule)
 
 
 def test_the_guarantee_counts_what_was_told():

@@ -1,9 +1,8 @@
 """Which of a classifier's classes are to be kept: the first, the first few, or all labels present.
 
-What a classifier decides on an image is an array of int: the class of the largest logit, `()`; the
-`K` classes of the largest ones, `(K,)`; or which labels are present, 0 or 1, `(classes,)`. Two
-decisions are the same where their arrays are equal. All that differs between these rules stands
-here; the losses of each are in `jaxanon.adaptation.losses`.
+A decision is an array of int: the class of the largest logit, `()`; the classes of the K largest
+ones, `(K,)`; or which labels are present, 0 or 1, `(classes,)`. Equal arrays are the same decision.
+Only the losses of each rule stand elsewhere, in `jaxanon.adaptation.losses`.
 """
 
 from __future__ import annotations
@@ -88,8 +87,8 @@ class Keep:
             xp: the library of the arrays, numpy or jax.numpy.
 
         Returns:
-            A float scalar: the smallest score of a class that is wanted minus the largest other
-            one; for an order the smallest difference of two neighbours, too.
+            A float scalar: the smallest wanted score minus the largest other one; for an order
+            the smallest difference of neighbours, too; for labels the smallest distance.
         """
         others = xp.where(xp.arange(len(scores)) == wanted, -xp.inf, scores)
         return scores[wanted] - others.max()
@@ -137,8 +136,7 @@ class KeepLargest(Keep):
     def check(self, name: str, classes: Classes) -> None:
         most = classes.num_classes - 1
         if self.count > most:
-            mark = "!" * self.ordered
-            way = "top1" if most < 2 else f"top{most}{mark} at most, or top1"
+            way = "top1" if most < 2 else f"top{most}{'!' * self.ordered} at most, or top1"
             raise _refused(self.text, f"{way}: {name} has {classes.num_classes} classes")
 
     def shape(self, classes: Sequence[Classes]) -> tuple[int, ...]:
@@ -170,8 +168,7 @@ class KeepLargest(Keep):
 class KeepLabels(Keep):
     """`labels`: for each class whether it is present, its sigmoid at or above its threshold.
 
-    The thresholds are those of `Config`. Where classifiers have different numbers of classes, the
-    decisions of the smaller ones end in zeros.
+    The thresholds are those of `Config`. Put `together`, shorter decisions end in zeros.
     """
 
     @property
