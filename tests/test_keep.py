@@ -12,6 +12,8 @@ import pytest
 from command_line import NAMES, jaxanon
 from samples import picture
 from test_outside import onnx_model
+from test_shards import anonymize as anonymize_shards
+from test_shards import shards  # noqa: F401
 
 import jaxanon as library
 from jaxanon.adaptation.guarantee import guarantee
@@ -337,3 +339,16 @@ def test_an_oracle_keeps_the_same(zoo, photos_dir, tmp_path):
         assert (row["status"] == "kept") is kept
         assert kept or row["queries"] == 12
     assert any(row["queries"] > 1 for row in report["images"]), "the oracle was asked again"
+
+
+def test_a_run_over_shards_counts_by_the_rule_too(zoo, shards, tmp_path, capsys):  # noqa: F811
+    out, words = tmp_path / "out", ["--keep", "top2", "--quiet"]
+    assert anonymize_shards(zoo, shards, out, *words) == 0
+    report = json.loads((out / "report.json").read_text())
+    assert report["settings"]["keep"] == "top2"
+    rows = [row["decisions"][NAMES[1]]["classes"] for row in report["images"]]
+    kept = sum(row["reference"] == row["adapted"] for row in rows) / len(rows)
+    assert report["summary"]["concordance"][NAMES[1]]["adapted"] == pytest.approx(kept, abs=1e-4)
+    capsys.readouterr()
+    assert anonymize_shards(zoo, shards, out, "--quiet", "--resume") == 2
+    assert "the settings differ: keep" in capsys.readouterr().err
