@@ -13,6 +13,7 @@ from jaxanon.adaptation.settings import FORMER_NAMES, Settings, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.keeping import TOP1
 from jaxanon.errors import UsageError
 from jaxanon.io.colour import as_grey
 from jaxanon.runtime.arrays import is_grey
@@ -314,8 +315,8 @@ def test_the_decisions_of_a_batch_share_one_forward_program(tinies, pictures):
 
 
 def test_margin():
-    assert margin(np.array([1.0, 4.0, 2.5]), 1) == 1.5
-    assert margin(np.array([1.0, 4.0, 2.5]), 2) == -1.5
+    assert margin(TOP1, np.array([1.0, 4.0, 2.5]), 1) == 1.5
+    assert margin(TOP1, np.array([1.0, 4.0, 2.5]), 2) == -1.5
 
 
 def test_ensembles_refuse_nonsense(tinies):

@@ -36,7 +36,8 @@ def test_flags_of_the_loop_show_what_their_settings_may_be(command, capsys):
         if option.flag and isinstance(option.default, bool):
             assert option.help in shown, "it is given, or not"
         elif option.flag:
-            assert f"{option.help}; " in shown
+            bounded = option.choices or option.range
+            assert f"{option.help}{';' if bounded else ''} " in shown
             assert f"(default: {option.default})" in shown
             assert option.range is None or f"; {option.range} (default" in shown
 

@@ -37,6 +37,7 @@ ALLOWED = {
     "jaxanon.classifiers.classifier",
     "jaxanon.classifiers.config",
     "jaxanon.classifiers.ensemble",
+    "jaxanon.classifiers.keeping",  # compares numbers of classes
     "jaxanon.classifiers.labels",  # reads names of classes
     "jaxanon.classifiers.notebook",  # shows images that it is given
     "jaxanon.classifiers.placed",

@@ -30,15 +30,6 @@ def test_changes_become_smaller_and_decisions_stay(zoo, photos_dir, tmp_path):
     assert any(after > before + 1 for before, _, after in zip(*likeness, strict=True))
 
 
-class Straight:
-    """A source that is as sure as the change is large, by the image's own factor."""
-
-    names = ("s",)
-
-    def logits_from_views(self, views):
-        return [np.array([[0.0, view] for view in views])]
-
-
 @pytest.mark.parametrize(
     ("sureness", "confidence", "share"),
     [
@@ -56,7 +47,8 @@ def test_the_smallest_share_that_is_enough(monkeypatch, sureness, confidence, sh
         minimising.Minimiser, "_margins",
         lambda self, images: np.array([[i["job"] * i["part"] / 16] for i in images]),
     )  # fmt: skip
-    (found,) = minimising.Minimiser(Straight(), confidence, list)([made])
+    settings = Settings(minimise=True, minimise_confidence=confidence)
+    (found,) = minimising.Minimiser(None, settings, list)([made])
     assert found["part"] == share
 
 

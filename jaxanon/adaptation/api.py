@@ -14,6 +14,7 @@ from jaxanon.adaptation.settings import Goal, Settings, Success, preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import stream
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.keeping import TOP1, Keep, keeping
 from jaxanon.errors import UsageError
 from jaxanon.runtime.arrays import as_classes, as_images, check_mask, is_many
 
@@ -31,8 +32,10 @@ class Result:
             through its own preprocessing; after an attack `fooled` where none makes it, or
             `reached` where every source sees the class asked for; else `partly`.
         steps: number of gradient steps made.
-        decisions: `(sources, images)` int, the sources' decisions on the adapted images.
+        decisions: `(sources, images)` int, the sources' decisions on the adapted images; shaped
+            like those given, where `Settings.keep` is another than `top1`.
         ensemble: the sources.
+        keep: what a decision is, as in the settings.
     """
 
     images: list[np.ndarray]
@@ -40,11 +43,12 @@ class Result:
     steps: list[int]
     decisions: np.ndarray
     ensemble: Ensemble = field(repr=False)
+    keep: str = TOP1.text
 
     def _repr_html_(self) -> str:
         """How a notebook shows it: a grid of images with the sources' decisions."""
         notes = [f"{s}, {n} steps" for s, n in zip(self.status, self.steps, strict=True)]
-        return self.ensemble.html_of(self.images, self.decisions, notes)
+        return self.ensemble.html_of(self.images, self.decisions, notes, keeping(self.keep))
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,12 @@ class _Inputs:
 
     Attributes:
         images: uint8 arrays `(H, W, 3)`, of any sizes.
-        decisions: `(sources, images)` int, to be kept, avoided or reached.
+        decisions: `(sources, images)` int, to be kept, avoided or reached; `(sources, images,
+            ...)` where a decision is more than a class.
         masks: per image a bool array `(H, W)`, true where pixels may change, or None.
         soft_labels: per source `(images, classes)`, its probabilities on the originals, or None.
         ensemble: the sources.
+        keep: what a decision is.
     """
 
     images: Sequence[np.ndarray]
@@ -64,6 +70,7 @@ class _Inputs:
     masks: Sequence[np.ndarray | None] | None
     soft_labels: Sequence[np.ndarray] | None
     ensemble: Ensemble
+    keep: Keep
 
     def __post_init__(self) -> None:
         self._check_decisions()
@@ -71,16 +78,20 @@ class _Inputs:
         self._check_soft_labels()
 
     def _check_decisions(self) -> None:
-        expected = (len(self.ensemble.names), len(self.images))
+        keep, classifiers = self.keep, self.ensemble.classifiers
+        for each in classifiers:
+            keep.check(each.name, each.config)
+        own = keep.shape([each.config for each in classifiers])
+        expected = (len(classifiers), len(self.images), *own)
         if self.decisions.shape != expected:
+            more = f', as ensemble.decide(originals, keep="{keep.text}") gives them'
             raise UsageError(
-                f"decisions have shape {self.decisions.shape}, expected (sources, images) = "
-                f"{expected}"
+                f"decisions have shape {self.decisions.shape}, expected (sources, images"
+                f"{', ...' * keep.several}) = {expected}{more * keep.several}"
             )
-        for row, classifier in zip(self.decisions, self.ensemble.classifiers, strict=True):
-            classes = classifier.config.num_classes
-            if ((row < 0) | (row >= classes)).any():
-                raise UsageError(f"decisions of {classifier.name} must be in 0..{classes - 1}")
+        for row, each in zip(self.decisions, classifiers, strict=True):
+            if wrong := keep.problem(row, each.config.num_classes):
+                raise UsageError(f"decisions of {each.name} {wrong}")
 
     def _check_masks(self) -> None:
         if self.masks is None:
@@ -143,7 +154,8 @@ def adapt(
     Args:
         anonymized: uint8 arrays `(H, W, 3)`, of any sizes.
         decisions: `(sources, images)` int, the decisions on the originals, as
-            `ensemble.decide(originals)` gives them.
+            `ensemble.decide(originals)` gives them; for the setting `keep="top3"`, say, as
+            `ensemble.decide(originals, keep="top3")` does.
         ensemble: the sources.
         settings: options of the loop, such as `preset("transfer", steps=50)`; their goal is set to
             keep the decisions. By default the preset `balanced`, as on the command line.
@@ -159,9 +171,14 @@ def adapt(
     settings = _checked(settings, ensemble)
     images, wanted = as_images(anonymized), as_classes(decisions, "decisions")
     if not images and not wanted.size:
-        wanted = wanted.reshape(len(ensemble.names), 0)
+        wanted = wanted.reshape(len(ensemble.names), 0, *wanted.shape[2:])
     inputs = _Inputs(
-        images, wanted, _listed(masks, "masks"), _listed(soft_labels, "soft_labels"), ensemble
+        images,
+        wanted,
+        _listed(masks, "masks"),
+        _listed(soft_labels, "soft_labels"),
+        ensemble,
+        settings.keeping,
     )
     return _loop(inputs, replace(settings, goal="keep"), slots)
 
@@ -207,7 +224,7 @@ def attack(
                 f"{len(pictures)} images"
             )
         decisions = np.broadcast_to(wanted, (len(ensemble.names), len(pictures)))
-    inputs = _Inputs(pictures, decisions, _listed(masks, "masks"), None, ensemble)
+    inputs = _Inputs(pictures, decisions, _listed(masks, "masks"), None, ensemble, settings.keeping)
     return _loop(inputs, settings, slots)
 
 
@@ -235,7 +252,8 @@ def _loop(inputs: _Inputs, settings: Settings, slots: int | None) -> Result:
     adapted: dict[int, Adapted[int]] = {}
 
     def check(images: Sequence[Adapted[int]]) -> list[bool]:
-        columns = ensemble.decide([each.image for each in images]).T
+        decided = ensemble.decide([each.image for each in images], settings.keep)
+        columns = decided.swapaxes(0, 1)
         decisions.update(zip((each.job.key for each in images), columns, strict=True))
         return [
             bool(settings.reached(column, inputs.decisions[:, each.job.key]).all())
@@ -256,4 +274,5 @@ def _loop(inputs: _Inputs, settings: Settings, slots: int | None) -> Result:
         steps=[each.steps for each in ordered],
         decisions=final,
         ensemble=ensemble,
+        keep=settings.keep,
     )

@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 
 from jaxanon.adaptation.settings import Settings
+from jaxanon.classifiers.keeping import Keep
 
 FLOAT_BITS = 32
+LONG = 10**9
+"""Numbers from here on are written as powers of two."""
 
 
 def guarantee(
@@ -36,6 +39,7 @@ def guarantee(
     Returns:
         `bits`, an upper bound per image on what the sources tell, and `text`, the same in words.
     """
+    keep = settings.keeping
     if settings.needs_soft_labels:
         bits = float(FLOAT_BITS * sum(classes))
         channel = (
@@ -43,11 +47,12 @@ def guarantee(
             "may tell far more than decisions do"
         )
     else:
-        bits = sum(math.log2(count) for count in classes)
-        channel = f"the decision of each source on it, one of {' x '.join(map(str, classes))}"
+        bits, ways = _counted(keep, classes)
+        channel = f"the {keep.noun} of each source on it, one of {ways}"
     if oracles:
-        bits += sum(math.log2(count) for count in oracles)
-        channel += f", the decision of each oracle, one of {' x '.join(map(str, oracles))}"
+        more, ways = _counted(keep, oracles)
+        bits += more
+        channel += f", the {keep.noun} of each oracle, one of {ways}"
     if capped:
         stops = settings.max_verifications + 1
         bits += math.log2(stops)
@@ -55,3 +60,10 @@ def guarantee(
     baseline = "the anonymized image" + (" and the region that may change" if regions else "")
     text = f"beyond {baseline}, an adapted image depends on the original through {channel}"
     return {"bits": round(bits, 2), "text": text}
+
+
+def _counted(keep: Keep, classes: Sequence[int]) -> tuple[float, str]:
+    """Bits of the decisions of classifiers with so many classes, and how many there are of each."""
+    ways = [keep.ways(count) for count in classes]
+    told = (str(each) if each < LONG else f"2^{math.log2(each):.7g}" for each in ways)
+    return sum(map(math.log2, ways)), " x ".join(told)

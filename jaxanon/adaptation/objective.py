@@ -12,7 +12,7 @@ from jax import Array
 from jaxanon.adaptation import transforms
 from jaxanon.adaptation.dead_leaves import dead_leaves_images
 from jaxanon.adaptation.ensemble_modes import ENSEMBLE_MODES
-from jaxanon.adaptation.losses import LOSSES, margin
+from jaxanon.adaptation.losses import losses_of, margin
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.classifier import Network, unit
@@ -88,7 +88,7 @@ def score(
 
     Args:
         settings: options of the loop: goal, loss and ensemble mode.
-        logits: per source `(classes,)`.
+        logits: per source `(classes,)`; of labels their distances from the thresholds.
         problem: the image.
         still: whether the image is seen without random transforms; bool scalar.
         key: random key of this evaluation.
@@ -97,10 +97,10 @@ def score(
         The loss, a float scalar, and `(sources,)` margins, see `Slope`.
     """
     sign = -1 if settings.goal == "avoid" else 1
-    decisions = jnp.asarray(problem.decisions)
-    margins = sign * jnp.stack([margin(s, d) for s, d in zip(logits, decisions, strict=True)])
+    decisions, keep = jnp.asarray(problem.decisions), settings.keeping
+    margins = sign * jnp.stack([margin(keep, s, d) for s, d in zip(logits, decisions, strict=True)])
     counts = (margins < problem.confidence) | ~still
-    mode, loss = ENSEMBLE_MODES[settings.ensemble_mode], LOSSES[settings.loss]
+    mode, loss = ENSEMBLE_MODES[settings.ensemble_mode], losses_of(keep)[settings.loss]
     all_count = still if settings.random else False
     logits, counts = mode.combine(logits, counts, all_count, key)
     losses = jnp.stack(
@@ -148,7 +148,10 @@ def gradients(
         views = jax.vmap(look)(deltas, problems, still, keys)
         for_mixing = jax.vmap(jax.random.fold_in, (0, None))  # views take 0 to len(networks)
         logits = tuple(
-            _logits(network, arrays, view, for_mixing(keys, len(networks) + i), mixup_chances)
+            settings.keeping.scores(
+                _logits(network, arrays, view, for_mixing(keys, len(networks) + i), mixup_chances),
+                network.config,
+            )
             for i, (network, arrays, view) in enumerate(zip(networks, params, views, strict=True))
         )
         losses, margins = jax.vmap(partial(score, settings))(logits, problems, still, keys)

@@ -43,7 +43,8 @@ class Problem(NamedTuple):
             float32 each; see `jaxanon.adaptation.canvas`.
         below, above: how far each cell can be darkened and brightened, in levels (1/255);
             `(canvas, 3, canvas)` uint8 each.
-        decisions: the decision that each source is to keep, avoid or reach; `(M,)` int32.
+        decisions: the decision that each source is to keep, avoid or reach; `(M,)` int32, or
+            `(M, ...)`, where `Settings.keep` asks for more than the largest class.
         soft_labels: M arrays `(classes,)` float32, the sources' probabilities on the original,
             where the loss asks for them; else empty.
         confidence: logit distance at which a source counts as confident; float32 scalar.
@@ -124,7 +125,8 @@ def prepare(
     Args:
         key: names the image for the caller.
         pixels: the anonymized image, `(H, W, 3)` uint8.
-        decisions: `(sources,)` int, the decision that each source is to keep, avoid or reach.
+        decisions: `(sources,)` int, the decision that each source is to keep, avoid or reach, or
+            `(sources, ...)`, see `Settings.keeping`.
         sources: the classifiers to adapt to.
         settings: options of the loop.
         mask: `(H, W)` bool, where pixels may change; None is everywhere.
@@ -176,7 +178,7 @@ def blank(sources: Ensemble, settings: Settings) -> Problem:
         columns=matrices,
         below=no_room,
         above=no_room,
-        decisions=np.zeros(len(configs), np.int32),
+        decisions=np.zeros((len(configs), *settings.keeping.shape(configs)), np.int32),
         soft_labels=tuple(
             np.zeros(config.num_classes if settings.needs_soft_labels else 0, np.float32)
             for config in configs

@@ -8,11 +8,12 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 from jaxanon.adaptation.option import Range, Relation, SettingValue, option
 from jaxanon.adaptation.option_groups import RandomTransforms, Stopping, UpdateRule
+from jaxanon.classifiers.keeping import TOP1, Keep, keeping
 from jaxanon.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -44,6 +45,14 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         data=False,
         choices=lambda: get_args(Goal),
     )
+    keep: str = option(
+        TOP1.text,
+        help="what each classifier is to keep: top1, its largest class; topK, such as top3, the "
+        "set of its K largest classes; topK!, such as top3!, their order, too; labels, all classes "
+        "whose sigmoid is at or above its threshold, for heads with several sigmoids",
+        data=False,
+        flag=True,
+    )
     eps: int = option(
         16, help="largest change of a pixel, in 1/255", data=True, range=Range(1, 255), flag=True
     )
@@ -69,6 +78,13 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         wanted = "another for an attack: soft pulls the image back to the original"
         yield "loss", self.goal == "keep" or not self.needs_soft_labels, wanted
         yield "minimise", self.goal == "keep" or not self.minimise, "False for an attack"
+        several = self.keeping.several
+        yield "keep", self.goal == "keep" or not several, f"{TOP1.text} for an attack"
+        if several:
+            from jaxanon.adaptation.losses import losses_of  # JAX, not before it is needed
+
+            fit = losses_of(self.keeping)
+            yield "loss", self.loss in fit, f"one of {', '.join(fit)}, for keep {self.keep}"
         yield from super().relations()
 
     @property
@@ -82,22 +98,34 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         return self.num_copies + self.num_neighbors
 
     @property
+    def keeping(self) -> Keep:
+        """What of a classifier's classes is to be kept."""
+        return keeping(self.keep)
+
+    @property
     def success(self) -> Success:
         """The status of an image on which every source does what the goal asks for."""
         return STATUS[self.goal]
 
     def reached(self, decisions: ArrayLike, wanted: ArrayLike) -> np.ndarray:
-        """Where decisions on adapted images are what the goal asks for; bool, of their shape.
+        """Where decisions on adapted images are what the goal asks for; bool, one of each.
 
         Args:
-            decisions: int, of any shape, made on adapted images.
+            decisions: int, of any shape, made on adapted images; where a decision is more than a
+                class, the last axis is its own.
             wanted: int, of the same shape, or one that broadcasts: the decisions to keep, to avoid
                 or to reach.
         """
-        import numpy as np  # as JAX, not before it is needed
-
-        same = np.equal(decisions, wanted)
+        same = self.keeping.same(decisions, wanted)
         return ~same if self.goal == "avoid" else same
+
+    def recorded(self) -> dict[str, SettingValue]:
+        """The settings as journals and reports have them, plain values of JSON.
+
+        The rule `top1` goes without saying, as in those of earlier versions.
+        """
+        values = {key: str(v) if v == math.inf else v for key, v in asdict(self).items()}
+        return {key: v for key, v in values.items() if key != "keep" or v != TOP1.text}
 
     def on(self, platform: str) -> Settings:
         """These settings on a kind of device, "cpu", "gpu" or "tpu": its number format, if `auto`.

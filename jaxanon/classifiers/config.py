@@ -23,6 +23,9 @@ class Classes(Protocol):
     @property
     def origin(self) -> str: ...
 
+    @property
+    def thresholds(self) -> tuple[float, ...] | None: ...
+
 
 @dataclass(frozen=True)
 class Config:
@@ -38,6 +41,9 @@ class Config:
         licence: SPDX identifier of the weights' licence, lower case.
         origin: address or path that the weights are from.
         labels: names of the classes by number, where the weights bring their own.
+        thresholds: probabilities, between 0 and 1, from which on a label is present where classes
+            do not exclude each other: one for all classes, or one for each; None where the scores
+            are not known to be logits.
     """
 
     input_size: int
@@ -49,6 +55,7 @@ class Config:
     licence: str
     origin: str
     labels: tuple[str, ...] | None = None
+    thresholds: tuple[float, ...] | None = (0.5,)
 
     @property
     def resize(self) -> int:

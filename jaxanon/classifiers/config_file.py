@@ -101,6 +101,7 @@ def _read(table: Config, data: dict[str, Any], pool: str) -> Stated:
         num_classes=table.num_classes if num_classes is None else num_classes,
         licence=str(cfg.get("license", table.licence)),
         labels=labels,
+        thresholds=_thresholds(data.get("thresholds", cfg.get("thresholds")), table.thresholds),
     )
     if cfg.get("crop_mode", "center") != "center":
         raise ValueError(f"crop_mode {cfg['crop_mode']!r} is not 'center'")
@@ -156,6 +157,21 @@ def _labels(names: Any, described: Mapping[str, Any]) -> tuple[str, ...] | None:
     if not isinstance(names, list):
         raise ValueError("label_names is neither a list nor a mapping from class numbers")
     return tuple(str(described.get(str(name), name)) for name in names)
+
+
+def _thresholds(stated: Any, otherwise: tuple[float, ...] | None) -> tuple[float, ...] | None:
+    """Probabilities from which on labels are present: one for all, or a list by class.
+
+    Args:
+        stated: a number, or a list of them; None where the file has none.
+        otherwise: what holds then.
+    """
+    if stated is None:
+        return otherwise
+    values = tuple(map(float, stated)) if isinstance(stated, list) else (float(stated),)
+    if not values or not all(0 < value < 1 for value in values):
+        raise ValueError(f"thresholds {stated!r} must be between 0 and 1, one or one per class")
+    return values
 
 
 def _of_bytes(mean: Triple, std: Triple) -> bool:

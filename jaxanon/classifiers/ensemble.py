@@ -15,6 +15,7 @@ from jax.sharding import Mesh
 
 from jaxanon.classifiers.classifier import Classifier, forward
 from jaxanon.classifiers.config import Config
+from jaxanon.classifiers.keeping import TOP1, Keep, keeping
 from jaxanon.classifiers.placed import placed
 from jaxanon.classifiers.preprocessing import distinct_views, look
 from jaxanon.classifiers.resizer import Given, LazyViews, Resized, Resizer
@@ -101,13 +102,18 @@ class Ensemble:
         return [classifier.name for classifier in self.classifiers]
 
     def html_of(
-        self, images: Sequence[np.ndarray], decisions: np.ndarray, notes: Sequence[str]
+        self,
+        images: Sequence[np.ndarray],
+        decisions: np.ndarray,
+        notes: Sequence[str],
+        keep: Keep = TOP1,
     ) -> str:
-        """Images in a grid with a note and the decisions `(classifiers, images)`, for notebooks."""
+        """Images in a grid with notes and decisions `(classifiers, images, ...)`, for notebooks."""
         from jaxanon.classifiers.notebook import gallery  # needed by nobody else
 
         named = [(each.name, each.config) for each in self.classifiers]
-        return gallery(images, notes, decisions, named)
+        listed = [[keep.listed(each) for each in row] for row in decisions]
+        return gallery(images, notes, listed, named)
 
     def first(self, count: int) -> Ensemble:
         """The first `count` classifiers alone; their arrays on the devices are shared.
@@ -156,13 +162,29 @@ class Ensemble:
         ]
         return [np.concatenate(scores) for scores in zip(*parts, strict=True)]
 
-    def decide(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Decisions (top-1 classes) on uint8 images `(H, W, 3)`: `(classifiers, images)` int."""
-        return _top(self.logits(images))
+    def decide(self, images: Sequence[np.ndarray], keep: str = TOP1.text) -> np.ndarray:
+        """Decisions on uint8 images `(H, W, 3)`: `(classifiers, images)` int, top-1 classes.
 
-    def decide_from_views(self, views: Sequence[Views]) -> np.ndarray:
-        """Decisions (top-1 classes) on views that `look` gave: `(classifiers, images)` int."""
-        return _top(self.logits_from_views(views))
+        Args:
+            images: of any sizes.
+            keep: what a decision is, as the setting of this name has it. For other values than
+                `top1` the result has a further axis: `K` classes, ascending or in their order, or
+                0 and 1 for each label.
+
+        Raises:
+            UsageError: for what is no image, or a rule that a classifier cannot be held to.
+        """
+        return self._rule(keep).decide_each(self.logits(images), self._configs)
+
+    def decide_from_views(self, views: Sequence[Views], keep: str = TOP1.text) -> np.ndarray:
+        """Decisions on views that `look` gave; the rest is as in `decide`."""
+        return self._rule(keep).decide_each(self.logits_from_views(views), self._configs)
+
+    def _rule(self, keep: str) -> Keep:
+        rule = keeping(keep)
+        for classifier in self.classifiers:
+            rule.check(classifier.name, classifier.config)
+        return rule
 
     def logits_from_views(self, views: Sequence[Views]) -> list[np.ndarray]:
         """Logits of views that `look` gave: `(images, classes)` float32 per classifier."""
@@ -249,7 +271,3 @@ class Ensemble:
         shape = (self.batch, size, size, 3)
         pixels = jax.ShapeDtypeStruct(shape, jnp.uint8, sharding=devices.split(self.mesh))
         forward.lower(self.networks[i], self.mesh, self.params[i], pixels).compile()
-
-
-def _top(logits: list[np.ndarray]) -> np.ndarray:
-    return np.stack([scores.argmax(1) for scores in logits])

@@ -65,6 +65,13 @@ class WeightsFile:
                 f"{self.what}: the head has {outputs} classes, but config.json has "
                 f"{len(labels)} label_names"
             )
+        given = self.config.thresholds or (0.5,)
+        if given != (0.5,) and (outputs == 1 or len(given) not in (1, outputs)):
+            raise WeightsError(
+                f"{self.what}: the head has {outputs} classes, but config.json has {len(given)} "
+                "thresholds; give one for each class, or one for all; a head of one output has "
+                "none, for its sign decides"
+            )
         return replace(self.config, num_classes=num_classes, labels=labels)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -29,6 +30,12 @@ def label(config: Classes, decision: int) -> str:
     """
     names = known_names(config)
     return f"class {decision}" if names is None else names[decision]
+
+
+def names_of(config: Classes, decision: int | Sequence[int]) -> str:
+    """The names of the classes of a decision, or of its one class; `none` where it has none."""
+    classes = [decision] if isinstance(decision, int) else decision
+    return ", ".join(label(config, each) for each in classes) or "none"
 
 
 def known_names(config: Classes) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ from html import escape
 import numpy as np
 
 from jaxanon.classifiers.config import Config
-from jaxanon.classifiers.labels import label
+from jaxanon.classifiers.labels import names_of
 from jaxanon.io.small_jpeg import small_jpeg
 
 MOST = 24
@@ -43,7 +43,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def gallery(
     images: Sequence[np.ndarray],
     notes: Sequence[str],
-    decisions: np.ndarray,
+    decisions: Sequence[Sequence[Sequence[int]]],
     classifiers: Sequence[tuple[str, Config]],
 ) -> str:
     """A grid of images, small, with what each classifier decides on them.
@@ -51,13 +51,13 @@ def gallery(
     Args:
         images: uint8 `(H, W, 3)`.
         notes: what stands above each.
-        decisions: `(classifiers, images)` int.
+        decisions: of each classifier for each image the classes that it decides on.
         classifiers: name and configuration of each.
     """
-    cells = []
-    for image, note, column in zip(images[:MOST], notes, decisions.T, strict=False):
+    cells, columns = [], zip(*decisions, strict=True)
+    for image, note, column in zip(images[:MOST], notes, columns, strict=False):
         words = [
-            f"{escape(name.partition('.')[0])}: <b>{escape(label(config, int(decision)))}</b>"
+            f"{escape(name.partition('.')[0])}: <b>{escape(names_of(config, decision))}</b>"
             for (name, config), decision in zip(classifiers, column, strict=True)
         ]
         picture = f'<img src="data:image/jpeg;base64,{small_jpeg(image)}" alt="{escape(note)}">'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +114,7 @@ def recorded_of(args: Namespace, more: Mapping[str, Any], settings: Settings) ->
         **OutputOptions.from_args(args).recorded(),
         **CapOptions.from_args(args).recorded(),
         "files_state": _states([*models.files(), *regions.files()]),
-        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
+        **settings.recorded(),
     }
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from jaxanon.cli.anonymizer_flags import add_anonymizer_flags
+from jaxanon.cli.loop_options import add_keep_flag
 from jaxanon.cli.options import DEFAULT_SOURCES, cap, hardware, loop, output, save_anonymized
 from jaxanon.cli.reading_flags import add_reading_flags
 from jaxanon.cli.shard_flags import add_shard_flags
@@ -108,6 +109,7 @@ def transfer(command: argparse.ArgumentParser) -> None:
         metavar="A",
         help="classifier whose mistakes the others' are compared with (default: the first)",
     )
+    add_keep_flag(command)
     command.add_argument(
         "--under",
         action="append",

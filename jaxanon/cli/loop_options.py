@@ -66,7 +66,7 @@ def add_loop_flags(parser: ArgumentParser) -> None:
             parser.add_argument(
                 flag,
                 type=KINDS[type(option.default)].read,
-                metavar="NAME" if option.choices else "N",
+                metavar="NAME" if isinstance(option.default, str) else "N",
                 choices=Suggestions(option.choices) if option.choices else None,
                 help=help_of(option),
             )
@@ -78,6 +78,12 @@ def add_loop_flags(parser: ArgumentParser) -> None:
         help="any other option of the loop, see docs/transfer.md; repeat for more "
         "(example: --set transforms=resize:0.2,flip --set patience=3)",
     )
+
+
+def add_keep_flag(parser: ArgumentParser) -> None:
+    """Add the flag `--keep` alone, for a command that runs no loop, and compares decisions."""
+    option = loop_options()["keep"]
+    parser.add_argument("--keep", default=option.default, metavar="NAME", help=help_of(option))
 
 
 def help_of(option: Option) -> str:

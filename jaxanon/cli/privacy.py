@@ -203,7 +203,7 @@ def _groups(
 
     Returns:
         Group -> indices of its classifiers; indices of those whose decisions the images keep; and
-        why there are none of these: the decisions of some of the sources tell less than all.
+        why there are none of these: some of the decisions that images keep tell less than all.
     """
     sources = {row["name"] for row in run.get("classifiers", ()) if row["role"] == "source"}
     inside = [i for i, name in enumerate(names) if name in sources]
@@ -213,6 +213,9 @@ def _groups(
     groups = {
         group: members for group, members in (("sources", inside), ("held out", outside)) if members
     }
+    if keep := run.get("settings", {}).get("keep"):
+        why = f"the images keep {keep}, which tells more than the decisions compared here"
+        return groups, [], why
     absent = sorted(sources - set(names))
     if not absent:
         return groups, inside, None

@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxanon.classifiers import registry
 from jaxanon.classifiers.ensemble import Views
+from jaxanon.classifiers.keeping import keeping
 from jaxanon.classifiers.outside.answers import ask
 from jaxanon.classifiers.outside.classifier import AnswerError, Question
 from jaxanon.classifiers.outside.loading import load as load_outside
@@ -45,12 +46,14 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
     if args.json:
         inputs = [args.originals, *folders.values()]
         check_side_files([args.json], inputs, overwrite=args.overwrite)
+    keep = keeping(args.keep)
     source = _source_index(args.source or names[0], names, args.classifiers)
     under = _changes_under(args.under)
     devices = mesh(args.devices)
     outside = [load_outside(name) for name in names if is_outside(name)]
     inside = [name for name in names if not is_outside(name)]
-    panel = Panel(compiled_ensemble(load(inside, quiet=args.quiet), devices), outside)
+    ensemble = compiled_ensemble(load(inside, quiet=args.quiet), devices)
+    panel = Panel(ensemble, outside, keep=keep)
     decisions, failed = examine_pairs(
         originals,
         partners,
@@ -63,7 +66,7 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
         raise ImageError(f"no image of {args.originals} could be compared")
     classes = [known.num_classes for known in panel.classes.values()]
     report = TransferReport.from_decisions(
-        panel.names, classes, source, decisions, failed, class_aware=args.class_aware
+        panel.names, classes, source, decisions, failed, class_aware=args.class_aware, keep=keep
     )
     if args.json:
         write_json(args.json, report.as_json())
@@ -77,11 +80,11 @@ class _LookedAt(NamedTuple):
 
     Attributes:
         views: what those on our devices see of it.
-        decisions: what the others have decided on it.
+        decisions: what each of the others has decided on it.
     """
 
     views: Views
-    decisions: Sequence[int]
+    decisions: Sequence[np.ndarray]
 
 
 def _looked_at(
@@ -108,10 +111,10 @@ def _shown_to(panel: Panel, shown: Shown, picture: np.ndarray) -> _LookedAt:
     question = Question(picture, private=shown.stage == "original")
     decisions = []
     for outside in panel.outside:
-        (said,) = ask(outside, [question])
+        (said,) = ask(outside, [question], panel.keep)
         if isinstance(said, AnswerError):
             raise ImageError(str(said))
-        decisions.append(int(said.argmax()))
+        decisions.append(panel.keep.decide(said, outside.known))
     return _LookedAt(panel.inside.look(picture), decisions)
 
 
@@ -119,7 +122,7 @@ def _decide_all(
     panel: Panel, images: Iterable[Mapping[Shown, _LookedAt]]
 ) -> dict[Shown, np.ndarray]:
     """Every classifier's decisions, see `decide_all`."""
-    others: dict[Shown, list[Sequence[int]]] = {}
+    others: dict[Shown, list[Sequence[np.ndarray]]] = {}
 
     def views() -> Iterator[Mapping[Shown, Views]]:
         for image in images:
@@ -127,9 +130,9 @@ def _decide_all(
                 others.setdefault(key, []).append(each.decisions)
             yield {key: each.views for key, each in image.items()}
 
-    decided = decide_all(panel.inside, views())
+    decided = decide_all(panel.inside, views(), panel.keep.text)
     return {
-        key: np.concatenate([found, np.array(others[key], int).reshape(found.shape[1], -1).T])
+        key: panel.keep.together([*found, *map(np.stack, zip(*others[key], strict=True))])
         for key, found in decided.items()
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxanon.adaptation.settings import STATUS
+from jaxanon.classifiers.keeping import TOP1, keeping
 from jaxanon.errors import printable
 from jaxanon.metrics import percent
 from jaxanon.privacy.report import (
@@ -162,7 +163,14 @@ def _concordances(report: Mapping[str, Any]) -> str:
         [each["name"], each["role"], *(percent(shares[each["name"]][key]) for key in head)]
         for each in report["classifiers"]
     ]
-    return table(["classifier", "role", *head.values()], rows)
+    shown = table(["classifier", "role", *head.values()], rows)
+    return "\n".join([shown, *decision(report["settings"].get("keep"))])
+
+
+def decision(keep: str | None) -> list[str]:
+    """A line on what a decision is, where it is more than a class; none without a rule."""
+    rule = keeping(keep or TOP1.text)
+    return [f"a decision is the {rule.noun} (--keep {rule.text})"] if rule.several else []
 
 
 def interval(shares: MeanInterval | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from jaxanon.display.tables import counted, table
+from jaxanon.display.tables import counted, decision, table
 from jaxanon.evaluation.mistakes import Mistakes, MistakesRow
 from jaxanon.evaluation.report import TransferReport
 from jaxanon.evaluation.transfer import Robustness, Stage, TransferRow
@@ -16,6 +16,7 @@ def transfer(report: TransferReport) -> str:
     kind = "adapted" if report.rows[0].anonymized is None else "anonymized"
     parts = [
         _transfer_rows(report.rows, report.source),
+        *decision(report.keep),
         f"same change: share of the adapted images with the mistake that {report.source} makes on "
         f"the {kind} image; different: with another mistake",
         *_ceilings(report),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.keeping import TOP1, keeping
 from jaxanon.errors import UsageError
 from jaxanon.evaluation.report import TransferReport
 from jaxanon.evaluation.transfer import Shown
@@ -19,6 +20,7 @@ def measure_transfer(
     *,
     anonymized: Sequence[np.ndarray] | None = None,
     class_aware: bool = False,
+    keep: str = TOP1.text,
 ) -> TransferReport:
     """How often classifiers decide on adapted images as on the originals.
 
@@ -31,9 +33,11 @@ def measure_transfer(
         ensemble: the classifiers, sources first.
         anonymized: the same images before adaptation, for the repair rate.
         class_aware: whether to tell the same mistake from a different one.
+        keep: what a decision is, as the setting of this name has it: `top3`, say.
 
     Raises:
-        UsageError: when the numbers of images differ, or there are none.
+        UsageError: when the numbers of images differ, or there are none, or `keep` is nothing that
+            a classifier can be held to.
     """
     shown = {Shown("original"): originals, Shown("adapted"): adapted}
     if anonymized is not None:
@@ -46,7 +50,8 @@ def measure_transfer(
         ensemble.names,
         [each.config.num_classes for each in ensemble.classifiers],
         0,
-        {each: ensemble.decide(images) for each, images in shown.items()},
+        {each: ensemble.decide(images, keep) for each, images in shown.items()},
         [],
         class_aware=class_aware,
+        keep=keeping(keep),
     )

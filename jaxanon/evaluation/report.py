@@ -7,8 +7,16 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from jaxanon.classifiers.keeping import TOP1, Keep
 from jaxanon.evaluation.mistakes import Mistakes, mistakes
-from jaxanon.evaluation.transfer import Robustness, Shown, TransferRow, robustness, transfer
+from jaxanon.evaluation.transfer import (
+    Robustness,
+    Shown,
+    TransferRow,
+    numbered,
+    robustness,
+    transfer,
+)
 from jaxanon.metrics import percent
 
 
@@ -23,6 +31,7 @@ class TransferReport:
         rows: one per classifier.
         under: concordance under changes; empty where none were asked for.
         mistakes: class-aware transferability, where it was asked for.
+        keep: what a decision is, as the setting of this name has it.
     """
 
     source: str
@@ -31,6 +40,7 @@ class TransferReport:
     rows: list[TransferRow]
     under: Robustness
     mistakes: Mistakes | None
+    keep: str = TOP1.text
 
     @classmethod
     def from_decisions(
@@ -42,6 +52,7 @@ class TransferReport:
         failed: Sequence[str],
         *,
         class_aware: bool,
+        keep: Keep = TOP1,
     ) -> TransferReport:
         """Report on the decisions of C classifiers.
 
@@ -49,11 +60,14 @@ class TransferReport:
             names: names of the classifiers.
             classes: number of classes of each classifier.
             source: index of the classifier whose mistakes the others' are compared with.
-            decisions: what was shown -> `(C, images)` int; original and adapted images as they are
-                must be among them.
+            decisions: what was shown -> `(C, images)` int, or `(C, images, ...)`, where a decision
+                is more than a class; original and adapted images as they are must be among them.
             failed: one line per image that could not be compared.
             class_aware: whether mistakes are to be compared too.
+            keep: what a decision is.
         """
+        if keep.several:
+            decisions = numbered(decisions)
         reference, adapted = decisions[Shown("original")], decisions[Shown("adapted")]
         anonymized = decisions.get(Shown("anonymized"))
         compared = (names, reference, adapted, anonymized, source, classes)
@@ -64,6 +78,7 @@ class TransferReport:
             rows=transfer(*compared),
             under=robustness(names, decisions),
             mistakes=mistakes(*compared) if class_aware else None,
+            keep=keep.text,
         )
 
     def _repr_html_(self) -> str:
@@ -90,6 +105,8 @@ class TransferReport:
             "failed": self.failed,
             "classifiers": [asdict(row) for row in self.rows],
         }
+        if self.keep != TOP1.text:
+            result["keep"] = self.keep
         if self.under:
             result["under"] = self.under
         if self.mistakes is not None:

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple, TypeVar
 import numpy as np
 
 from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.keeping import TOP1
 from jaxanon.metrics import concordance, repair_rate
 
 Stage = Literal["original", "adapted", "anonymized"]
@@ -183,21 +184,40 @@ def robustness(names: Sequence[str], decisions: Mapping[Shown, np.ndarray]) -> R
     return result
 
 
-def decide_all(ensemble: Ensemble, images: Iterable[Mapping[Key, Views]]) -> dict[Key, np.ndarray]:
+def numbered(decisions: Mapping[Key, np.ndarray]) -> dict[Key, np.ndarray]:
+    """Decisions of more than one class as numbers, equal where the decisions are the same.
+
+    Args:
+        decisions: what was shown -> `(C, images, n)` int, see `classifiers.keeping`.
+
+    Returns:
+        What was shown -> `(C, images)` int: all that is measured here asks which are equal.
+    """
+    stacked = np.stack([*decisions.values()])
+    rows = stacked.reshape(-1, stacked.shape[-1])
+    _, numbers = np.unique(rows, axis=0, return_inverse=True)
+    return dict(zip(decisions, numbers.reshape(stacked.shape[:-1]), strict=True))
+
+
+def decide_all(
+    ensemble: Ensemble, images: Iterable[Mapping[Key, Views]], keep: str = TOP1.text
+) -> dict[Key, np.ndarray]:
     """Decisions on a stream of images, in the ensemble's batches.
 
     Args:
         ensemble: C classifiers; their compiled forward passes are used.
         images: per image what was shown of it -> what each classifier sees of that; all images
             with the same keys.
+        keep: what a decision is, as the setting of this name has it.
 
     Returns:
-        What was shown -> `(C, images)` int, the decisions on it; empty without images.
+        What was shown -> `(C, images)` int, the decisions on it, see `Ensemble.decide`; empty
+        without images.
     """
     parts: dict[Key, list[np.ndarray]] = {}
     remaining = iter(images)
     while batch := list(islice(remaining, ensemble.batch)):
         for key in batch[0]:
-            decided = ensemble.decide_from_views([views[key] for views in batch])
+            decided = ensemble.decide_from_views([views[key] for views in batch], keep)
             parts.setdefault(key, []).append(decided)
     return {key: np.concatenate(decided, axis=1) for key, decided in parts.items()}

@@ -23,6 +23,7 @@ from jaxanon.metrics import softmax
 from jaxanon.pipeline.cap import Cap, Reference
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import Baseline, Failure, ImageState, Item, LoadedImage
+from jaxanon.pipeline.record import Decisions, noted
 from jaxanon.runtime import workers
 from jaxanon.runtime.meter import Meter
 
@@ -193,7 +194,7 @@ class Intake:
             )
             return _given_up(item, text)
         if self.target_classes is None:
-            wanted = np.array([logits.argmax() for logits in on_original[:count]])
+            wanted = self.panel.decide(on_original[:count])
         else:
             wanted = np.array(self.target_classes)
         try:
@@ -220,11 +221,11 @@ class Intake:
         on_anonymized: Sequence[np.ndarray],
     ) -> Baseline:
         """What is known of an image before it is adapted."""
-        pairs = zip(self.panel.names, on_original, on_anonymized, strict=True)
-        decisions = {
-            name: {"reference": int(before.argmax()), "anonymized": int(after.argmax())}
-            for name, before, after in pairs
-        }
+        keep, decisions = self.panel.keep, Decisions()
+        known = self.panel.classes.items()
+        for (name, classes), before, after in zip(known, on_original, on_anonymized, strict=True):
+            row = noted({}, "reference", before, keep, classes)
+            decisions[name] = noted(row, "anonymized", after, keep, classes)
         if self.cap is None or image.reference is None:
             return Baseline(decisions, image.regions, hiding=image.hiding)
         reference = self.cap.with_logits(image.reference, on_original)

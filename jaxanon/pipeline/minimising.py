@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from jaxanon.adaptation.attempt import Adapted
+from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.pipeline.item import ImageState
-from jaxanon.pipeline.oracles import margin
 
 SHARES = 16
 """The change is made smaller in so many parts; a power of two, as it is found by halving."""
@@ -22,17 +22,19 @@ Look = Callable[[Sequence[Image]], list[Views | None]]
 class Minimiser:
     """Takes back what the sources do not need of a change, by bisection on the saved file.
 
-    A source must still prefer its reference decision by `confidence` logits, or by as much as it
-    does with the whole change, if that is less.
+    A source must still prefer its reference decision by `minimise_confidence` logits, or by as much
+    as it does with the whole change, if that is less.
 
     Args:
         sources: the classifiers that were adapted to.
-        confidence: logits, from 0; the more, the more of the transfer to others is left.
+        settings: options of the loop: what is to be kept, and `minimise_confidence`: the larger
+            that is, the more of the transfer to others is left.
         look: saves images, and reads them back.
     """
 
-    def __init__(self, sources: Ensemble, confidence: float, look: Look) -> None:
-        self._sources, self._confidence, self._look = sources, confidence, look
+    def __init__(self, sources: Ensemble, settings: Settings, look: Look) -> None:
+        self._sources, self._keep, self._look = sources, settings.keeping, look
+        self._confidence = settings.minimise_confidence
 
     def __call__(self, images: Sequence[Image]) -> list[Image]:
         """The images with smaller changes; as they are where a source is not content with them."""
@@ -60,10 +62,13 @@ class Minimiser:
         views = self._look(images)
         places = [place for place, seen in enumerate(views) if seen is not None]
         logits = self._sources.logits_from_views([seen for seen in views if seen is not None])
-        for source, rows in enumerate(logits):
-            for place, row in zip(places, rows, strict=True):
-                wanted = int(np.asarray(images[place].job.problem.decisions)[source])
-                found[place, source] = margin(row, wanted)
+        for source, (rows, classifier) in enumerate(
+            zip(logits, self._sources.classifiers, strict=True)
+        ):
+            scores = self._keep.scores(rows, classifier.config)
+            for place, row in zip(places, scores, strict=True):
+                wanted = np.asarray(images[place].job.problem.decisions)[source]
+                found[place, source] = self._keep.margin(row, wanted)
         return found
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from jaxanon.pipeline.record import Record
+from jaxanon.classifiers.keeping import TOP1, Keep
+from jaxanon.pipeline.record import Decisions, Record, compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,15 +35,16 @@ class Oracles:
     Args:
         sources: names of the sources.
         names: names of the oracles.
+        keep: what of their classes is to be kept.
     """
 
-    def __init__(self, sources: Sequence[str], names: Sequence[str]) -> None:
-        self.sources, self.names = tuple(sources), tuple(names)
+    def __init__(self, sources: Sequence[str], names: Sequence[str], keep: Keep = TOP1) -> None:
+        self.sources, self.names, self.keep = tuple(sources), tuple(names), keep
 
     def __bool__(self) -> bool:
         return bool(self.names)
 
-    def agree(self, decisions: Mapping[str, Mapping[str, int]]) -> bool:
+    def agree(self, decisions: Decisions) -> bool:
         """Whether each makes its reference decision on a saved file."""
         return _kept(decisions, self.names) == len(self.names)
 
@@ -61,9 +63,12 @@ class Oracles:
             levels: perturbation that the file came from, `(canvas, 3, canvas)` int16.
             record: of the file saved of it.
             data: bytes of that.
-            scores: of each classifier on it, `(classes,)`.
+            scores: of each classifier on it, `(classes,)`, see `Keep.scores`.
         """
-        margins = [margin(scores[name], record.decisions[name]["reference"]) for name in self.names]
+        margins = [
+            _margin(self.keep, scores[name], compared(record.decisions[name], "reference"))
+            for name in self.names
+        ]
         sources, oracles = (_kept(record.decisions, names) for names in (self.sources, self.names))
         rank = sources, oracles, min(margins)
         if before is not None and before.rank > rank:
@@ -71,10 +76,11 @@ class Oracles:
         return Best(rank, record, data, levels)
 
 
-def _kept(decisions: Mapping[str, Mapping[str, int]], names: Sequence[str]) -> int:
-    return sum(decisions[name]["adapted"] == decisions[name]["reference"] for name in names)
+def _kept(decisions: Decisions, names: Sequence[str]) -> int:
+    rows = (decisions[name] for name in names)
+    return sum(compared(row, "adapted") == compared(row, "reference") for row in rows)
 
 
-def margin(scores: np.ndarray, wanted: int) -> float:
-    """By how much a class has a larger score than any other; of a bare decision 1 or -1."""
-    return float(scores[wanted] - np.delete(scores, wanted).max(initial=-np.inf))
+def _margin(keep: Keep, scores: np.ndarray, wanted: int | Sequence[int]) -> float:
+    """By how much a classifier prefers a decision; of a bare one 1 or -1."""
+    return float(keep.margin(scores, keep.read(wanted, len(scores))))

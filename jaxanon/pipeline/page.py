@@ -21,7 +21,7 @@ from jaxanon.errors import printable
 from jaxanon.metrics import Interval
 from jaxanon.pipeline.hiding import is_untouched
 from jaxanon.pipeline.page_words import facts, sentences
-from jaxanon.pipeline.record import key
+from jaxanon.pipeline.record import DecisionRow, Decisions, Stage, compared, key
 from jaxanon.pipeline.tally import Tally
 from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails
 
@@ -104,7 +104,7 @@ class Counting:
         if small := self._thumbnails.get(key(row["input"], row["view"])):
             self._pictures.append(self._picture(row, small))
 
-    def _compare(self, decisions: Mapping[str, Mapping[str, int]]) -> None:
+    def _compare(self, decisions: Decisions) -> None:
         for first, second in combinations(decisions, 2):
             if self._classes.get(first) != self._classes.get(second):
                 continue  # their numbers mean different classes
@@ -112,24 +112,24 @@ class Counting:
             self._counts.update(
                 {
                     ("both", first, second): 1,
-                    ("originals", first, second): one["reference"] == other["reference"],
-                    ("saved", first, second): one["adapted"] == other["adapted"],
+                    ("originals", first, second): _alike(one, other, "reference"),
+                    ("saved", first, second): _alike(one, other, "adapted"),
                 }
             )
 
-    def _compare_with_sources(self, decisions: Mapping[str, Mapping[str, int]]) -> None:
+    def _compare_with_sources(self, decisions: Decisions) -> None:
         """Count for each target whether some source decides on the original as it does."""
         for name, mine in decisions.items():
             alike = [
-                other["reference"]
+                compared(other, "reference")
                 for source, other in decisions.items()
                 if self._roles[source] == "source"
                 and self._classes.get(source) == self._classes.get(name)
             ]
             if self._roles[name] == "source" or not alike:
                 continue
-            disagrees = mine["reference"] not in alike
-            kept = mine["adapted"] == mine["reference"]
+            disagrees = compared(mine, "reference") not in alike
+            kept = compared(mine, "adapted") == compared(mine, "reference")
             self._counts.update(
                 {
                     ("compared", name): 1,
@@ -225,6 +225,11 @@ HISTOGRAMS: Mapping[str, tuple[str, int]] = {
     "private": ("Share made private", 2),
 }
 """Field of a record -> title, and decimals to which it is counted."""
+
+
+def _alike(one: DecisionRow, other: DecisionRow, stage: Stage) -> bool:
+    """Whether two classifiers decide alike."""
+    return compared(one, stage) == compared(other, stage)
 
 
 def _share(number: int, of: int) -> Interval | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxanon.adaptation.settings import STATUS
+from jaxanon.classifiers.keeping import keeping
 from jaxanon.display.tables import done_earlier
 
 Report = Mapping[str, Any]
@@ -56,7 +57,10 @@ def _aim(settings: Report, statuses: Mapping[str, int], images: int) -> tuple[st
     done = statuses.get(STATUS[goal], 0)
     some = "All" if done == images > 1 else f"{done:,} of {images:,}"
     aim = {"avoid": "decide otherwise than on the originals", "reach": "decide on one class"}
-    return f"{some} came to that", aim.get(goal, "decide as on the originals")
+    kept = "decide as on the originals"
+    if keep := settings.get("keep"):
+        kept += f" (compared: the {keeping(keep).noun})"
+    return f"{some} came to that", aim.get(goal, kept)
 
 
 def _pace(summary: Report) -> str:

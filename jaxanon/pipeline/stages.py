@@ -117,7 +117,7 @@ class Stages:
         for each in outside:
             each.remember(options.answers)
         hides = settings.goal == "keep"
-        self.panel = Panel(self.ensemble, outside, shows_originals=hides)
+        self.panel = Panel(self.ensemble, outside, shows_originals=hides, keep=settings.keeping)
         self.sources = self.ensemble.first(len(sources))
         self.slots_per_device = wanted_slots(options.slots, self.ensemble.mesh, images)
         _refuse_judges(options.cap, held_out)

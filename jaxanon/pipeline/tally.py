@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jaxanon.pipeline.record import Decisions, Record
+from jaxanon.pipeline.record import Decisions, Record, compared
 
 
 class Tally:
@@ -30,8 +30,8 @@ class Tally:
         for name, counts in self._counts.items():
             if (row := decisions.get(name)) is None:
                 continue
-            lost = row["anonymized"] != row["reference"]
-            kept = row["adapted"] == row["reference"]
+            lost = compared(row, "anonymized") != compared(row, "reference")
+            kept = compared(row, "adapted") == compared(row, "reference")
             counts.update(images=1, lost=lost, kept=kept, repaired=lost and kept)
 
     @property

@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from jaxanon.classifiers.config import Classes
-from jaxanon.classifiers.labels import label
+from jaxanon.classifiers.labels import names_of
 from jaxanon.io.small_jpeg import small_jpeg
-from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.record import STAGES, Record, compared
 
 AMPLIFY = 8
 KEPT = 100
@@ -31,7 +31,8 @@ class Thumbnails:
     Attributes:
         key: names the image in its run.
         pictures: title -> JPEG in base64.
-        words: classifier -> {"reference": name of the class, "anonymized": ..., "adapted": ...}.
+        words: classifier -> {"reference": name of the class, "anonymized": ..., "adapted": ...}, or
+            names of the classes, where several are compared.
     """
 
     key: str
@@ -64,7 +65,7 @@ class Thumbnails:
             record.key,
             {title: small_jpeg(pixels) for title, pixels in shown.items()},
             {
-                name: {stage: label(classes[name], decision) for stage, decision in row.items()}
+                name: {stage: names_of(classes[name], compared(row, stage)) for stage in STAGES}
                 for name, row in record.decisions.items()
             },
         )

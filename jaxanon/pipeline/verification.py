@@ -19,7 +19,7 @@ from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import Failure, ImageState
 from jaxanon.pipeline.minimising import Minimiser
 from jaxanon.pipeline.oracles import Oracles
-from jaxanon.pipeline.record import Record, Score
+from jaxanon.pipeline.record import Record, Score, noted
 from jaxanon.pipeline.saving import Saved, Saver
 from jaxanon.runtime.meter import Meter
 
@@ -49,7 +49,7 @@ class Verification:
     ) -> None:
         self.panel, self.num_sources, self.settings = panel, num_sources, settings
         self.cap, self.saver = cap, Saver(panel, form, meter)
-        self.oracles = Oracles(panel.names[:num_sources], oracles)
+        self.oracles = Oracles(panel.names[:num_sources], oracles, panel.keep)
         self._sources = panel.inside.first(num_sources)
 
     def check(
@@ -83,7 +83,7 @@ class Verification:
         def look_at(images: Sequence[Adapted[ImageState]]) -> list[Views | None]:
             return list(threads.map(look, images))
 
-        return Minimiser(self._sources, self.settings.minimise_confidence, look_at)(adapted)
+        return Minimiser(self._sources, self.settings, look_at)(adapted)
 
     def finish(self, state: ImageState) -> ImageState:
         """The state of an image that left the loop, with the record that counts.
@@ -145,7 +145,10 @@ class Verification:
     ) -> Adapted[ImageState]:
         """The image to go on from: the one that pleased sources and oracles best so far."""
         state = adapted.job.key
-        scores = dict(zip(self.panel.names, logits, strict=True))
+        scores = {
+            name: self.panel.keep.scores(row, classes)
+            for (name, classes), row in zip(self.panel.classes.items(), logits, strict=True)
+        }
         state.best = self.oracles.better(state.best, adapted.levels, record, data, scores)
         return replace(adapted, levels=state.best.levels)
 
@@ -199,12 +202,14 @@ class Verification:
     ) -> Record:
         """What a saved file is like; `logits` are every classifier's on it."""
         state = adapted.job.key
-        decisions = np.array([row.argmax() for row in logits])
         wanted = adapted.job.problem.decisions
-        reached = self.settings.reached(decisions[: self.num_sources], wanted).all()
-        by_name = dict(zip(self.panel.names, decisions.tolist(), strict=True))
+        decided = self.panel.decide(logits[: self.num_sources])
+        reached = self.settings.reached(decided, wanted).all()
         baseline, hiding = state.baseline.decisions, state.baseline.hiding
-        rows = {name: {**baseline[name], "adapted": each} for name, each in by_name.items()}
+        rows = {
+            name: noted(baseline[name], "adapted", row, self.panel.keep, classes)
+            for (name, classes), row in zip(self.panel.classes.items(), logits, strict=True)
+        }
         reached &= self.oracles.agree(rows)
         linf, psnr = difference(file.pixels, adapted.job.pixels)
         return Record(

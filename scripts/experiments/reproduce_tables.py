@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -177,7 +176,7 @@ def adapt(
         "photos": [str(path) for path in args.photos],
         **anonymizer.recorded(),
         "preset": args.preset,
-        **{key: str(v) if v == float("inf") else v for key, v in asdict(settings).items()},
+        **settings.recorded(),
     }
     journal = Journal(OutputFolder(folder).lines(JOURNAL), options)
     report = Run(items, sources, targets, settings, journal).execute()

@@ -7,6 +7,7 @@ from numbers import Integral
 
 import numpy as np
 
+from jaxanon.classifiers.keeping import TOP1, Keep
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Outside, Question
 from jaxanon.errors import printable
 
@@ -14,7 +15,9 @@ MOST_SHOWN = 60
 """Characters of a wrong answer that an error shows."""
 
 
-def ask(outside: Outside, pictures: Sequence[Question]) -> list[np.ndarray | AnswerError]:
+def ask(
+    outside: Outside, pictures: Sequence[Question], keep: Keep = TOP1
+) -> list[np.ndarray | AnswerError]:
     """A classifier's scores for pictures, or why there are none.
 
     Where it fails over several pictures at once, each is asked about alone, so that a picture
@@ -23,6 +26,7 @@ def ask(outside: Outside, pictures: Sequence[Question]) -> list[np.ndarray | Ans
     Args:
         outside: the classifier.
         pictures: what it is asked about.
+        keep: what of its classes is compared; for more than the first, it must give scores.
 
     Returns:
         Per picture `(classes,)` float32, of which the largest is its decision.
@@ -35,9 +39,9 @@ def ask(outside: Outside, pictures: Sequence[Question]) -> list[np.ndarray | Ans
             raise AnswerError(f"gave {len(said)} answers for {len(pictures)} images")
     except Exception as error:
         if len(pictures) > 1:
-            return [one for picture in pictures for one in ask(outside, [picture])]
+            return [one for picture in pictures for one in ask(outside, [picture], keep)]
         return [_named(outside, _reason(error))]
-    return [_checked(outside, one) for one in said]
+    return [_checked(outside, one, keep) for one in said]
 
 
 def as_scores(answer: object, known: Known) -> np.ndarray:
@@ -64,9 +68,15 @@ def as_scores(answer: object, known: Known) -> np.ndarray:
     raise AnswerError(f"answered {_shown(answer)}; expected {wanted}")
 
 
-def _checked(outside: Outside, answer: object) -> np.ndarray | AnswerError:
+def _checked(outside: Outside, answer: object, keep: Keep) -> np.ndarray | AnswerError:
     if isinstance(answer, AnswerError):
         return _named(outside, str(answer))
+    if keep.several and isinstance(answer, str | Integral):
+        return _named(
+            outside,
+            f"answered {_shown(answer)}, one class, of which keep {keep.text} cannot be told; "
+            f"it must answer {outside.known.num_classes} scores, or keep be top1",
+        )
     try:
         return as_scores(answer, outside.known)
     except AnswerError as error:

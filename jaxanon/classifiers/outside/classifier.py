@@ -26,12 +26,14 @@ class Known:
         labels: names of the classes by number, where they are known.
         origin: file, function or address that answers.
         licence: always `unknown`.
+        thresholds: as those of `Config`, where its scores are known to be logits.
     """
 
     num_classes: int
     labels: tuple[str, ...] | None
     origin: str
     licence: str = "unknown"
+    thresholds: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)

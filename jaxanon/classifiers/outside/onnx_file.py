@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,14 @@ class OnnxFile:
         self._input, self._type = given.name, _type(named.name, given.type)
         self._fixed = given.shape[0] if isinstance(given.shape[0], int) else None
         number = scores.shape[-1] if isinstance(scores.shape[-1], int) else None
-        self.name, self.known = named.name, named.known(str(path), number)
+        self.name = named.name
+        known = named.known(str(path), number)
+        self.known = replace(known, thresholds=self._config.thresholds)
+        if len(self._config.thresholds or (0.5,)) not in (1, known.num_classes):
+            raise UsageError(
+                f"{named.name} has {known.num_classes} classes, but {beside} has "
+                f"{len(self._config.thresholds or ())} thresholds; give one for each, or one in all"
+            )
 
     def remember(self, answers: Remembered | None) -> None:
         """Asking again costs nothing."""

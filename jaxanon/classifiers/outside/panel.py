@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxanon.classifiers.config import Classes
 from jaxanon.classifiers.ensemble import Ensemble, Views
+from jaxanon.classifiers.keeping import TOP1, Keep
 from jaxanon.classifiers.outside.answers import ask
 from jaxanon.classifiers.outside.classifier import NOT_SENT, Outside, Question
 from jaxanon.errors import UsageError
@@ -51,21 +52,30 @@ class Panel:
         inside: those on our devices.
         outside: those that are asked.
         shows_originals: whether pictures among those that are asked about are to be hidden.
+        keep: what of their classes is compared.
 
     Raises:
-        UsageError: when a name stands twice, or one may not see what is to be hidden.
+        UsageError: when a name stands twice, or one may not see what is to be hidden, or has not
+            the classes to compare.
     """
 
     def __init__(
-        self, inside: Ensemble, outside: Sequence[Outside] = (), *, shows_originals: bool = True
+        self,
+        inside: Ensemble,
+        outside: Sequence[Outside] = (),
+        *,
+        shows_originals: bool = True,
+        keep: Keep = TOP1,
     ) -> None:
-        self.inside, self.outside = inside, tuple(outside)
+        self.inside, self.outside, self.keep = inside, tuple(outside), keep
         for each in self.outside:
             if shows_originals and not each.sees_originals:
                 raise UsageError(f"{each.name} {NOT_SENT}")
         for name in self.names:
             if self.names.count(name) > 1:
                 raise UsageError(f"classifiers named twice: {name}")
+        for name, known in self.classes.items():
+            keep.check(name, known)
 
     @property
     def names(self) -> list[str]:
@@ -82,6 +92,14 @@ class Panel:
     def batch(self) -> int:
         """Images per compiled forward pass."""
         return self.inside.batch
+
+    def decide(self, logits: Sequence[np.ndarray]) -> np.ndarray:
+        """What the first classifiers decide, see `Keep`; `(classifiers, ..., *shape)` int.
+
+        Args:
+            logits: of each of them, `(..., classes)`.
+        """
+        return self.keep.decide_each(logits, [*self.classes.values()][: len(logits)])
 
     def look(
         self, image: np.ndarray, file: bytes | None = None, *, private: bool = False
@@ -108,7 +126,7 @@ class Panel:
             raise ValueError("these images were asked about before")
         for outside in self.outside:
             rows = np.zeros((len(images), outside.known.num_classes), np.float32)
-            for place, said in enumerate(ask(outside, asked)):
+            for place, said in enumerate(ask(outside, asked, self.keep)):
                 if isinstance(said, Exception):
                     failures.setdefault(place, str(said))
                 else:

@@ -17,6 +17,7 @@ USUAL = Config(
     num_classes=1000,
     licence="unknown",
     origin="",
+    thresholds=None,
 )
 """What holds where the file says nothing: the usual one of ImageNet's classifiers."""
 
