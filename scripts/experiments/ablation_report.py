@@ -29,6 +29,7 @@ from ablation_results import (
     title_of,
 )
 
+from jaxanon.adaptation.settings import Settings
 from jaxanon.display.tables import table
 from jaxanon.metrics import Interval
 
@@ -148,8 +149,16 @@ def show(result: Ablation) -> str:
 
 
 def cross_validated(result: Ablation) -> list[str]:
-    """What the best row reaches on each target when it is chosen on the other targets."""
-    rows = {n: r for n, r in result["rows"].items() if gradients_of(r) <= MOST_GRADIENTS}
+    """What the best row reaches on each target when it is chosen on the other targets.
+
+    Of the rows that keep to the usual number of gradients, and to the usual bound.
+    """
+    usual = Settings().eps
+    rows = {
+        name: row
+        for name, row in result["rows"].items()
+        if gradients_of(row) <= MOST_GRADIENTS and row["settings"].get("eps", usual) == usual
+    }
     if len(rows) < 2:
         return []
     found = []
