@@ -147,10 +147,12 @@ def test_rows_are_compared_photo_by_photo(result):
 
 
 def test_the_plot_shows_each_row_at_its_figures(result):
-    over, rows = plot(result).axes
+    over, visible, rows = plot(result).axes
     assert [label.get_text() for label in rows.get_yticklabels()] == ["one", "two", "dear"]
     points = [bars[0].get_xydata()[0] for bars in over.containers]
     np.testing.assert_allclose(points, [(100, 50), (100, 50), (500, 100)])
+    points = [bars[0].get_xydata()[0] for bars in visible.containers]
+    np.testing.assert_allclose(points, [(26, 50), (26, 50), (26, 100)])
     points = [bars[0].get_xydata()[0] for bars in rows.containers]
     np.testing.assert_allclose(points, [(50, 0), (50, 1), (100, 2)])
     found = interval(outcomes(result["rows"]["one"], "adapted", targets=True))

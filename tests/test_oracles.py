@@ -2,11 +2,13 @@
 
 import json
 import math
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from command_line import jaxanon
+from oracles_report import kept_after, plot, report
 
 from jaxanon.adaptation.search import next_move
 from jaxanon.pipeline.oracles import Oracles
@@ -96,3 +98,20 @@ def test_moves_keep_to_the_bounds_and_to_what_may_change():
     assert (again.levels == moves[6].levels).all()
     grey = next_move(start, SimpleNamespace(**{**vars(problem), "one_channel": True}), 7, 100)
     assert (grey.levels[:, :1] == grey.levels).all()
+
+
+def test_the_page_shows_what_was_measured():
+    root = Path(__file__).parents[1]
+    measured = json.loads((root / "docs" / "benchmarks" / "oracles.json").read_text())
+    page = (root / "docs" / "black-box.md").read_text().splitlines()
+    assert [line for line in report(measured).splitlines() if line not in page] == []
+
+
+def test_agreement_over_the_files_asked_about():
+    runs = [{"kept": [1, 3, 0, 7]}, {"kept": [1, 1, 1, 0]}]
+    np.testing.assert_allclose(kept_after(runs, np.array([1, 2, 3, 9])), np.array([4, 4, 5, 6]) / 8)
+    found = {"a.objects64; x": {"photos": ["p"] * 4, "preset": "p", "queries": 9, "runs": runs}}
+    (axes,) = plot(found).axes
+    (line,) = axes.lines
+    assert line.get_label() == "a; x"
+    assert line.get_ydata()[-1] == 75

@@ -25,9 +25,9 @@ def check_matplotlib() -> None:
 
 
 def plot(result: Ablation) -> Figure:
-    """Concordance of the targets over gradients per image, and beside it row by row, best on top.
+    """Concordance of the targets over gradients, over visible change, and row by row, best on top.
 
-    A row has the same colour on both sides; bars are 95 % intervals.
+    A row has the same colour everywhere; bars are 95 % intervals.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -38,21 +38,29 @@ def plot(result: Ablation) -> Figure:
     }
     names = sorted(kept, key=lambda name: (kept[name].mean, kept[name].low, kept[name].high))
     colours = colormaps["turbo"](np.linspace(0, 1, len(names)))
-    figure = Figure(figsize=(10, 2 + 0.2 * len(names)), layout="tight")
-    over, rows = figure.subplots(1, 2)
+    figure = Figure(figsize=(14, 2 + 0.2 * len(names)), layout="tight")
+    over, visible, rows = figure.subplots(1, 3)
     for rank, (name, colour) in enumerate(zip(names, colours, strict=True)):
         mean = kept[name].mean
         bar = [[mean - kept[name].low], [kept[name].high - mean]]
         look = {"fmt": "o", "color": colour, "markersize": 4}
-        over.errorbar(gradients_of(result["rows"][name]), mean, bar, **look, alpha=0.7)
+        row = result["rows"][name]
+        over.errorbar(gradients_of(row), mean, bar, **look, alpha=0.7)
+        visible.errorbar(
+            np.mean([run["psnr"] for run in row["runs"]]), mean, bar, **look, alpha=0.7
+        )
         rows.errorbar(mean, rank, xerr=bar, **look)
     over.set(
         xlabel="gradients of each source per image",
         ylabel="targets' concordance, %",
         xlim=(0, None),
     )
+    visible.set(
+        xlabel="PSNR of saved files against anonymized images, dB; less to see on the right",
+        ylabel="targets' concordance, %",
+    )
     rows.set(xlabel="targets' concordance, %", yticks=range(len(names)), yticklabels=names)
-    for axes in (over, rows):
+    for axes in (over, visible, rows):
         axes.grid(alpha=0.3)
     figure.suptitle(f"{names_of(result)}; {title_of(result)}")
     return figure

@@ -1,8 +1,9 @@
 """Figures and tables of what `ablate_transfer.py` has measured.
 
-All tables, as Markdown:
+All tables, as Markdown; and a picture of the result with the most rows:
 
     python scripts/experiments/ablation_report.py docs/benchmarks/transfer.json
+    python scripts/experiments/ablation_report.py docs/benchmarks/transfer.json docs/transfer.png
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from ablation_plot import plot
 from ablation_results import (
     BASE,
     Ablation,
@@ -214,4 +216,7 @@ def report(results: Mapping[str, Ablation]) -> str:
 
 
 if __name__ == "__main__":
-    print(report(json.loads(Path(sys.argv[1]).read_text())))
+    found: dict[str, Ablation] = json.loads(Path(sys.argv[1]).read_text())
+    print(report(found))
+    if len(sys.argv) > 2:
+        plot(max(found.values(), key=lambda one: len(one["rows"]))).savefig(sys.argv[2], dpi=90)
