@@ -141,6 +141,17 @@ def ask(
     }
 
 
+def record(
+    args: argparse.Namespace, paths: Sequence[Path], names: Sequence[str], runs: Sequence[Asked]
+) -> None:
+    """Add the runs so far to the file of `--json`, in place of earlier ones of the kind."""
+    found = json.loads(args.json.read_text()) if args.json.exists() else {}
+    kind = f"{args.method} {args.strength:g}; {args.number} source(s); {args.answers}"
+    photos = [path.name for path in paths]
+    made = {"photos": photos, "preset": args.preset, "queries": args.queries, "runs": runs}
+    write_json(args.json, {**found, f"{'+'.join(names)}; {kind}": made})
+
+
 def line_of(runs: Sequence[Asked], title: str) -> list[str]:
     """What some runs come to: kept at once, in the end, sources, questions, steps."""
     asked = [count for run in runs for count in run["kept"]]
@@ -181,18 +192,9 @@ def main(words: Sequence[str] | None = None) -> int:
                     asked = LabelsAlone(oracle) if args.answers == "labels" else oracle
                     runs.append(ask(args, paths, asked, sources, Path(folder)))
                 print("  ".join(line_of(runs[-1:], title_of(runs[-1]))), flush=True)
-        if args.json:
-            found = json.loads(args.json.read_text()) if args.json.exists() else {}
-            names = "+".join(each.name for each in loaded)
-            key = (
-                f"{names}; {args.method} {args.strength:g}; {args.number} source(s); {args.answers}"
-            )
-            photos = [path.name for path in paths]
-            made = {"photos": photos, "preset": args.preset, "queries": args.queries, "runs": runs}
-            write_json(args.json, {**found, key: made})
-        body = [
-            line_of([run], f"{run['oracle']} from {' + '.join(run['sources'])}") for run in runs
-        ]
+                if args.json:  # after each: they take long
+                    record(args, paths, [each.name for each in loaded], runs)
+        body = [line_of([run], title_of(run)) for run in runs]
         print(table(HEAD, [*body, line_of(runs, "all")]))
     except JaxanonError as error:
         print(f"ask_oracles.py: {error}", file=sys.stderr)
