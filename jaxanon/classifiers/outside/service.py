@@ -10,11 +10,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from jaxanon.classifiers.outside.allowance import Allowance
 from jaxanon.classifiers.outside.answers import as_scores
 from jaxanon.classifiers.outside.classifier import NOT_SENT, AnswerError, Question
 from jaxanon.classifiers.outside.naming import Named
 from jaxanon.classifiers.outside.remembered import Remembered
-from jaxanon.classifiers.outside.turns import Turns
 from jaxanon.errors import UsageError
 from jaxanon.io.images import encode
 
@@ -78,7 +78,7 @@ class Service:
         self._retries = named.number("retries", RETRIES, 0) or 0
         self._at_once = named.number("at_once", AT_ONCE) or AT_ONCE
         rate, budget = named.amount("rate", None, 1e-3), named.number("budget", None)
-        self._turns = Turns(rate, budget, self._at_once)
+        self._allowance = Allowance(rate, budget, self._at_once)
         self._remembered: Remembered | None = None
         self._refusal: str | None = None
         self._timeout, self._headers = named.amount("timeout", TIMEOUT, 1e-3), _headers(named)
@@ -136,7 +136,7 @@ class Service:
             reraise=True,
         )
         try:
-            with self._turns.room:
+            with self._allowance.room:
                 found: object = asking(self._once, client, file)
         except _LaterError as error:
             raise AnswerError(
@@ -150,7 +150,7 @@ class Service:
 
         if self._refusal:
             raise AnswerError(self._refusal)
-        self._turns.take()
+        self._allowance.take()
         try:
             answer = client.post(self.name, **self._body(file))
         except httpx.HTTPError as error:

@@ -1,4 +1,4 @@
-"""Turns of those who ask a service: how many at once, how often, how many in all."""
+"""What may be asked of a service: how many questions at once, how often, how many in all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Lock, Semaphore
 from jaxanon.classifiers.outside.classifier import AnswerError
 
 
-class Turns:
+class Allowance:
     """When a question may be asked, and whether; any thread may ask.
 
     Args:
