@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
+from threading import Lock
 
 import numpy as np
 from local_server import serving
@@ -29,6 +30,9 @@ class LocalService:
         asked: digest of a picture -> how often it was asked about.
         answered: digest of a picture -> how often that was answered.
         headers: of the last question.
+        up: whether it runs; connections that outlive it get no answer.
+        under_way: questions that wait for an answer now.
+        busiest: most questions that waited at a time.
     """
 
     delay: float = 0.0
@@ -37,12 +41,20 @@ class LocalService:
     answered: Counter[str] = field(default_factory=Counter)
     headers: dict[str, str] = field(default_factory=dict)
     address: str = ""
+    up: bool = False
+    under_way: int = 0
+    busiest: int = 0
+    lock: Lock = field(default_factory=Lock)
 
     @contextmanager
     def running(self):
-        with serving(_handler(self)) as address:
-            self.address = f"{address}/classify"
-            yield self
+        port = int(self.address.split(":")[2].split("/")[0]) if self.address else 0
+        with serving(_handler(self), port) as address:
+            self.address, self.up = f"{address}/classify", True
+            try:
+                yield self
+            finally:
+                self.up = False
 
     def answer(self, data: bytes) -> tuple[int, str]:
         if self.trouble:
@@ -63,9 +75,17 @@ def _handler(service: LocalService):
         def do_POST(self):
             data = self.rfile.read(int(self.headers["Content-Length"]))
             digest = sha256(data).hexdigest()
-            service.asked[digest] += 1
-            service.headers = dict(self.headers)
+            with service.lock:
+                service.asked[digest] += 1
+                service.headers = dict(self.headers)
+                service.under_way += 1
+                service.busiest = max(service.busiest, service.under_way)
             time.sleep(service.delay)
+            with service.lock:
+                service.under_way -= 1
+            if not service.up:
+                self.close_connection = True
+                return
             status, text = service.answer(data)
             self.send_response(status)
             if status == 429:

@@ -1,6 +1,8 @@
 """Classifiers from outside: files, functions and services, trusted by nobody."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from jaxanon.classifiers.outside.answers import as_scores, ask
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
 from jaxanon.classifiers.outside.loading import load
 from jaxanon.classifiers.outside.naming import parse, without_place
+from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.errors import UsageError
 
 KNOWN = Known(3, CLASSES, "here")
@@ -187,6 +190,32 @@ def test_a_budget_and_a_rate(service, labels):
     *answered, spent = ask(asked, [tinted(0), tinted(1), tinted(2)])
     assert [row.argmax() for row in answered] == [0, 1]
     assert "budget=2 is spent" in str(spent)
+
+
+def test_an_answer_is_kept_and_what_is_none_is_asked_for_again(service, labels):
+    asked = load(named(service, labels))
+    asked.remember(Remembered("out", resume=False))
+    service.trouble = [(200, '{"result": [{"label": "mauve"}]}')]
+    assert "mauve" in str(ask(asked, [tinted(1)])[0])
+    for _ in range(2):
+        assert ask(asked, [tinted(1)])[0].argmax() == 1
+    assert service.asked.total() == 2
+    resumed = load(named(service, labels))
+    resumed.remember(Remembered("out", resume=True))
+    assert ask(resumed, [tinted(1)])[0].argmax() == 1
+    assert service.asked.total() == 2
+
+
+def test_whoever_asks_what_is_being_asked_waits_for_that_answer(service, labels):
+    asked, service.delay = load(named(service, labels, "&at_once=2")), 0.1
+    asked.remember(Remembered("out", resume=False))
+    with ThreadPoolExecutor(4) as threads:
+        pictures = [[tinted(0), tinted(0), grey(i)] for i in range(4)]
+        answers = list(threads.map(partial(ask, asked), pictures))
+    assert all(first.argmax() == second.argmax() == 0 for first, second, _ in answers)
+    assert set(service.asked.values()) == {1}
+    assert len(service.asked) == 5
+    assert service.busiest == 2, "however many ask"
 
 
 def test_originals_leave_the_machine_only_where_that_is_said(labels):

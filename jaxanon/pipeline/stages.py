@@ -22,7 +22,7 @@ from jaxanon.adaptation.guarantee import guarantee
 from jaxanon.adaptation.problem import Job
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.slots import Slots, wanted_slots
-from jaxanon.adaptation.stream import stream
+from jaxanon.adaptation.stream import CHECKS, stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.labels import class_number
@@ -194,7 +194,8 @@ class Stages:
         try:
             check = partial(self.verification.check, threads=threads)
             with workers.one_core_each():
-                for adapted in stream(self._jobs(items, threads, done), slots, check):
+                jobs, checks = self._jobs(items, threads, done), CHECKS if self.panel.outside else 1
+                for adapted in stream(jobs, slots, check, checks):
                     state = self.verification.finish(adapted.job.key)
                     if state.item.shown and state.saved and not state.failure:
                         small = partial(self._thumbnails, state, state.saved, adapted)

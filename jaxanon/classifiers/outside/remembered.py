@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
+from concurrent.futures import Future
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
@@ -16,7 +18,8 @@ class Remembered:
     """Answers of a run's services, in a folder of the user's that is no part of the output.
 
     There, since what names a question is a digest of the picture, also of originals. Every process
-    has a file of its own, with a line for each answer, written before the answer is used.
+    has a file of its own, with a line for each answer, written before the answer is used: of a run
+    that is killed, only the questions that it was asking may be asked again.
 
     Args:
         output: identity of the run's output, such as its absolute path.
@@ -31,6 +34,7 @@ class Remembered:
         self._lock = Lock()
         self._own = self._folder / f"{os.getpid()}.{os.urandom(4).hex()}.jsonl"
         self._known: dict[str, object] = {}
+        self._asked: dict[str, Future[object]] = {}
         for path in sorted(self._folder.glob("*.jsonl")):
             self._read(path)
 
@@ -42,13 +46,37 @@ class Remembered:
                 continue  # cut off as its process died
             self._known[str(key)] = answer
 
-    def get(self, key: str) -> object:
-        """The answer to a question; None where there is none yet."""
-        with self._lock:
-            return self._known.get(key)
+    def answer(self, key: str, ask: Callable[[], object]) -> object:
+        """The answer to a question, which is asked where no answer is known.
 
-    def add(self, key: str, answer: object) -> None:
-        """Keep an answer, which is what JSON can hold."""
+        Where another thread is asking the same, its answer is waited for. Nothing is kept of a
+        question that fails: it can be asked again.
+
+        Args:
+            key: names the question.
+            ask: asks it; the answer is what JSON can hold.
+        """
+        with self._lock:
+            if key in self._known:
+                return self._known[key]
+            asked = self._asked.get(key)
+            mine = self._asked[key] = asked or Future()
+        if asked:
+            return asked.result()
+        try:
+            answer = ask()
+            self._keep(key, answer)
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        else:
+            mine.set_result(answer)
+            return answer
+        finally:
+            with self._lock:
+                del self._asked[key]
+
+    def _keep(self, key: str, answer: object) -> None:
         line = json.dumps([key, answer]) + "\n"
         with self._lock:
             self._known[key] = answer

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from jaxanon.classifiers.outside.allowance import Allowance
+from jaxanon.classifiers.outside.answers import as_scores
 from jaxanon.classifiers.outside.classifier import NOT_SENT, AnswerError, Question
 from jaxanon.classifiers.outside.naming import Named
 from jaxanon.classifiers.outside.remembered import Remembered
@@ -77,7 +77,8 @@ class Service:
         self.sees_originals = _may_send(named)
         self._retries = named.number("retries", RETRIES, 0) or 0
         self._at_once = named.number("at_once", AT_ONCE) or AT_ONCE
-        self._turns = _Turns(named.amount("rate", None, 1e-3), named.number("budget", None))
+        rate, budget = named.amount("rate", None, 1e-3), named.number("budget", None)
+        self._allowance = Allowance(rate, budget, self._at_once)
         self._remembered: Remembered | None = None
         self._refusal: str | None = None
         self._timeout, self._headers = named.amount("timeout", TIMEOUT, 1e-3), _headers(named)
@@ -98,22 +99,20 @@ class Service:
         ):
             return list(threads.map(partial(self._answer, client), pictures))
 
+    def key(self, file: bytes) -> str:
+        """What names the question about a file among those of all services."""
+        return sha256(f"{self.name}\n{self._asked_as}\n".encode() + file).hexdigest()
+
     def _answer(self, client: httpx.Client, picture: Question) -> object:
         """What it says of one picture, or an AnswerError."""
         file = encode(picture.pixels, "png") if picture.file is None else picture.file
-        key = sha256(f"{self.name}\n{self._asked_as}\n".encode() + file).hexdigest()
-        known = self._remembered.get(key) if self._remembered else None
-        if known is not None:
-            return known
+        asking = partial(self._asked, client, file)
         try:
             if picture.private and not self.sees_originals:
                 raise AnswerError(NOT_SENT)
-            answer = self._asked(client, file)
+            return self._remembered.answer(self.key(file), asking) if self._remembered else asking()
         except AnswerError as error:
             return error
-        if self._remembered:
-            self._remembered.add(key, answer)
-        return answer
 
     def _asked(self, client: httpx.Client, file: bytes) -> object:
         """Ask, again where that may help.
@@ -137,7 +136,8 @@ class Service:
             reraise=True,
         )
         try:
-            found: object = asking(self._once, client, file)
+            with self._allowance.room:
+                found: object = asking(self._once, client, file)
         except _LaterError as error:
             raise AnswerError(
                 f"did not answer, asked {self._retries + 1} times: {error}"
@@ -150,7 +150,7 @@ class Service:
 
         if self._refusal:
             raise AnswerError(self._refusal)
-        self._turns.take()
+        self._allowance.take()
         try:
             answer = client.post(self.name, **self._body(file))
         except httpx.HTTPError as error:
@@ -171,6 +171,7 @@ class Service:
             raise AnswerError(f"gave no JSON that can be used: {error}") from error
         if found is None:
             raise AnswerError(f"gave an answer without {self._label.expression}: see option label")
+        as_scores(found, self.known)  # what cannot be used is not kept, and asked for again
         return found
 
     def _body(self, file: bytes) -> dict[str, Any]:
@@ -181,36 +182,6 @@ class Service:
         if self._field:
             return {"files": {self._field: (f"image.{kind.rpartition('/')[2]}", file, kind)}}
         return {"content": file, "headers": {"Content-Type": kind}}
-
-
-class _Turns:
-    """When a question may be asked, and whether.
-
-    Args:
-        rate: questions a second at most; None for as many as there are.
-        budget: questions in all at most; None for no end.
-    """
-
-    def __init__(self, rate: float | None, budget: int | None) -> None:
-        self._gap = 1 / rate if rate else 0.0
-        self._left, self._budget = budget, budget
-        self._next, self._lock = 0.0, Lock()
-
-    def take(self) -> None:
-        """Wait for a turn.
-
-        Raises:
-            AnswerError: when the budget is spent.
-        """
-        with self._lock:
-            if self._left is not None:
-                if not self._left:
-                    raise AnswerError(f"is asked no more: budget={self._budget} is spent")
-                self._left -= 1
-            now = time.monotonic()
-            start = max(now, self._next)
-            self._next = start + self._gap
-        time.sleep(start - now)
 
 
 def _is_here(address: str) -> bool:
