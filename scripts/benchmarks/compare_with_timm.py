@@ -72,13 +72,20 @@ def timm_model(architecture: str, classes: int = CLASSES) -> tuple[Any, dict[str
     return model, drawn
 
 
-def timm_filled(name: str, file: Path) -> Any:
-    """Timm's model with the weights in a file, in any naming that the classifier's family knows."""
+def timm_filled(name: str, file: Path, classes: int | None = None) -> Any:
+    """Timm's model with the weights in a file, in any naming that the classifier's family knows.
+
+    Args:
+        name: name of the classifier.
+        file: its weights.
+        classes: their number; the table's by default.
+    """
     import timm
     import torch
 
     entry, state = registry.find(name), read_state_dict(file)
-    model = timm.create_model(entry.architecture, num_classes=entry.config.num_classes).eval()
+    classes = classes or entry.config.num_classes
+    model = timm.create_model(entry.architecture, num_classes=classes).eval()
     names = translate(entry.family, entry.architecture, state, model.state_dict()).names
     stored = {ours: torch.tensor(state[key]) for key, ours in names.items()}
     missing, unexpected = model.load_state_dict(stored, strict=False)

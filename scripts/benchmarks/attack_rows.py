@@ -1,0 +1,95 @@
+"""What `compare_attacks.py` compares: attacks of other packages, and settings of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jaxanon.adaptation.settings import Settings, preset
+from jaxanon.errors import UsageError, unknown
+
+EPS = 16
+"""Largest change of a pixel, in 1/255, for all."""
+BASE = "balanced"
+"""Our row that all costs are compared with."""
+
+
+class Attack(NamedTuple):
+    """An attack of another package, with its own defaults but for the bound.
+
+    Attributes:
+        package: `torchattacks` or `foolbox`.
+        kind: name of its class there.
+        steps: steps to make; None for its default.
+        long: whether it is run in the first rounds alone, since it takes hundreds of gradients.
+    """
+
+    package: str
+    kind: str
+    steps: int | None = None
+    long: bool = False
+
+
+MANY = 100
+"""Steps of the rows that are given as many as our preset `transfer`."""
+
+PEERS: dict[str, Attack] = {
+    "DIFGSM": Attack("torchattacks", "DIFGSM"),
+    "TIFGSM": Attack("torchattacks", "TIFGSM"),
+    "VMIFGSM": Attack("torchattacks", "VMIFGSM"),
+    "SINIFGSM": Attack("torchattacks", "SINIFGSM"),
+    "LinfPGD": Attack("foolbox", "LinfPGD"),
+    f"DIFGSM, {MANY} steps": Attack("torchattacks", "DIFGSM", MANY),
+    f"TIFGSM, {MANY} steps": Attack("torchattacks", "TIFGSM", MANY),
+    f"VMIFGSM, {MANY} steps": Attack("torchattacks", "VMIFGSM", MANY, long=True),
+    f"SINIFGSM, {MANY} steps": Attack("torchattacks", "SINIFGSM", MANY, long=True),
+}
+"""Name of a row -> the attack."""
+
+OURS: dict[str, tuple[str, int | None]] = {
+    "transfer": ("transfer", None),
+    BASE: ("balanced", None),
+    f"{BASE}, 20 steps": ("balanced", 20),
+    f"{BASE}, 15 steps": ("balanced", 15),
+    f"{BASE}, 10 steps": ("balanced", 10),
+    f"{BASE}, 5 steps": ("balanced", 5),
+}
+"""Name of a row -> the preset, and its steps where they are others."""
+
+
+def settings_of(row: str, steps: int | None = None) -> Settings:
+    """Settings of the loop in one of our rows, in float32 as the peers.
+
+    Args:
+        row: its name.
+        steps: other steps than the row's.
+    """
+    name, own = OURS[row]
+    return preset(name, steps=steps or own, eps=EPS, precision="float32")
+
+
+def order_of(rows: Sequence[str], number: int) -> list[str]:
+    """The rows of a round, which begins with another one each time.
+
+    So a drift of the machine's speed hits all rows.
+
+    Args:
+        rows: names of rows.
+        number: number of the round.
+    """
+    start = number % len(rows)
+    return [*rows[start:], *rows[:start]]
+
+
+def chosen(text: str | None) -> list[str]:
+    """Names of the rows in a text such as `DIFGSM;balanced`; of all for None.
+
+    Raises:
+        UsageError: for a name that is none.
+    """
+    known = [*PEERS, *OURS]
+    names = [name.strip() for name in text.split(";")] if text else known
+    for name in names:
+        if name not in known:
+            raise UsageError(unknown("row", name, known))
+    return names
