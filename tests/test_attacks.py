@@ -19,7 +19,7 @@ from attack_results import (
 )
 from attack_rows import EPS, OURS, PEERS, chosen, order_of, settings_of
 from attack_views import enlarged, seen_by
-from attacks_page import at_equal_concordance, ceilings, costs, kept, report, show
+from attacks_page import at_equal_concordance, ceilings, costs, headline, kept, report, show
 from samples import picture
 
 from jaxanon.classifiers import registry
@@ -117,6 +117,7 @@ def test_the_fastest_of_ours_that_keeps_as_much(result):
             row: found for row, found in each["rows"].items() if row not in ("balanced", "transfer")
         }
     assert equal(result, "TIFGSM") is None
+    assert "`balanced, 5 steps` keeps most of ours, and less" in headline(result)
     body = at_equal_concordance(result)[1]
     assert body[1][2:] == ["**-**"] * 4
 
@@ -126,6 +127,10 @@ def test_the_best_peer_saw_all_photos_and_is_the_fastest_of_equals(result):
     for each in result["rounds"]:
         each["rows"]["LinfPGD"] = {**each["rows"]["TIFGSM"], "cpu_seconds": 2.0}
     assert best_peer(result) == "LinfPGD"
+    text = headline(result)
+    assert "foolbox LinfPGD keeps most of the peers, 75.0 (" in text
+    assert "`balanced` keeps as much: 100.0 (100-100) %, by photo +25.0 (" in text
+    assert text.endswith("The peer's core time over ours: 0.50 (0.50-0.50).**")
 
 
 def test_tables(result):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, TypedDict
 
 import numpy as np
-from ablation_results import interval, unpacked
+from ablation_results import interval, percent, unpacked
 from attack_rows import OURS, PEERS
 
 from jaxanon.metrics import Interval
@@ -158,18 +158,17 @@ def ratios(rounds: list[Round], row: str, base: str, clock: Clock) -> np.ndarray
 def fixed_and_per_gradient(result: Comparison) -> tuple[float, float] | None:
     """Core seconds that an image costs us whatever is done, and those of a gradient.
 
-    The line through the costs of our rows, by least squares; None for fewer than two rows.
+    The line through the costs of our rows, by least squares, on the photos that all of them saw;
+    None for fewer than two rows.
     """
-    costs = [
-        (
-            gradients_per_image(rounds_of(result, row), row),
-            seconds_per_image(rounds_of(result, row), row, "cpu_seconds"),
-        )
-        for row in OURS
-        if rounds_of(result, row)
-    ]
-    if len(costs) < 2:
+    rows = [row for row in OURS if rounds_of(result, row)]
+    rounds = rounds_of(result, *rows)
+    if len(rows) < 2 or not rounds:
         return None
+    costs = [
+        (gradients_per_image(rounds, row), seconds_per_image(rounds, row, "cpu_seconds"))
+        for row in rows
+    ]
     gradients, seconds = np.array(costs).T
     slope, fixed = np.polyfit(gradients, seconds, 1)
     return float(fixed), float(slope)
@@ -193,6 +192,21 @@ def equal(result: Comparison, peer: str) -> str | None:
     return min(
         enough, key=lambda row: seconds_per_image(found[row], row, "cpu_seconds"), default=None
     )
+
+
+def gap(rounds: list[Round], row: str, other: str) -> Interval:
+    """Points by which targets keep more with one row than with another, by photo."""
+    first, second = (
+        on_targets(rounds, [made["kept"] for _, made in measured(rounds, each)]).mean(0)
+        for each in (row, other)
+    )
+    return percent(Interval.from_values(first - second))
+
+
+def best_of_ours(rounds: list[Round]) -> str:
+    """Our row whose targets keep most in these rounds."""
+    rows = [row for row in OURS if all(row in each["rows"] for each in rounds)]
+    return max(rows, key=lambda row: mean_on_targets(rounds, row))
 
 
 def best_peer(result: Comparison) -> str | None:

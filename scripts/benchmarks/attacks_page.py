@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from ablation_report import Table
 from ablation_results import short
 from attack_results import (
     Comparison,
+    best_of_ours,
     best_peer,
     equal,
     fixed_and_per_gradient,
+    gap,
     gradients_per_image,
     measured,
     photos_in,
@@ -157,10 +160,29 @@ def beside_the_loop(result: Comparison) -> Table:
 
 def title_of(result: Comparison) -> str:
     """What was measured, in one line."""
-    names = ", ".join(map(short, result["classifiers"]))
+    counts = Counter(each["source"] for each in result["rounds"])
+    names = ", ".join(f"{short(name)} ({counts[name]})" for name in result["classifiers"])
     return (
-        f"{names}; {result['method']} {result['strength']:g}, one source in turn, "
-        f"{photos_in(result['rounds'])} photos, {len(result['rounds'][0]['photos'])} in a round:"
+        f"{result['method']} {result['strength']:g}, {photos_in(result['rounds'])} photos, "
+        f"{len(result['rounds'][0]['photos'])} in a round; rounds with each source: {names}."
+    )
+
+
+def headline(result: Comparison) -> str:
+    """The best peer beside our row that keeps as much, or else our best, in one line."""
+    peer = best_peer(result)
+    if peer is None:
+        return ""
+    enough = equal(result, peer)
+    ours = enough or best_of_ours(rounds_of(result, peer))
+    rounds = rounds_of(result, peer, ours)
+    theirs, mine = (with_interval(targets_of(rounds, row, "kept")) for row in (peer, ours))
+    points = gap(rounds, ours, peer)
+    said = "keeps as much" if enough else "keeps most of ours, and less"
+    return (
+        f"**{called(peer)} keeps most of the peers, {theirs} %. `{ours}` {said}: {mine} %, by "
+        f"photo {points.mean:+.1f} ({points.low:+.0f} to {points.high:+.0f}) points. The peer's "
+        f"core time over ours: {with_spread(ratios(rounds, peer, ours, 'cpu_seconds'))}.**"
     )
 
 
@@ -185,7 +207,7 @@ def versions_of(result: Comparison) -> str:
 
 def show(result: Comparison, *, markdown: bool = False) -> str:
     """All tables of a comparison."""
-    parts = [title_of(result)]
+    parts = [title_of(result), "", headline(result)]
     for made in (kept, ceilings, at_equal_concordance, costs):
         parts += ["", table(*made(result), markdown=markdown)]
     if rounds_of(result, BASE):
