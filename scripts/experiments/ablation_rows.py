@@ -55,6 +55,13 @@ ROWS: dict[str, dict[str, Any]] = {
     "patience 5": {"patience": 5, "confidence": 5.0},
     "mean logits": {"ensemble_mode": "logits"},
     "half of the sources": {"ensemble_mode": "subset"},
+    "no momentum, TI 2.5": {"momentum": 0.0, "smoothing": 2.5, "final_fraction": 0.1},
+    "no momentum, TI 2.5, 30 steps": {
+        "momentum": 0.0,
+        "smoothing": 2.5,
+        "final_fraction": 0.1,
+        "steps": 30,
+    },
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
