@@ -41,12 +41,16 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+FEW = 32
+"""Names up to which an error lists them all."""
+
+
 def unknown(what: str, value: str, known: Iterable[str]) -> str:
     """Text for a value that is not among `known`: its near matches, and all where they are few."""
     known = sorted(known)
     near = difflib.get_close_matches(value, known, n=4, cutoff=0.5)
     hints = ["near matches: " + ", ".join(near)] if near else []
-    if len(known) <= 24:
+    if len(known) <= FEW:
         hints.append("choose from " + ", ".join(known))
     elif not near:
         hints.append(f"{len(known)} are known")

@@ -114,7 +114,8 @@ def test_images_that_are_too_large_are_resized_on_the_host(tinies, rng, monkeypa
     lazy = [isinstance(views, LazyViews) for views in seen]
     assert lazy == [False, True, False, True, True]
     for found, wanted in zip(device.logits_from_views(seen), host.logits(images), strict=True):
-        np.testing.assert_array_equal(found, wanted, "each at its own place")
+        # Each at its own place; in batches of other images some processors round otherwise.
+        np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-6)
 
 
 def test_a_run_writes_the_same_files(zoo, photos_dir, tmp_path, monkeypatch):
