@@ -209,6 +209,7 @@ def test_the_guarantee_counts_what_was_told():
     assert "one of 2^1000, the set of labels of each oracle, one of 32" in many["text"]
 
 
+@pytest.mark.slow
 def test_adapted_images_keep_more_than_the_first_class(tinies):
     photos = [picture(i, 60 + 3 * i, 90) for i in range(3)]
     hidden = [library.anonymize(photo, "blur", strength=10) for photo in photos]
@@ -341,6 +342,7 @@ def test_an_oracle_keeps_the_same(zoo, photos_dir, tmp_path):
     assert any(row["queries"] > 1 for row in report["images"]), "the oracle was asked again"
 
 
+@pytest.mark.slow
 def test_a_run_over_shards_counts_by_the_rule_too(zoo, shards, tmp_path, capsys):  # noqa: F811
     out, words = tmp_path / "out", ["--keep", "top2", "--quiet"]
     assert anonymize_shards(zoo, shards, out, *words) == 0
