@@ -93,8 +93,8 @@ class UpdateRule(Options):
         """How the options of the group go together."""
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
-        tunes = self.num_neighbors and self.ensemble_mode == "drawn"
-        yield "ensemble_mode", not tunes, "another where num_neighbors is above 0"
+        one_alone = self.draws and self.num_neighbors
+        yield "ensemble_mode", not one_alone, "another where num_neighbors is above 0"
         yield from super().relations()
 
     @property
