@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from jaxanon.adaptation.option import Options, Range, Relation, option
 
-Rule = Literal["sign", "proportional"]
+Rule = Literal["sign", "proportional", "adam"]
 SHARE = Range(0, 1)
 
 
@@ -46,13 +46,13 @@ class UpdateRule(Options):
         "sign",
         help="how far a step moves each pixel: sign, by the step size, along the gradient's sign; "
         "proportional, in proportion to the gradient, by the step size on average and twice as "
-        "much at most",
+        "much at most; adam, by less the more the gradient differed from step to step",
         data=False,
         choices=lambda: get_args(Rule),
     )
     momentum: float = option(
         1.0,
-        help="decay of the accumulated gradient; 0 is plain sign steps",
+        help="decay of the accumulated gradient; 0 is the last gradient alone",
         data=False,
         range=SHARE,
     )
@@ -93,6 +93,7 @@ class UpdateRule(Options):
         """How the options of the group go together."""
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
+        yield "momentum", self.rule != "adam" or self.momentum < 1, "below 1 with the rule adam"
         one_alone = self.draws and self.num_neighbors
         yield "ensemble_mode", not one_alone, "another where num_neighbors is above 0"
         yield from super().relations()
