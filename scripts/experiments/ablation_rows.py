@@ -11,6 +11,10 @@ from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.errors import UsageError
 
 BASE_TRANSFORMS = "zoom:0.25,flip"
+SIGNS = {"rule": "sign", "momentum": 1.0, "step_size": 2.0, "transforms": f"{BASE_TRANSFORMS}:0.5"}
+"""What the presets are for sources that see little, for those that see more."""
+ADAM = {"rule": "adam", "momentum": 0.9, "transforms": BASE_TRANSFORMS}
+"""What the presets are for sources that see much, but for their zoom and shorter steps."""
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "balanced": {"preset": "balanced"},
@@ -62,6 +66,18 @@ ROWS: dict[str, dict[str, Any]] = {
         "final_fraction": 0.1,
         "steps": 30,
     },
+    "signs": SIGNS,
+    "signs, zoom 0.5": {**SIGNS, "transforms": "zoom:0.5,flip"},
+    "signs, 30 steps of 4": {**SIGNS, "steps": 30, "step_size": 4.0},
+    "Adam": ADAM,
+    "Adam, zoom 0.5": {**ADAM, "transforms": "zoom:0.5,flip"},
+    "Adam, 30 steps of 1": {**ADAM, "steps": 30, "step_size": 1.0},
+    "Adam, 30 steps": {**ADAM, "steps": 30},
+    "Adam, 30 steps of 4": {**ADAM, "steps": 30, "step_size": 4.0},
+    "Adam, bound 20": {**ADAM, "eps": 20},
+    "Adam, bound 22": {**ADAM, "eps": 22},
+    "Adam, bound 24": {**ADAM, "eps": 24},
+    "Adam, bound 28": {**ADAM, "eps": 28},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
@@ -72,20 +88,26 @@ ROWS: dict[str, dict[str, Any]] = {
 """Name of a row -> what it changes of the preset `transfer`, or the preset itself."""
 
 
-def settings_of(row: str, seed: int) -> Settings:
-    """Settings of the loop under a row and a seed, in float32 on every device."""
+def settings_of(row: str, seed: int, input_size: int) -> Settings:
+    """Settings of the loop under a row and a seed, in float32 on every device.
+
+    Args:
+        row: its name.
+        seed: of the random transforms.
+        input_size: side of what the sources see, in pixels: the presets differ by it.
+    """
     options = {"preset": "transfer", "precision": "float32", **ROWS[row]}
-    return preset(options.pop("preset"), **options, seed=seed)
+    return preset(options.pop("preset"), input_size=input_size, **options, seed=seed)
 
 
-def recorded(row: str) -> dict[str, object]:
+def recorded(row: str, input_size: int) -> dict[str, object]:
     """Settings of the loop under a row, but for the seed, as they are written to a file."""
-    settings = asdict(settings_of(row, 0))
+    settings = asdict(settings_of(row, 0, input_size))
     del settings["seed"]
     return {name: "inf" if value == math.inf else value for name, value in settings.items()}
 
 
-def still_holds(row: str, settings: Mapping[str, object]) -> bool:
+def still_holds(row: str, settings: Mapping[str, object], input_size: int) -> bool:
     """Whether a row on record was measured with the settings that it has now.
 
     A setting that is younger than the record had its default's effect then.
@@ -93,9 +115,10 @@ def still_holds(row: str, settings: Mapping[str, object]) -> bool:
     Args:
         row: its name.
         settings: as `recorded` gave them.
+        input_size: side of what the sources saw, in pixels.
     """
     return row in ROWS and {**asdict(Settings()), **settings, "seed": 0} == {
-        **recorded(row),
+        **recorded(row, input_size),
         "seed": 0,
     }
 
