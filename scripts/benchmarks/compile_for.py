@@ -3,6 +3,7 @@
     python scripts/benchmarks/compile_for.py --target h100 --classifiers mobilenetv2_100,study
         [--target h100,v5e,v6e] [--classifiers all] [--slots 32] [--precision bfloat16]
         [--devices 1] [--programs advance,forward,put,take,resize] [--jobs 2] [--json FILE]
+        [--settings 'transfer ensemble_mode=drawn']
 
 One row per program: seconds to compile, memory, launches, bytes, layout changes, products by
 precision, collectives, and for TPUs the cycles that the compiler expects. Names joined by `+` adapt
@@ -59,6 +60,7 @@ class Case:
         devices: number of devices.
         slots: images per device.
         precision: type of the loop's gradients.
+        settings: the loop's preset and what is changed of it, as `transfer ensemble_mode=drawn`.
     """
 
     target: str
@@ -67,6 +69,7 @@ class Case:
     devices: int
     slots: int
     precision: str
+    settings: str = "fast"
 
 
 def compiled(case: Case) -> dict[str, Any]:
@@ -119,6 +122,7 @@ def lower(case: Case) -> Any:
     from jaxanon.classifiers.classifier import Classifier, forward
     from jaxanon.classifiers.ensemble import Ensemble
     from jaxanon.classifiers.placed import placed
+    from jaxanon.cli.loop_options import assignment, loop_options
     from jaxanon.runtime import devices
 
     def one(name: str) -> Classifier:
@@ -128,7 +132,11 @@ def lower(case: Case) -> Any:
 
     mesh = mesh_of(case.target, case.devices)
     sources = Ensemble([one(name) for name in case.classifiers.split("+")], mesh=mesh)
-    settings = preset("fast", precision=case.precision).compiled()
+    name, *changes = case.settings.split()
+    options = loop_options()
+    set_to = dict(assignment(change, options) for change in changes)
+    size, precision = sources.input_size, case.precision
+    settings = preset(name, input_size=size, precision=precision, **set_to).compiled()
     if case.program == "resize":
         return lower_resize(sources, case.slots * mesh.size)
     if case.program == "forward":
@@ -232,7 +240,7 @@ def apart(case: Case) -> dict[str, Any]:
     said = [f"{row[k]} {k}" for k in ("seconds", "memory_mb", "launches", "gbytes") if k in row]
     said += [f"{k}: {row[k]}" for k in ("estimate_ms", "aborted", "error") if k in row]
     head = f"{case.target} x{case.devices} {case.program} {case.classifiers} {case.slots}"
-    print(f"{head} {case.precision}: {', '.join(said)}", flush=True)
+    print(f"{head} {case.precision} {case.settings}: {', '.join(said)}", flush=True)
     return row
 
 
@@ -250,7 +258,7 @@ def cases(args: argparse.Namespace) -> Iterator[Case]:
         if program == "forward" and "+" in names:
             continue  # each classifier of the set has its own
         precision = "float32" if program == "forward" else args.precision
-        yield Case(target, names, program, count, args.slots, precision)
+        yield Case(target, names, program, count, args.slots, precision, args.settings)
 
 
 def main() -> None:
@@ -273,6 +281,12 @@ def main() -> None:
     )
     ask.add_argument("--slots", type=int, default=32, help="images at once (default: 32)")
     ask.add_argument("--precision", default="bfloat16", choices=("float32", "bfloat16"))
+    ask.add_argument(
+        "--settings",
+        default="fast",
+        metavar="'PRESET NAME=VALUE'",
+        help="the loop's preset, and what is changed of it (default: %(default)s)",
+    )
     ask.add_argument("--jobs", type=int, default=2, help="programs at a time")
     ask.add_argument("--json", type=Path, help="where to write the rows")
     ask.add_argument("--one", help=argparse.SUPPRESS)
@@ -297,7 +311,7 @@ def main() -> None:
     if args.slots < 1 or min(args.devices) < 1 or args.jobs < 1:
         ask.error("--slots, --devices and --jobs must be at least 1")
     rows = _earlier(args.json)
-    done = [{field: row[field] for field in Case.__annotations__} for row in rows]
+    done = [asdict(Case(**{k: row[k] for k in Case.__annotations__ if k in row})) for row in rows]
     wanted = [case for case in cases(args) if asdict(case) not in done]
     with ThreadPoolExecutor(args.jobs) as threads:
         for row in threads.map(apart, wanted):
