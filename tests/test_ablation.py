@@ -32,12 +32,12 @@ from jaxanon.io.images import read_image
 
 
 def test_rows_on_record_hold_while_their_settings_do():
-    now = recorded("fast", 224)
+    now = recorded("fast")
     younger = {name: value for name, value in now.items() if name != "verify_every"}
-    assert still_holds("fast", now, 224)
-    assert still_holds("fast", younger, 224), "that setting came later"
-    assert not still_holds("fast", {**now, "steps": 3}, 224)
-    assert not still_holds("gone", now, 224)
+    assert still_holds("fast", now)
+    assert still_holds("fast", younger), "that setting came later"
+    assert not still_holds("fast", {**now, "steps": 3})
+    assert not still_holds("gone", now)
 
 
 def run_of(sources, adapted, gradients=100.0):
@@ -162,7 +162,7 @@ def test_the_plot_shows_each_row_at_its_figures(result):
 
 def test_every_row_is_a_setting():
     for row in ROWS:
-        assert settings_of(row, 3, 224).seed == 3
+        assert settings_of(row, 3).seed == 3
     with pytest.raises(UsageError, match=r"--rows: \['tranfer'\]"):
         rows_of("tranfer;fast")
 
@@ -239,7 +239,7 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(picture(i, 60, 70)).save(paths[-1])
     args = Namespace(method="blur", strength=12.0, half=half)
-    settings = settings_of("transfer, 10 steps", 0, 224)
+    settings = settings_of("transfer, 10 steps", 0)
     out = tmp_path / "out"
     found = ablate_transfer.adapt(args, paths, tinies[:1], tinies[1:], settings, out)
     everyone = Ensemble(tinies)
@@ -264,7 +264,7 @@ def test_the_page_shows_what_was_measured():
     assert [line for line in report(measured).splitlines() if line not in page] == []
     for result in measured.values():
         for name, row in result["rows"].items():
-            now = recorded(name, result["input_size"])
+            now = recorded(name)
             added = {field: now.pop(field) for field in now.keys() - row["settings"].keys()}
             assert row["settings"] == now, f"{name} is out of date"
             assert all(value == getattr(Settings(), field) for field, value in added.items())

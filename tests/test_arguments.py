@@ -9,9 +9,7 @@ from samples import picture
 import jaxanon
 from jaxanon import Ensemble, Region, Settings, UsageError
 from jaxanon.adaptation.settings import DEFAULT
-from jaxanon.classifiers.finding import input_size
 from jaxanon.cli import parser
-from jaxanon.cli.loop_options import settings_from
 
 PICTURES = [picture(i, 60, 80) for i in range(2)]
 FAST = Settings(steps=3)
@@ -52,26 +50,13 @@ def test_what_is_not_said_is_the_same_everywhere(sources, decisions):
     assert parser().parse_args(["anonymize", "x", "-o", "y"]).preset == DEFAULT
     assert jaxanon.preset() == jaxanon.preset(DEFAULT)
     result = jaxanon.adapt(PICTURES[:1], decisions[:, :1], sources)
-    usual = jaxanon.preset(DEFAULT, input_size=sources.input_size)
-    wanted = jaxanon.adapt(PICTURES[:1], decisions[:, :1], sources, usual)
+    wanted = jaxanon.adapt(PICTURES[:1], decisions[:, :1], sources, jaxanon.preset(DEFAULT))
     np.testing.assert_array_equal(result.images[0], wanted.images[0])
     assert result.steps == wanted.steps
     assert result.steps[0] > 20, "not the first step that will do"
     shown = result._repr_html_()
     assert shown.count("data:image/jpeg") == 1
     assert f"{result.status[0]}, {result.steps[0]} steps" in shown
-
-
-def test_the_command_line_knows_what_the_sources_see_before_it_loads_them(zoo):
-    def settings(*sources):
-        words = ["anonymize", "x", "-o", "y", "--sources", ",".join(sources)]
-        return settings_from(parser().parse_args(words), "keep")
-
-    large, small = "tf_efficientnet_lite0", zoo[0]
-    assert settings(large) == jaxanon.preset()
-    assert settings(small) == settings(large, small) == jaxanon.preset(input_size=32)
-    assert settings(small) != settings(large)
-    assert [input_size(name) for name in (small, "tf_efficientnet_lite2")] == [32, 260]
 
 
 def test_a_transfer_is_measured_from_python(sources, decisions):

@@ -152,10 +152,10 @@ def test_tables(result):
 
 def test_rows_are_settings_and_attacks():
     for row in OURS:
-        assert settings_of(row, 64).eps == EPS
-        assert settings_of(row, 64).precision == "float32"
-        assert settings_of(row, 64, 1).steps == 1
-    assert settings_of("balanced, 5 steps", 224).steps == 5
+        assert settings_of(row).eps == EPS
+        assert settings_of(row).precision == "float32"
+        assert settings_of(row, 1).steps == 1
+    assert settings_of("balanced, 5 steps").steps == 5
     assert chosen(None) == [*PEERS, *OURS]
     assert chosen("DIFGSM; balanced") == ["DIFGSM", "balanced"]
     with pytest.raises(UsageError, match="DIFGSN"):

@@ -237,11 +237,12 @@ def _listed(arrays: Sequence[T] | None, name: str) -> Sequence[T] | None:
 
 def _checked(settings: object, ensemble: object) -> Settings:
     """The settings, or those by default; names in place of what stands for them are refused."""
-    if not isinstance(settings, Settings | None):
+    settings = preset() if settings is None else settings
+    if not isinstance(settings, Settings):
         raise UsageError(f'settings is {settings!r}; give Settings or preset("transfer")')
     if not isinstance(ensemble, Ensemble):
         raise UsageError(f'ensemble is {ensemble!r}; give load_ensemble(["tf_efficientnet_lite0"])')
-    return preset(input_size=ensemble.input_size) if settings is None else settings
+    return settings
 
 
 def _loop(inputs: _Inputs, settings: Settings, slots: int | None) -> Result:

@@ -150,35 +150,19 @@ Settings.__doc__ = f"{inspect.cleandoc(Settings.__doc__ or '')}\n\nAttributes:\n
 )
 
 _TRANSFER: dict[str, SettingValue] = {
-    "rule": "adam",
-    "momentum": 0.9,
+    "step_size": 2.0,
     "smoothing": 1.5,
-    "transforms": "zoom:0.5,flip:0.5",
+    "transforms": "zoom:0.25,flip:0.5",
     "confidence": 1.0,
     "patience": 1_000_000,
     "final_fraction": 0.3,
 }
 PRESETS: dict[str, dict[str, SettingValue]] = {
     "fast": {},
-    "balanced": {**_TRANSFER, "steps": 30},
+    "balanced": {**_TRANSFER, "steps": 30, "step_size": 4.0},
     "transfer": _TRANSFER,
 }
 """Named choices of settings, as changes of the defaults of the single options."""
-SMALL = 128
-"""The presets are others for sources that see fewer pixels than this along a side."""
-_SIGNS: dict[str, SettingValue] = {
-    "rule": "sign",
-    "momentum": 1.0,
-    "transforms": "zoom:0.25,flip:0.5",
-    "step_size": 2.0,
-}
-FOR_SMALL: dict[str, dict[str, SettingValue]] = {
-    "fast": {},
-    "balanced": {**_SIGNS, "step_size": 4.0},
-    "transfer": _SIGNS,
-}
-"""What else the presets change for such sources: larger steps, and less zoom; docs/transfer.md has
-the figures."""
 DEFAULT = "balanced"
 """The preset where none is named: one whose images other classifiers understand, too."""
 
@@ -197,17 +181,15 @@ FORMER_NAMES = {
 """Names that options had in earlier versions -> their names now."""
 
 
-def preset(name: str = DEFAULT, *, input_size: int = 224, **changes: SettingValue) -> Settings:
+def preset(name: str = DEFAULT, **changes: SettingValue) -> Settings:
     """A named choice of settings, with changes.
 
     `fast` stops as soon as every source makes its reference decision. `transfer` spends all steps
     on random transforms of the image, so that the decisions also hold on other classifiers;
-    `balanced` makes 30 steps of them.
+    `balanced` does so in 30 larger steps.
 
     Args:
         name: `fast`, `balanced` or `transfer`.
-        input_size: side of what the sources see, in pixels, the smallest of them
-            (`ensemble.input_size`): below `SMALL` other steps and transforms are better.
         changes: fields of `Settings`, such as `eps=8` or `seed=1`; None leaves a field as it is.
 
     Raises:
@@ -219,8 +201,9 @@ def preset(name: str = DEFAULT, *, input_size: int = 224, **changes: SettingValu
     for change in changes:
         if change not in options:
             raise UsageError(unknown_setting(change, options))
-    named = PRESETS[name] | (FOR_SMALL[name] if input_size < SMALL else {})
-    return with_changes(Settings(), named | {k: v for k, v in changes.items() if v is not None})
+    return with_changes(
+        Settings(), PRESETS[name] | {k: v for k, v in changes.items() if v is not None}
+    )
 
 
 def unknown_setting(name: str, known: Mapping[str, object]) -> str:

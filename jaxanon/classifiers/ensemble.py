@@ -101,11 +101,6 @@ class Ensemble:
         """The classifiers' names, in order."""
         return [classifier.name for classifier in self.classifiers]
 
-    @property
-    def input_size(self) -> int:
-        """Side of what the classifiers see, in pixels, the smallest of them."""
-        return min(config.input_size for config in self._configs)
-
     def html_of(
         self,
         images: Sequence[np.ndarray],

@@ -120,20 +120,6 @@ def find_weights(entry: Entry, asked: str, weights: str | Path | None) -> Weight
     return _configured(entry, name, found.weights, found.checked(), config, found.config)
 
 
-def input_size(name: str) -> int:
-    """Side of what a classifier sees, in pixels, told before it is loaded.
-
-    Args:
-        name: as for `load_classifier`; with `@PATH` its `config.json` is asked, else the table.
-
-    Raises:
-        UsageError: for an unknown name.
-        WeightsError: when there are no weights at that path.
-    """
-    entry, (asked, _, path) = registry.find(name), name.partition("@")
-    return (find_weights(entry, asked, path) if path else entry).config.input_size
-
-
 def _configured(
     entry: Entry, name: str, file: Path, sha256: str, config: Config, configuration: Path | None
 ) -> WeightsFile:

@@ -123,10 +123,7 @@ def settings_from(args: Namespace, goal: Goal) -> Settings:
         changes.setdefault("verify_every", min(VERIFY_EVERY, steps))
     elif args.judge:
         raise UsageError("--judge goes with --cap")
-    from jaxanon.cli.task_options import ModelOptions  # not before: help answers at once
-
-    sources = ModelOptions.from_args(args)
-    return preset(args.preset, input_size=sources.input_size(), **changes, goal=goal)
+    return preset(args.preset, **changes, goal=goal)
 
 
 def assignment(text: str, options: dict[str, Option]) -> tuple[str, Value]:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.finding import input_size
 from jaxanon.classifiers.outside.naming import is_outside, parse
 from jaxanon.cli.common import classifiers_named, split_names
 from jaxanon.errors import UsageError
@@ -32,15 +31,6 @@ class ModelOptions:
     def from_args(cls, args: Namespace) -> ModelOptions:
         """The classifiers of a command line."""
         return cls(args.sources, args.targets, vars(args).get("oracles"))
-
-    def input_size(self) -> int:
-        """Side of what the sources see, in pixels, the smallest of them.
-
-        Raises:
-            UsageError: as `names`.
-            WeightsError: when the weights of a source at a path are not there.
-        """
-        return min(map(input_size, self.names()[0]))
 
     def names(self) -> tuple[Sequence[str], Sequence[str]]:
         """The names of the sources, and those of the targets.

@@ -87,7 +87,7 @@ class Bench:
             self._attacked(row, batch, 1)
         else:
             with tempfile.TemporaryDirectory() as folder:
-                self._adapted(settings_of(row, self.everyone.input_size, 1), batch, Path(folder))
+                self._adapted(settings_of(row, 1), batch, Path(folder))
         return clock.read()[0]
 
     def round(self, batch: Batch, rows: Sequence[str]) -> Round:
@@ -137,7 +137,7 @@ class Bench:
 
     def ours(self, row: str, batch: Batch, folder: Path) -> Measured:
         """Our run, from photos to verified files; these are judged once more, by everyone."""
-        settings = settings_of(row, self.everyone.input_size)
+        settings = settings_of(row)
         clock = Clock()
         report = self._adapted(settings, batch, folder)
         seconds, cpu_seconds = clock.read()

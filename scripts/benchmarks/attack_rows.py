@@ -57,17 +57,15 @@ OURS: dict[str, tuple[str, int | None]] = {
 """Name of a row -> the preset, and its steps where they are others."""
 
 
-def settings_of(row: str, input_size: int, steps: int | None = None) -> Settings:
+def settings_of(row: str, steps: int | None = None) -> Settings:
     """Settings of the loop in one of our rows, in float32 as the peers.
 
     Args:
         row: its name.
-        input_size: side of what the sources see, in pixels.
         steps: other steps than the row's.
     """
     name, own = OURS[row]
-    changes = {"steps": steps or own, "eps": EPS, "precision": "float32"}
-    return preset(name, input_size=input_size, **changes)
+    return preset(name, steps=steps or own, eps=EPS, precision="float32")
 
 
 def order_of(rows: Sequence[str], number: int) -> list[str]:

@@ -135,8 +135,7 @@ def lower(case: Case) -> Any:
     name, *changes = case.settings.split()
     options = loop_options()
     set_to = dict(assignment(change, options) for change in changes)
-    size, precision = sources.input_size, case.precision
-    settings = preset(name, input_size=size, precision=precision, **set_to).compiled()
+    settings = preset(name, precision=case.precision, **set_to).compiled()
     if case.program == "resize":
         return lower_resize(sources, case.slots * mesh.size)
     if case.program == "forward":

@@ -194,7 +194,6 @@ def blank(
         "method": args.method + (" of half of the middle" if args.half else ""),
         "strength": args.strength,
         "number": args.number,
-        "input_size": ensemble.input_size,
         "classifiers": {c.name: Path(c.config.origin).name for c in loaded},  # no machine's path
         "decisions": {
             name: " ".join(map(str, row))
@@ -215,11 +214,10 @@ def measure(
             for chosen in combinations(loaded, args.number):
                 targets = [c for c in loaded if c not in chosen]
                 with tempfile.TemporaryDirectory() as folder:
-                    settings = settings_of(row, seed, Ensemble(chosen).input_size)
+                    settings = settings_of(row, seed)
                     runs.append(adapt(args, paths, chosen, targets, settings, Path(folder)))
         seconds = round(time.perf_counter() - begin, 1)
-        changes = recorded(row, Ensemble(loaded).input_size)
-        rows[row] = {"settings": changes, "seconds": seconds, "runs": runs}
+        rows[row] = {"settings": recorded(row), "seconds": seconds, "runs": runs}
         print(line_of(row, rows[row]), flush=True)
     return rows
 
@@ -246,8 +244,7 @@ def key(result: Ablation) -> str:
 def merged(earlier: dict[str, Ablation], result: Ablation) -> dict[str, Ablation]:
     """Earlier results with a new one, which keeps their rows where the settings are the same."""
     before = earlier[key(result)]["rows"] if key(result) in earlier else {}
-    size = result["input_size"]
-    still = {name: row for name, row in before.items() if still_holds(name, row["settings"], size)}
+    still = {name: row for name, row in before.items() if still_holds(name, row["settings"])}
     rows = still | result["rows"]
     return earlier | {key(result): {**result, "rows": rows}}
 

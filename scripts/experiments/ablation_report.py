@@ -209,12 +209,9 @@ def report(results: Mapping[str, Ablation]) -> str:
     parts = [table(*summary(results), markdown=True), ""]
     for result in results.values():
         title = f"{names_of(result)}; {title_of(result)}:"
-        parts += [title, ""]
-        if BASE in result["rows"]:
-            parts += [table(*pairs(result), markdown=True), ""]
+        parts += [title, "", table(*pairs(result), markdown=True), ""]
         if set(result["rows"]) - {"fast", BASE}:
-            chosen = [*cross_validated(result), ""] if BASE in result["rows"] else []
-            parts += [*chosen, table(*figures(result), markdown=True), ""]
+            parts += [*cross_validated(result), "", table(*figures(result), markdown=True), ""]
     return "\n".join(parts)
 
 

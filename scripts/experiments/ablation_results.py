@@ -59,7 +59,6 @@ class Ablation(TypedDict):
         method: name of the anonymizer.
         strength: strength of the anonymizer; None where it has none.
         number: number of sources at once.
-        input_size: side of what the classifiers see, in pixels, the smallest of them.
         classifiers: name of each classifier -> where its weights come from.
         decisions: name of each classifier -> the numbers of the classes that it decides on for the
             originals, with spaces between.
@@ -70,7 +69,6 @@ class Ablation(TypedDict):
     method: str
     strength: float | None
     number: int
-    input_size: int
     classifiers: dict[str, str]
     decisions: dict[str, str]
     rows: dict[str, MeasuredRow]

@@ -11,10 +11,8 @@ from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.errors import UsageError
 
 BASE_TRANSFORMS = "zoom:0.25,flip"
-SIGNS = {"rule": "sign", "momentum": 1.0, "step_size": 2.0, "transforms": f"{BASE_TRANSFORMS}:0.5"}
-"""What the presets are for sources that see little, for those that see more."""
-ADAM = {"rule": "adam", "momentum": 0.9, "transforms": BASE_TRANSFORMS}
-"""What the presets are for sources that see much, but for their zoom and shorter steps."""
+ADAM = {"rule": "adam", "momentum": 0.9}
+MORE_ZOOM = {**ADAM, "transforms": "zoom:0.5,flip:0.5"}
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "balanced": {"preset": "balanced"},
@@ -66,18 +64,13 @@ ROWS: dict[str, dict[str, Any]] = {
         "final_fraction": 0.1,
         "steps": 30,
     },
-    "signs": SIGNS,
-    "signs, zoom 0.5": {**SIGNS, "transforms": "zoom:0.5,flip"},
-    "signs, 30 steps of 4": {**SIGNS, "steps": 30, "step_size": 4.0},
     "Adam": ADAM,
-    "Adam, zoom 0.5": {**ADAM, "transforms": "zoom:0.5,flip"},
-    "Adam, 30 steps of 1": {**ADAM, "steps": 30, "step_size": 1.0},
-    "Adam, 30 steps": {**ADAM, "steps": 30},
-    "Adam, 30 steps of 4": {**ADAM, "steps": 30, "step_size": 4.0},
-    "Adam, bound 20": {**ADAM, "eps": 20},
-    "Adam, bound 22": {**ADAM, "eps": 22},
-    "Adam, bound 24": {**ADAM, "eps": 24},
-    "Adam, bound 28": {**ADAM, "eps": 28},
+    "Adam, zoom 0.5, steps of 1": {**MORE_ZOOM, "step_size": 1.0},
+    "Adam, zoom 0.5, 30 steps of 1": {**MORE_ZOOM, "steps": 30, "step_size": 1.0},
+    "Adam, zoom 0.5, 30 steps of 2": {**MORE_ZOOM, "steps": 30},
+    "Adam, bound 20": {**ADAM, "eps": 20, "transforms": BASE_TRANSFORMS},
+    "Adam, bound 24": {**ADAM, "eps": 24, "transforms": BASE_TRANSFORMS},
+    "Adam, bound 28": {**ADAM, "eps": 28, "transforms": BASE_TRANSFORMS},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
@@ -88,26 +81,20 @@ ROWS: dict[str, dict[str, Any]] = {
 """Name of a row -> what it changes of the preset `transfer`, or the preset itself."""
 
 
-def settings_of(row: str, seed: int, input_size: int) -> Settings:
-    """Settings of the loop under a row and a seed, in float32 on every device.
-
-    Args:
-        row: its name.
-        seed: of the random transforms.
-        input_size: side of what the sources see, in pixels: the presets differ by it.
-    """
+def settings_of(row: str, seed: int) -> Settings:
+    """Settings of the loop under a row and a seed, in float32 on every device."""
     options = {"preset": "transfer", "precision": "float32", **ROWS[row]}
-    return preset(options.pop("preset"), input_size=input_size, **options, seed=seed)
+    return preset(options.pop("preset"), **options, seed=seed)
 
 
-def recorded(row: str, input_size: int) -> dict[str, object]:
+def recorded(row: str) -> dict[str, object]:
     """Settings of the loop under a row, but for the seed, as they are written to a file."""
-    settings = asdict(settings_of(row, 0, input_size))
+    settings = asdict(settings_of(row, 0))
     del settings["seed"]
     return {name: "inf" if value == math.inf else value for name, value in settings.items()}
 
 
-def still_holds(row: str, settings: Mapping[str, object], input_size: int) -> bool:
+def still_holds(row: str, settings: Mapping[str, object]) -> bool:
     """Whether a row on record was measured with the settings that it has now.
 
     A setting that is younger than the record had its default's effect then.
@@ -115,10 +102,9 @@ def still_holds(row: str, settings: Mapping[str, object], input_size: int) -> bo
     Args:
         row: its name.
         settings: as `recorded` gave them.
-        input_size: side of what the sources saw, in pixels.
     """
     return row in ROWS and {**asdict(Settings()), **settings, "seed": 0} == {
-        **recorded(row, input_size),
+        **recorded(row),
         "seed": 0,
     }
 

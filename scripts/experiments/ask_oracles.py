@@ -119,8 +119,7 @@ def ask(
     results = OutputFolder(folder)
     images = [InputFile(path, Path(f"{i}{path.suffix}")) for i, path in enumerate(paths)]
     items = whole_items(images, results, make(args.method, strength=args.strength))
-    size = Ensemble(sources).input_size
-    settings = preset(args.preset, input_size=size, precision="float32", queries=args.queries)
+    settings = preset(args.preset, precision="float32", queries=args.queries)
     options = RunOptions(quiet=True, oracles=(oracle.name,))
     records = bare_run(results, items, sources, [oracle], settings, options).execute()["images"]
     rows = [record["decisions"] for record in records]

@@ -231,13 +231,11 @@ def reproduce(args: argparse.Namespace) -> int:
     if args.output.exists() and any(args.output.iterdir()):
         raise UsageError(f"{args.output} exists and is not empty; choose another with -o")
     Folders(args.photos)
+    settings = preset(args.preset, eps=args.eps, steps=args.steps, seed=args.seed)
     announce()
     tables = [TABLES[key] for key in sorted(chosen)]
     wanted = dict.fromkeys(row.architecture for study in tables for row in study.rows)
     loaded = load_all(args, list(wanted))
-    size = min(each.config.input_size for each in loaded.values())
-    changes = {"eps": args.eps, "steps": args.steps, "seed": args.seed}
-    settings = preset(args.preset, input_size=size, **changes)
     print("\n".join(NOTES), flush=True)
     results: dict[str, Any] = {"notes": NOTES, "settings": {}}
     failed = 0
