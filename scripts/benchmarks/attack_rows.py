@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.errors import UsageError, unknown
@@ -46,15 +46,16 @@ PEERS: dict[str, Attack] = {
 }
 """Name of a row -> the attack."""
 
-OURS: dict[str, tuple[str, int | None]] = {
-    "transfer": ("transfer", None),
-    BASE: ("balanced", None),
-    f"{BASE}, 20 steps": ("balanced", 20),
-    f"{BASE}, 15 steps": ("balanced", 15),
-    f"{BASE}, 10 steps": ("balanced", 10),
-    f"{BASE}, 5 steps": ("balanced", 5),
+ADAM = {"rule": "adam", "momentum": 0.9, "step_size": 1.0, "transforms": "zoom:0.5,flip:0.5"}
+"""Less visible steps, see docs/transfer.md."""
+OURS: dict[str, dict[str, Any]] = {
+    "transfer": {},
+    BASE: {"name": "balanced"},
+    **{f"{BASE}, {n} steps": {"name": "balanced", "steps": n} for n in (20, 15, 10, 5)},
+    "Adam": ADAM,
+    **{f"Adam, {n} steps": {**ADAM, "steps": n} for n in (30, 20, 10, 5)},
 }
-"""Name of a row -> the preset, and its steps where they are others."""
+"""Name of a row -> what it changes of the preset `transfer`, or the preset itself (`name`)."""
 
 
 def settings_of(row: str, steps: int | None = None) -> Settings:
@@ -64,8 +65,8 @@ def settings_of(row: str, steps: int | None = None) -> Settings:
         row: its name.
         steps: other steps than the row's.
     """
-    name, own = OURS[row]
-    return preset(name, steps=steps or own, eps=EPS, precision="float32")
+    changes = {"name": "transfer", "eps": EPS, "precision": "float32", **OURS[row]}
+    return preset(**(changes | ({} if steps is None else {"steps": steps})))
 
 
 def order_of(rows: Sequence[str], number: int) -> list[str]:

@@ -58,7 +58,7 @@ def test_the_script_measures_and_does_nothing_twice(tmp_path, monkeypatch, capsy
     from attack_rows import OURS, PEERS
 
     monkeypatch.setitem(PEERS, "LinfPGD", PEERS["LinfPGD"]._replace(steps=2))
-    monkeypatch.setitem(OURS, "balanced", ("balanced", 2))
+    monkeypatch.setitem(OURS, "balanced", {"name": "balanced", "steps": 2})
     monkeypatch.setattr(compare_attacks, "PACKAGES", ("torch", "foolbox"))
     file = tmp_path / "found.json"
     words = ["--classifiers", NAMES, "--batch", "2", "--rounds", "1", "--json", str(file)]
