@@ -18,7 +18,7 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.visits import Visits, none_yet
 from jaxanon.runtime.precision import GRADIENTS
 
-DEVIATION_DECAY = 0.99
+SQUARES_DECAY = 0.99
 """Decay of the squared gradients by which the rule `adam` divides: some hundred steps, all there
 are."""
 
@@ -86,15 +86,15 @@ def direction(settings: Settings) -> optax.GradientTransformation:
     """Accumulate gradients; what each cell makes of them, 1 being a whole step.
 
     Under random transforms the gradients of a cell differ from step to step. A sign moves it as far
-    by a gradient that is mostly chance as by one that is always the same; `adam` divides by the
-    deviation, so that a cell moves as far as its gradients agree.
+    by a gradient that is mostly chance as by one that is always the same; `adam` divides
+    their mean by the root of their mean square: a cell moves as far as its gradients agree.
 
     Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; for this purpose
     Zou et al., "Making Adversarial Examples More Transferable and Indistinguishable", AAAI 2022.
     """
     if settings.rule == "adam":
         return optax.scale_by_adam(
-            b1=settings.momentum, b2=DEVIATION_DECAY, eps=1e-20, nesterov=settings.nesterov
+            b1=settings.momentum, b2=SQUARES_DECAY, eps=1e-20, nesterov=settings.nesterov
         )
     return optax.chain(
         optax.trace(settings.momentum, nesterov=settings.nesterov)
