@@ -186,7 +186,7 @@ def test_proportional_steps_follow_the_gradient_up_to_twice_the_length():
 
 def test_with_adam_a_cell_moves_as_far_as_its_gradients_agree():
     rule = update_rule(Settings(rule="adam", momentum=0.9, step_size=5.0))
-    steady, state = jnp.array([0.8, -0.6, 0.0]), None
+    steady = jnp.array([0.8, -0.6, 0.0])
     state = rule.init(steady)
     for turn in (1, -1, 1, -1, 1):
         update, state = rule.update(steady * jnp.array([1, turn, 1]), state)

@@ -66,7 +66,7 @@ def settings_of(row: str, steps: int | None = None) -> Settings:
         steps: other steps than the row's.
     """
     changes = {"name": "transfer", "eps": EPS, "precision": "float32", **OURS[row]}
-    return preset(**(changes | ({} if steps is None else {"steps": steps})))
+    return preset(**changes | ({"steps": steps} if steps else {}))
 
 
 def order_of(rows: Sequence[str], number: int) -> list[str]:
