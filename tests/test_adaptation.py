@@ -372,7 +372,11 @@ def test_groups_of_options_check_themselves():
     for group, option, text in (
         (UpdateRule, {"step_size": 0}, "step_size is 0; it must be above 0, at most 255"),
         (UpdateRule, {"nesterov": True, "momentum": 0.0}, "used with a momentum above 0"),
-        (UpdateRule, {"rule": "adam"}, "momentum is 1.0; it must be below 1 with the rule adam"),
+        (
+            UpdateRule,
+            {"rule": "dual_averaging", "nesterov": True},
+            "nesterov is True; it must be False with the rule dual_averaging",
+        ),
         (RandomTransforms, {"transforms": "flop"}, "near matches: flip"),
         (Stopping, {"confidence_step": float("inf")}, "confidence_step is inf; it must be above 0"),
         (Stopping, {"confidence": float("nan")}, "confidence is nan; it must be 0 or more"),

@@ -73,7 +73,7 @@ OPTIONS = [
         for name in TRANSFORMS
     ),
     {"momentum": 0.0}, {"nesterov": True, "momentum": 0.5}, {"smoothing": 2.0}, {"mixup": 0.5},
-    {"rule": "proportional"}, {"rule": "adam", "momentum": 0.9}, {"loss": "logit"},
+    {"rule": "proportional"}, {"rule": "dual_averaging"}, {"loss": "logit"},
     {"loss": "margin"}, {"ensemble_mode": "logits"}, {"ensemble_mode": "subset"},
     {"ensemble_mode": "drawn", "transforms": "flip"},
 ]  # fmt: skip
@@ -184,15 +184,39 @@ def test_proportional_steps_follow_the_gradient_up_to_twice_the_length():
     np.testing.assert_allclose(update * 255, [-1, 1, 0, -10], atol=1e-5)
 
 
-def test_with_adam_a_cell_moves_as_far_as_its_gradients_agree():
-    rule = update_rule(Settings(rule="adam", momentum=0.9, step_size=5.0))
-    steady = jnp.array([0.8, -0.6, 0.0])
-    state = rule.init(steady)
-    for turn in (1, -1, 1, -1, 1):
-        update, state = rule.update(steady * jnp.array([1, turn, 1]), state)
-    first = 0.1 * sum(0.9 ** (4 - i) * (-1) ** i for i in range(5)) / (1 - 0.9**5)
-    np.testing.assert_allclose(update * 255, [-5, 5 * first, 0], atol=1e-4)
-    assert 0 < first < 0.3
+@pytest.mark.parametrize("decay", [1.0, 0.5])
+def test_dual_averaging_moves_a_cell_as_far_as_its_gradients_agree(decay):
+    """From where it began, wherever a bound has left it; what is chance stays near."""
+    rule = update_rule(
+        Settings(rule="dual_averaging", momentum=decay, step_size=2.0, view_confidence=4.0)
+    )
+    steady, start = jnp.array([0.8, -0.6, 0.0]), jnp.array([0.1, 0.2, 0.3])
+    delta, state, amplitude, places = start, rule.init(start), 2.0, []
+    for sign, margin in ((1, -3.0), (-1, 3.9), (1, 4.1), (-1, 2.0)):
+        gradient = steady * jnp.array([1, sign, 1])
+        more = {"margin": jnp.float32(margin), "bound": jnp.float32(2.4 / 255)}
+        update, state = rule.update(gradient, state, delta, **more)
+        delta = jnp.clip(delta + update, start - 3 / 255, start + 3 / 255)
+        amplitude = min(amplitude * (1.15 if margin < 4 else 0.95), 2.4)
+        places.append(((delta - start) * 255 / amplitude, 3 / amplitude))
+    weights = decay ** np.arange(4)[::-1]
+    for count, (found, most) in enumerate(places, start=1):
+        kept = weights[-count:]
+        sums = np.array([-kept.sum(), (kept * [1, -1, 1, -1][:count]).sum(), 0])
+        wanted = np.clip(sums / np.sqrt((kept**2).sum()), -most, most)
+        np.testing.assert_allclose(found, wanted, atol=1e-3)
+
+
+def test_dual_averaging_changes_an_image_by_no_more_than_its_sources_ask_for(sources, small):
+    content = sources.decide(small)
+
+    def change(view_confidence):
+        made = images_of(
+            sources, small, content, rule="dual_averaging", view_confidence=view_confidence
+        )
+        return np.abs(made.astype(int) - np.stack(small)).mean()
+
+    assert 0 < change(0.0) < change(np.inf)
 
 
 def test_losses_by_hand():

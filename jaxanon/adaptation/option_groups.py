@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from jaxanon.adaptation.option import Options, Range, Relation, option
 
-Rule = Literal["sign", "proportional", "adam"]
+Rule = Literal["sign", "proportional", "dual_averaging"]
 SHARE = Range(0, 1)
 
 
@@ -38,17 +38,25 @@ class UpdateRule(Options):
 
     step_size: float = option(
         1.0,
-        help="length of a gradient step, in 1/255",
+        help="length of a gradient step, in 1/255; with dual_averaging the first one's",
         data=False,
         range=Range(0, 255, above=True),
     )
     rule: Rule = option(
         "sign",
-        help="how far a step moves each pixel: sign, by the step size, along the gradient's sign; "
+        help="how a step moves each pixel: sign, by the step size, along the gradient's sign; "
         "proportional, in proportion to the gradient, by the step size on average and twice as "
-        "much at most; adam, by less the more the gradient differed from step to step",
+        "much at most; dual_averaging, to where all gradients since the start agree, as far as "
+        "the sources need",
         data=False,
         choices=lambda: get_args(Rule),
+    )
+    view_confidence: float = option(
+        8.0,
+        help="logits by which each source is to prefer its decision under random transforms: with "
+        "dual_averaging the perturbation grows until it does",
+        data=False,
+        range=Range(0, math.inf),
     )
     momentum: float = option(
         1.0,
@@ -93,7 +101,8 @@ class UpdateRule(Options):
         """How the options of the group go together."""
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
-        yield "momentum", self.rule != "adam" or self.momentum < 1, "below 1 with the rule adam"
+        ahead = not (self.nesterov and self.rule == "dual_averaging")
+        yield "nesterov", ahead, "False with the rule dual_averaging"
         one_alone = self.draws and self.num_neighbors
         yield "ensemble_mode", not one_alone, "another where num_neighbors is above 0"
         yield from super().relations()

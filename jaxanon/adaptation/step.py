@@ -12,15 +12,12 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxanon.adaptation.dual_averaging import dual_averaging
 from jaxanon.adaptation.objective import Slope
 from jaxanon.adaptation.problem import Problem
 from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.visits import Visits, none_yet
 from jaxanon.runtime.precision import GRADIENTS
-
-SQUARES_DECAY = 0.99
-"""Decay of the squared gradients by which the rule `adam` divides: some hundred steps, all there
-are."""
 
 
 class State(NamedTuple):
@@ -82,32 +79,22 @@ def proportional() -> optax.GradientTransformation:
     return optax.stateless(update)
 
 
-def direction(settings: Settings) -> optax.GradientTransformation:
-    """Accumulate gradients; what each cell makes of them, 1 being a whole step.
-
-    Under random transforms the gradients of a cell differ from step to step. A sign moves it as far
-    by a gradient that is mostly chance as by one that is always the same; `adam` divides
-    their mean by the root of their mean square: a cell moves as far as its gradients agree.
-
-    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; for this purpose
-    Zou et al., "Making Adversarial Examples More Transferable and Indistinguishable", AAAI 2022.
-    """
-    if settings.rule == "adam":
-        return optax.scale_by_adam(
-            b1=settings.momentum, b2=SQUARES_DECAY, eps=1e-20, nesterov=settings.nesterov
-        )
+def steps_along(settings: Settings) -> optax.GradientTransformation:
+    """Accumulate gradients, and step along their sign, or in proportion to them."""
     return optax.chain(
         optax.trace(settings.momentum, nesterov=settings.nesterov)
         if settings.momentum
         else optax.identity(),
         optax.scale_by_sign() if settings.rule == "sign" else proportional(),
+        optax.scale(-settings.step_size / 255),
     )
 
 
-def update_rule(settings: Settings) -> optax.GradientTransformation:
+def update_rule(settings: Settings) -> optax.GradientTransformationExtraArgs:
     """The update rule of the settings: smooth, normalise, accumulate, take the sign, scale.
 
-    With the rules `proportional` and `adam`, `direction` says what stands in place of the sign.
+    The rule `proportional` has the gradient's size in place of its sign; with `dual_averaging`
+    steps lead to where the gradients agree (`jaxanon.adaptation.dual_averaging`).
 
     Source: Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018 (MI-FGSM); with
     momentum 0 it is the basic iterative method of Kurakin et al., 2016. The norm is Euclidean.
@@ -119,8 +106,9 @@ def update_rule(settings: Settings) -> optax.GradientTransformation:
         if settings.smoothing
         else optax.identity(),
         optax.normalize_by_update_norm(eps=1e-20),
-        direction(settings),
-        optax.scale(-settings.step_size / 255),
+        dual_averaging(settings.step_size / 255, settings.momentum, settings.view_confidence)
+        if settings.rule == "dual_averaging"
+        else optax.with_extra_args_support(steps_along(settings)),
     )
 
 
@@ -195,10 +183,16 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
         mean = gradient.mean(1, keepdims=True)
         gradient = jnp.where(problem.one_channel, mean, gradient)
     free = jnp.maximum(problem.below, problem.above) > 0
-    updates, optimizer = update_rule(settings).update(jnp.where(free, gradient, 0), begun.optimizer)
+    lower, upper = from_levels(problem.below) * -1, from_levels(problem.above)
+    updates, optimizer = update_rule(settings).update(
+        jnp.where(free, gradient, 0),
+        begun.optimizer,
+        state.delta,
+        margin=slope.margins.min(),
+        bound=jnp.maximum(upper, -lower).max(),
+    )
     if settings.keep_grey:  # smoothing may have rounded one channel otherwise than another
         updates = jnp.where(problem.one_channel, updates[:, :1], updates)
-    lower, upper = from_levels(problem.below) * -1, from_levels(problem.above)
     delta = optax.projections.projection_box(
         optax.apply_updates(state.delta, updates), lower, upper
     )
