@@ -372,6 +372,7 @@ def test_groups_of_options_check_themselves():
     for group, option, text in (
         (UpdateRule, {"step_size": 0}, "step_size is 0; it must be above 0, at most 255"),
         (UpdateRule, {"nesterov": True, "momentum": 0.0}, "used with a momentum above 0"),
+        (UpdateRule, {"rule": "adam"}, "momentum is 1.0; it must be below 1 with the rule adam"),
         (
             UpdateRule,
             {"rule": "dual_averaging", "nesterov": True},

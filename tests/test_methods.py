@@ -73,8 +73,8 @@ OPTIONS = [
         for name in TRANSFORMS
     ),
     {"momentum": 0.0}, {"nesterov": True, "momentum": 0.5}, {"smoothing": 2.0}, {"mixup": 0.5},
-    {"rule": "proportional"}, {"rule": "dual_averaging"}, {"loss": "logit"},
-    {"loss": "margin"}, {"ensemble_mode": "logits"}, {"ensemble_mode": "subset"},
+    {"rule": "proportional"}, {"rule": "adam", "momentum": 0.9}, {"rule": "dual_averaging"},
+    {"loss": "logit"}, {"loss": "margin"}, {"ensemble_mode": "logits"}, {"ensemble_mode": "subset"},
     {"ensemble_mode": "drawn", "transforms": "flip"},
 ]  # fmt: skip
 
@@ -182,6 +182,17 @@ def test_proportional_steps_follow_the_gradient_up_to_twice_the_length():
     gradient = jnp.array([0.1, -0.1, 0.0, 1.3])  # 0.5 on average, without the zero
     update, _ = rule.update(gradient, rule.init(gradient))
     np.testing.assert_allclose(update * 255, [-1, 1, 0, -10], atol=1e-5)
+
+
+def test_with_adam_a_cell_moves_as_far_as_its_gradients_agree():
+    rule = update_rule(Settings(rule="adam", momentum=0.9, step_size=5.0))
+    steady = jnp.array([0.8, -0.6, 0.0])
+    state = rule.init(steady)
+    for turn in (1, -1, 1, -1, 1):
+        update, state = rule.update(steady * jnp.array([1, turn, 1]), state)
+    first = 0.1 * sum(0.9 ** (4 - i) * (-1) ** i for i in range(5)) / (1 - 0.9**5)
+    np.testing.assert_allclose(update * 255, [-5, 5 * first, 0], atol=1e-4)
+    assert 0 < first < 0.3
 
 
 @pytest.mark.parametrize("decay", [1.0, 0.5])

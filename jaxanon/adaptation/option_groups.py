@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from jaxanon.adaptation.option import Options, Range, Relation, option
 
-Rule = Literal["sign", "proportional", "dual_averaging"]
+Rule = Literal["sign", "proportional", "adam", "dual_averaging"]
 SHARE = Range(0, 1)
 
 
@@ -46,8 +46,8 @@ class UpdateRule(Options):
         "sign",
         help="how a step moves each pixel: sign, by the step size, along the gradient's sign; "
         "proportional, in proportion to the gradient, by the step size on average and twice as "
-        "much at most; dual_averaging, to where all gradients since the start agree, as far as "
-        "the sources need",
+        "much at most; adam, by less the more the gradient differed from step to step; "
+        "dual_averaging, to where all gradients since the start agree, as far as the sources need",
         data=False,
         choices=lambda: get_args(Rule),
     )
@@ -101,6 +101,7 @@ class UpdateRule(Options):
         """How the options of the group go together."""
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
+        yield "momentum", self.rule != "adam" or self.momentum < 1, "below 1 with the rule adam"
         ahead = not (self.nesterov and self.rule == "dual_averaging")
         yield "nesterov", ahead, "False with the rule dual_averaging"
         one_alone = self.draws and self.num_neighbors

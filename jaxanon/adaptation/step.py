@@ -19,6 +19,10 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.adaptation.visits import Visits, none_yet
 from jaxanon.runtime.precision import GRADIENTS
 
+SQUARES_DECAY = 0.99
+"""Decay of the squared gradients by which the rule `adam` divides: some hundred steps, all there
+are."""
+
 
 class State(NamedTuple):
     """Where one image stands between two gradient steps.
@@ -79,22 +83,33 @@ def proportional() -> optax.GradientTransformation:
     return optax.stateless(update)
 
 
-def steps_along(settings: Settings) -> optax.GradientTransformation:
-    """Accumulate gradients, and step along their sign, or in proportion to them."""
+def direction(settings: Settings) -> optax.GradientTransformation:
+    """Accumulate gradients; what each cell makes of them, 1 being a whole step.
+
+    Under random transforms the gradients of a cell differ from step to step. A sign moves it as far
+    by a gradient that is mostly chance as by one that is always the same; `adam` divides
+    their mean by the root of their mean square: a cell moves as far as its gradients agree.
+
+    Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015; for this purpose
+    Zou et al., "Making Adversarial Examples More Transferable and Indistinguishable", AAAI 2022.
+    """
+    if settings.rule == "adam":
+        return optax.scale_by_adam(
+            b1=settings.momentum, b2=SQUARES_DECAY, eps=1e-20, nesterov=settings.nesterov
+        )
     return optax.chain(
         optax.trace(settings.momentum, nesterov=settings.nesterov)
         if settings.momentum
         else optax.identity(),
         optax.scale_by_sign() if settings.rule == "sign" else proportional(),
-        optax.scale(-settings.step_size / 255),
     )
 
 
 def update_rule(settings: Settings) -> optax.GradientTransformationExtraArgs:
     """The update rule of the settings: smooth, normalise, accumulate, take the sign, scale.
 
-    The rule `proportional` has the gradient's size in place of its sign; with `dual_averaging`
-    steps lead to where the gradients agree (`jaxanon.adaptation.dual_averaging`).
+    With the rules `proportional` and `adam`, `direction` says what stands in place of the sign;
+    with `dual_averaging`, steps lead to where all gradients agree.
 
     Source: Dong et al., "Boosting Adversarial Attacks with Momentum", CVPR 2018 (MI-FGSM); with
     momentum 0 it is the basic iterative method of Kurakin et al., 2016. The norm is Euclidean.
@@ -108,7 +123,9 @@ def update_rule(settings: Settings) -> optax.GradientTransformationExtraArgs:
         optax.normalize_by_update_norm(eps=1e-20),
         dual_averaging(settings.step_size / 255, settings.momentum, settings.view_confidence)
         if settings.rule == "dual_averaging"
-        else optax.with_extra_args_support(steps_along(settings)),
+        else optax.with_extra_args_support(
+            optax.chain(direction(settings), optax.scale(-settings.step_size / 255))
+        ),
     )
 
 
