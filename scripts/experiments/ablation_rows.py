@@ -13,6 +13,7 @@ from jaxanon.errors import UsageError
 BASE_TRANSFORMS = "zoom:0.25,flip"
 ADAM = {"rule": "adam", "momentum": 0.9}
 MORE_ZOOM = {**ADAM, "transforms": "zoom:0.5,flip:0.5"}
+AVERAGING = {"rule": "dual_averaging", "view_confidence": 4.0}
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "balanced": {"preset": "balanced"},
@@ -71,6 +72,9 @@ ROWS: dict[str, dict[str, Any]] = {
     "Adam, bound 20": {**ADAM, "eps": 20, "transforms": BASE_TRANSFORMS},
     "Adam, bound 24": {**ADAM, "eps": 24, "transforms": BASE_TRANSFORMS},
     "Adam, bound 28": {**ADAM, "eps": 28, "transforms": BASE_TRANSFORMS},
+    "averaging": AVERAGING,
+    "averaging, zoom 0.5": {**AVERAGING, "transforms": "zoom:0.5,flip:0.5"},
+    "averaging to 10 logits": {**AVERAGING, "step_size": 1.0, "view_confidence": 10.0},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
