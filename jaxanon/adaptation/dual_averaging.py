@@ -15,7 +15,7 @@ DECLINE = 0.95
 
 
 class Gathered(NamedTuple):
-    """What the steps so far have brought.
+    """What the steps so far have brought together.
 
     Attributes:
         start: `(canvas, 3, canvas)`, the perturbation from which they began.
@@ -49,7 +49,7 @@ def dual_averaging(
     source preferred that, where the gradient was taken; `bound`, the largest amplitude.
 
     Args:
-        amplitude: that of the first step; 1 is the range of a pixel.
+        amplitude: that before the first step; 1 is the range of a pixel.
         decay: what of the earlier gradients is left at each step; 1 is all.
         confidence: logits by which each source is to prefer what it is to decide.
     """
