@@ -375,6 +375,11 @@ def test_groups_of_options_check_themselves():
         (UpdateRule, {"rule": "adam"}, "momentum is 1.0; it must be below 1 with the rule adam"),
         (
             UpdateRule,
+            {"rule": "dual_averaging", "momentum": 0.0},
+            "it must be above 0 with the rule",
+        ),
+        (
+            UpdateRule,
             {"rule": "dual_averaging", "nesterov": True},
             "nesterov is True; it must be False with the rule dual_averaging",
         ),

@@ -76,6 +76,7 @@ OPTIONS = [
     {"rule": "proportional"}, {"rule": "adam", "momentum": 0.9}, {"rule": "dual_averaging"},
     {"loss": "logit"}, {"loss": "margin"}, {"ensemble_mode": "logits"}, {"ensemble_mode": "subset"},
     {"ensemble_mode": "drawn", "transforms": "flip"},
+    {"ensemble_mode": "drawn", "transforms": "flip", "rule": "dual_averaging"},
 ]  # fmt: skip
 
 
@@ -199,7 +200,7 @@ def test_with_adam_a_cell_moves_as_far_as_its_gradients_agree():
 def test_dual_averaging_moves_a_cell_as_far_as_its_gradients_agree(decay):
     """From where it began, wherever a bound has left it; what is chance stays near."""
     rule = update_rule(
-        Settings(rule="dual_averaging", momentum=decay, step_size=2.0, view_confidence=4.0)
+        Settings(rule="dual_averaging", momentum=decay, step_size=2.0, transform_confidence=4.0)
     )
     steady, start = jnp.array([0.8, -0.6, 0.0]), jnp.array([0.1, 0.2, 0.3])
     delta, state, amplitude, places = start, rule.init(start), 2.0, []
@@ -218,16 +219,39 @@ def test_dual_averaging_moves_a_cell_as_far_as_its_gradients_agree(decay):
         np.testing.assert_allclose(found, wanted, atol=1e-3)
 
 
-def test_dual_averaging_changes_an_image_by_no_more_than_its_sources_ask_for(sources, small):
+def test_dual_averaging_changes_an_image_by_less_where_less_is_asked(sources, small):
     content = sources.decide(small)
 
-    def change(view_confidence):
+    def change(transform_confidence):
         made = images_of(
-            sources, small, content, rule="dual_averaging", view_confidence=view_confidence
+            sources,
+            small,
+            content,
+            rule="dual_averaging",
+            transform_confidence=transform_confidence,
         )
         return np.abs(made.astype(int) - np.stack(small)).mean()
 
     assert 0 < change(0.0) < change(np.inf)
+
+
+def test_the_amplitude_follows_the_least_sure_source_up_to_the_bound(sources, small, wishes):
+    settings = Settings(
+        rule="dual_averaging", transforms="flip", confidence=np.inf, step_size=1.2, eps=2
+    )
+    problems, _ = stacked(sources, small, wishes, settings)
+    problem = jax.tree.map(lambda leaf: leaf[0], problems)
+    state = init(settings, jnp.zeros(problem.below.shape))
+    found = []
+    for margins in ((9, 1), (9, 5), (1, 1), (1, 9), (3, 3), (3, 3), (3, 3)):
+        slope = objective.Slope(
+            jnp.ones(problem.below.shape), jnp.array(margins, jnp.float32), None
+        )
+        state = step(settings, problem, state, slope)
+        found.append(float(state.optimizer[-1].amplitude) * 255)
+    wanted = 1.2 * np.cumprod([1.15, 0.95, 1.15, 1.15, 1.15, 1.15, 1.15])
+    np.testing.assert_allclose(found, np.minimum(wanted, 2), rtol=1e-5)
+    assert wanted[-1] > 2 > wanted[2]
 
 
 def test_losses_by_hand():

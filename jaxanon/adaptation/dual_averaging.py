@@ -11,7 +11,8 @@ from jax import Array
 GROWTH = 1.15
 """By how much the amplitude grows at a step at which a source is not confident."""
 DECLINE = 0.95
-"""By how much it shrinks at any other."""
+"""By how much it shrinks at any other. Chosen by hand: the two balance where a source is not
+confident at one step in four."""
 
 
 class Gathered(NamedTuple):
@@ -19,8 +20,8 @@ class Gathered(NamedTuple):
 
     Attributes:
         start: `(canvas, 3, canvas)`, the perturbation from which they began.
-        total: the sum of their gradients, of the same shape.
-        squares: the sum of their squares.
+        total: the sum of their gradients, of the same shape, earlier ones weighted by the decay.
+        squares: the sum of the squares of what it is the sum of.
         amplitude: how far a cell moves from the start for gradients that agree by chance alone; 1
             is the range of a pixel; float32 scalar.
     """
@@ -38,12 +39,14 @@ def dual_averaging(
 
     Gradients that are chance add up to about their root mean square, so they move a cell by the
     amplitude, whether few or many; those that agree move it farther with each step. The amplitude
-    is as small as the sources allow: it grows while one of them is not confident, up to the bound,
-    and shrinks else. So hard images are changed by as much as they need, and others by less.
+    follows the sources: it grows at each step at which one of them is not confident, up to the
+    bound, and shrinks at others. So hard images are changed more than others.
+
+    Each attempt begins anew where the last one ended, as the final steps do.
 
     Source: Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and
-    Stochastic Optimization", JMLR 2011 (its dual averaging); the amplitude that follows the
-    sources is ours.
+    Stochastic Optimization", JMLR 2011 (its dual averaging); the decay, and the amplitude that
+    follows the sources, are ours.
 
     `update` takes two more arguments, float32 scalars: `margin`, the logits by which the least sure
     source preferred that, where the gradient was taken; `bound`, the largest amplitude.
@@ -69,11 +72,10 @@ def dual_averaging(
     ) -> tuple[Array, Gathered]:
         total = decay * state.total + gradient
         squares = decay**2 * state.squares + gradient**2
-        reach = jnp.minimum(
-            state.amplitude * jnp.where(margin < confidence, GROWTH, DECLINE), bound
-        )
+        change = jnp.where(margin < confidence, GROWTH, DECLINE)
+        reached = jnp.minimum(state.amplitude * change, bound)
         agreement = total / jnp.sqrt(jnp.maximum(squares, 1e-30))
-        moved = state.start - reach * agreement
-        return moved - delta, Gathered(state.start, total, squares, reach)
+        moved = state.start - reached * agreement
+        return moved - delta, Gathered(state.start, total, squares, reached)
 
     return optax.GradientTransformationExtraArgs(init, update)

@@ -38,7 +38,8 @@ class UpdateRule(Options):
 
     step_size: float = option(
         1.0,
-        help="length of a gradient step, in 1/255; with dual_averaging the first one's",
+        help="length of a gradient step, in 1/255; with dual_averaging the amplitude before the "
+        "first step",
         data=False,
         range=Range(0, 255, above=True),
     )
@@ -51,10 +52,10 @@ class UpdateRule(Options):
         data=False,
         choices=lambda: get_args(Rule),
     )
-    view_confidence: float = option(
-        8.0,
-        help="logits by which each source is to prefer its decision under random transforms: with "
-        "dual_averaging the perturbation grows until it does",
+    transform_confidence: float = option(
+        4.0,
+        help="with dual_averaging, logits to which the amplitude is adjusted: it grows at each "
+        "step at which a source prefers its decision by less, up to eps, and shrinks at others",
         data=False,
         range=Range(0, math.inf),
     )
@@ -102,6 +103,8 @@ class UpdateRule(Options):
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
         yield "momentum", self.rule != "adam" or self.momentum < 1, "below 1 with the rule adam"
+        gathers = self.rule != "dual_averaging" or self.momentum > 0
+        yield "momentum", gathers, "above 0 with the rule dual_averaging"
         ahead = not (self.nesterov and self.rule == "dual_averaging")
         yield "nesterov", ahead, "False with the rule dual_averaging"
         one_alone = self.draws and self.num_neighbors

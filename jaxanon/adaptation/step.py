@@ -121,7 +121,7 @@ def update_rule(settings: Settings) -> optax.GradientTransformationExtraArgs:
         if settings.smoothing
         else optax.identity(),
         optax.normalize_by_update_norm(eps=1e-20),
-        dual_averaging(settings.step_size / 255, settings.momentum, settings.view_confidence)
+        dual_averaging(settings.step_size / 255, settings.momentum, settings.transform_confidence)
         if settings.rule == "dual_averaging"
         else optax.with_extra_args_support(
             optax.chain(direction(settings), optax.scale(-settings.step_size / 255))
@@ -162,7 +162,10 @@ def plain(settings: Settings, problem: Problem, state: State) -> Array:
 
 
 def forgetting(settings: Settings, state: State, when: Array) -> State:
-    """The state, with momentum and variance as at the start where `when`, a bool scalar, holds."""
+    """The state, with all that steps gather as at the start where `when`, a bool scalar, holds.
+
+    That is momentum, variance, and the gradients and amplitude of dual averaging.
+    """
     fresh = init(settings, state.delta)
     optimizer, variance = jax.tree.map(
         partial(jnp.where, when),

@@ -13,7 +13,7 @@ from jaxanon.errors import UsageError
 BASE_TRANSFORMS = "zoom:0.25,flip"
 ADAM = {"rule": "adam", "momentum": 0.9}
 MORE_ZOOM = {**ADAM, "transforms": "zoom:0.5,flip:0.5"}
-AVERAGING = {"rule": "dual_averaging", "view_confidence": 4.0}
+AVERAGING = {"rule": "dual_averaging", "transform_confidence": 4.0}
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "balanced": {"preset": "balanced"},
@@ -74,7 +74,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "Adam, bound 28": {**ADAM, "eps": 28, "transforms": BASE_TRANSFORMS},
     "averaging": AVERAGING,
     "averaging, zoom 0.5": {**AVERAGING, "transforms": "zoom:0.5,flip:0.5"},
-    "averaging to 10 logits": {**AVERAGING, "step_size": 1.0, "view_confidence": 10.0},
+    "averaging to 10 logits": {**AVERAGING, "step_size": 1.0, "transform_confidence": 10.0},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
