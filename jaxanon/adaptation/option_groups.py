@@ -103,10 +103,9 @@ class UpdateRule(Options):
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
         yield "momentum", self.rule != "adam" or self.momentum < 1, "below 1 with the rule adam"
-        gathers = self.rule != "dual_averaging" or self.momentum > 0
-        yield "momentum", gathers, "above 0 with the rule dual_averaging"
-        ahead = not (self.nesterov and self.rule == "dual_averaging")
-        yield "nesterov", ahead, "False with the rule dual_averaging"
+        if self.rule == "dual_averaging":
+            yield "momentum", self.momentum > 0, "above 0 with the rule dual_averaging"
+            yield "nesterov", not self.nesterov, "False with the rule dual_averaging"
         one_alone = self.draws and self.num_neighbors
         yield "ensemble_mode", not one_alone, "another where num_neighbors is above 0"
         yield from super().relations()

@@ -123,9 +123,7 @@ def update_rule(settings: Settings) -> optax.GradientTransformationExtraArgs:
         optax.normalize_by_update_norm(eps=1e-20),
         dual_averaging(settings.step_size / 255, settings.momentum, settings.transform_confidence)
         if settings.rule == "dual_averaging"
-        else optax.with_extra_args_support(
-            optax.chain(direction(settings), optax.scale(-settings.step_size / 255))
-        ),
+        else optax.chain(direction(settings), optax.scale(-settings.step_size / 255)),
     )
 
 
@@ -202,14 +200,14 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     if settings.keep_grey:
         mean = gradient.mean(1, keepdims=True)
         gradient = jnp.where(problem.one_channel, mean, gradient)
-    free = jnp.maximum(problem.below, problem.above) > 0
     lower, upper = from_levels(problem.below) * -1, from_levels(problem.above)
+    room = jnp.maximum(-lower, upper)
     updates, optimizer = update_rule(settings).update(
-        jnp.where(free, gradient, 0),
+        jnp.where(room > 0, gradient, 0),
         begun.optimizer,
         state.delta,
         margin=slope.margins.min(),
-        bound=jnp.maximum(upper, -lower).max(),
+        bound=room.max(),
     )
     if settings.keep_grey:  # smoothing may have rounded one channel otherwise than another
         updates = jnp.where(problem.one_channel, updates[:, :1], updates)
