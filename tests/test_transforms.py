@@ -99,6 +99,13 @@ def test_zoom_stretches_by_a_fifth_at_most():
     assert ratios.max() == pytest.approx(1.2, abs=0.03)
 
 
+@pytest.mark.parametrize(("size", "strength"), [(127, 0.25), (128, 0.5)])
+def test_zoom_without_a_strength_follows_what_is_seen(size, strength):
+    view, key = jnp.asarray(picture(3, size, size), jnp.float32) / 255, jax.random.key(4)
+    bare, named = changed("zoom", view, key), changed(f"zoom:{strength}", view, key)
+    np.testing.assert_array_equal(np.asarray(bare), np.asarray(named))
+
+
 def test_di_changes_as_often_as_asked_and_by_a_tenth_at_most(view):
     draws = many("di", jnp.ones((SIZE, SIZE, 3)), strength=0.3)
     area = draws[..., 0].mean((1, 2))
@@ -242,7 +249,7 @@ def test_the_dead_leaves_are_fixed_and_generated():
 
 def test_views_are_written_as_text():
     assert parse("") == ()
-    assert parse("resize:0.4, flip") == (("resize", 0.4), ("flip", 0.5))
+    assert parse("resize:0.4, flip") == (("resize", 0.4), ("flip", None))
     for text, message in (
         ("flop", "unknown transform 'flop'; near matches: flip"),
         ("flip:2", r"strength of transform 'flip:2' must be 0 to 1"),

@@ -21,6 +21,11 @@ from jaxanon.adaptation.dead_leaves import dead_leaves_images
 from jaxanon.errors import UsageError, unknown
 
 
+SMALL = 128
+"""Views of fewer pixels along a side are zoomed less by default: shrunk by a third, they would have
+too few left for what a classifier decides by."""
+
+
 class Transform(NamedTuple):
     """A random transform of a view, and what its strength may be.
 
@@ -29,6 +34,8 @@ class Transform(NamedTuple):
         strength: the strength where the text names none.
         least, most: smallest and largest strength allowed.
         whole: whether the strength must be a whole number.
+        strength_of_small: the strength where the text names none and the view has fewer pixels
+            than `SMALL` along a side; None for the same.
     """
 
     change: Callable[[Array, Array, float], Array]
@@ -36,6 +43,18 @@ class Transform(NamedTuple):
     least: float
     most: float
     whole: bool = False
+    strength_of_small: float | None = None
+
+    def strength_for(self, size: int) -> float:
+        """The strength where the text names none, for a view of `size` by `size` pixels."""
+        if self.strength_of_small is None or size >= SMALL:
+            return self.strength
+        return self.strength_of_small
+
+    def allows(self, strength: float) -> bool:
+        """Whether a strength is in range; NaN and infinity are not."""
+        within = self.least <= strength <= self.most
+        return within and not (self.whole and strength % 1)
 
 
 def colour(view: Array, key: Array, strength: float) -> Array:
@@ -91,7 +110,7 @@ def local(view: Array, key: Array, blocks: float) -> Array:
 
 TRANSFORMS = {
     "resize": Transform(warps.resize, 0.2, 0, 4),
-    "zoom": Transform(warps.zoom, 0.25, 0, 4),
+    "zoom": Transform(warps.zoom, 0.5, 0, 4, strength_of_small=0.25),
     "di": Transform(warps.sometimes_resize, 0.5, 0, 1),
     "flip": Transform(warps.flip, 0.5, 0, 1),
     "shift": Transform(warps.shift, 0.05, 0, 0.5),
@@ -107,8 +126,10 @@ TRANSFORMS = {
 """Name of a transform in `Settings.transforms` -> the transform."""
 
 
-def parse(text: str) -> tuple[tuple[str, float], ...]:
+def parse(text: str) -> tuple[tuple[str, float | None], ...]:
     """Names and strengths of the transforms in `name:strength,name,...`; none for an empty text.
+
+    Where the text names no strength it is None: then it depends on the view.
 
     Raises:
         UsageError: for a name that is no transform's, or a strength out of its range.
@@ -122,11 +143,10 @@ def parse(text: str) -> tuple[tuple[str, float], ...]:
         kind = "a whole number, " if transform.whole else ""
         wanted = f"{kind}{transform.least:g} to {transform.most:g}"
         try:
-            strength = float(number) if number else transform.strength
+            strength = float(number) if number else None
         except ValueError:
             raise UsageError(f"the strength of transform {part!r} must be {wanted}") from None
-        whole = strength == int(strength) if abs(strength) <= transform.most else False
-        if not transform.least <= strength <= transform.most or (transform.whole and not whole):
+        if strength is not None and not transform.allows(strength):
             raise UsageError(f"the strength of transform {part!r} must be {wanted}")
         parsed.append((name, strength))
     return tuple(parsed)
@@ -141,5 +161,7 @@ def changed(text: str, view: Array, key: Array) -> Array:
         key: random key that determines all of them.
     """
     for i, (name, strength) in enumerate(parse(text)):
-        view = TRANSFORMS[name].change(view, jax.random.fold_in(key, i), strength)
+        transform = TRANSFORMS[name]
+        amount = transform.strength_for(view.shape[0]) if strength is None else strength
+        view = transform.change(view, jax.random.fold_in(key, i), amount)
     return view
