@@ -123,20 +123,19 @@ def test_tables(result):
 def test_rows_are_compared_photo_by_photo(result):
     """Differences are paired, so a row does not differ from itself, whatever its interval."""
     rows = result["rows"]
-    rows["transfer"] = rows.pop("two")
+    rows["signs"] = rows.pop("two")
     del rows["one"]
     head, body = figures(result)
-    at = head.index("against transfer")
-    assert {row[0]: row[at] for row in body} == {
-        "dear": "+50.0 (+0 to +100)",
-        "transfer": "",
-    }
+    at = head.index("against signs")
+    assert {row[0]: row[at] for row in body} == {"dear": "+50.0 (+0 to +100)", "signs": ""}
     assert difference(rows["dear"], rows["dear"]) == "+0.0 (+0 to +0)"
     rows["fast"] = rows.pop("dear")
+    assert summary({"some": result})[1] == []
+    rows["transfer"] = rows["signs"]
     (line,) = summary({"some": result})[1]
-    assert line[:7] == [
+    assert line[:9] == [
         "a, b, c", "blur 6, one source, 4 photos",
-        "0.0 (0-0)", "100.0 (100-100)", "**50.0 (0-100)**",
+        "0.0 (0-0)", "100.0 (100-100)", "50.0 (0-100)", "", "**50.0 (0-100)**",
         f"{100 * 2 * (3 + 2 + 3) / 24:.1f}",  # a and b agree on 3 originals, a and c on 2
         f"{100 * 2 * (2 + 2 + 2) / 16:.1f}",  # the row keeps the first two of each
     ]  # fmt: skip
@@ -198,15 +197,15 @@ def test_the_script_measures_prints_and_keeps_rows(tmp_path, tinies, monkeypatch
         return ablate_transfer.main([*words, "--rows", name, *more])
 
     assert row("fast", "--seeds", "0,1") == 0
-    assert row("transfer, 10 steps") == 0
+    assert row("signs, 10 steps") == 0
     (name,) = (found := json.loads(file.read_text()))
     assert name == "tiny_a+tiny_b+tiny_c; blur 12; 1 source(s)"
     rows = found[name]["rows"]
-    assert list(rows) == ["fast", "transfer, 10 steps"]
+    assert list(rows) == ["fast", "signs, 10 steps"]
     assert len(rows["fast"]["runs"]) == 6, "two seeds, three sources"
     assert [run["seed"] for run in rows["fast"]["runs"]] == [0, 0, 0, 1, 1, 1]
-    assert rows["transfer, 10 steps"]["settings"]["steps"] == 10
-    assert "transfer, 10 steps" in capsys.readouterr().out
+    assert rows["signs, 10 steps"]["settings"]["steps"] == 10
+    assert "signs, 10 steps" in capsys.readouterr().out
     rows["fast"]["settings"]["step"] = 7.0
     file.write_text(json.dumps(found))
     assert row("transfer", "--quick") == 1, "nothing of it is on record"
@@ -239,7 +238,7 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
         paths.append(tmp_path / f"{i}.png")
         Image.fromarray(picture(i, 60, 70)).save(paths[-1])
     args = Namespace(method="blur", strength=12.0, half=half)
-    settings = settings_of("transfer, 10 steps", 0)
+    settings = settings_of("signs, 10 steps", 0)
     out = tmp_path / "out"
     found = ablate_transfer.adapt(args, paths, tinies[:1], tinies[1:], settings, out)
     everyone = Ensemble(tinies)

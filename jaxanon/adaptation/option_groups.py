@@ -53,7 +53,7 @@ class UpdateRule(Options):
         choices=lambda: get_args(Rule),
     )
     transform_confidence: float = option(
-        4.0,
+        10.0,
         help="with dual_averaging, logits to which the amplitude is adjusted: it grows at each "
         "step at which a source prefers its decision by less, up to eps, and shrinks at others",
         data=False,

@@ -149,18 +149,17 @@ Settings.__doc__ = f"{inspect.cleandoc(Settings.__doc__ or '')}\n\nAttributes:\n
     for option in Settings.options().values()
 )
 
-_TRANSFER: dict[str, SettingValue] = {
-    "step_size": 2.0,
+_VIEWS: dict[str, SettingValue] = {
     "smoothing": 1.5,
-    "transforms": "zoom:0.25,flip:0.5",
+    "transforms": "zoom,flip",
     "confidence": 1.0,
     "patience": 1_000_000,
     "final_fraction": 0.3,
 }
 PRESETS: dict[str, dict[str, SettingValue]] = {
     "fast": {},
-    "balanced": {**_TRANSFER, "steps": 30, "step_size": 4.0},
-    "transfer": _TRANSFER,
+    "balanced": {**_VIEWS, "steps": 30, "step_size": 4.0},
+    "transfer": {**_VIEWS, "rule": "dual_averaging"},
 }
 """Named choices of settings, as changes of the defaults of the single options."""
 DEFAULT = "balanced"
@@ -185,8 +184,8 @@ def preset(name: str = DEFAULT, **changes: SettingValue) -> Settings:
     """A named choice of settings, with changes.
 
     `fast` stops as soon as every source makes its reference decision. `transfer` spends all steps
-    on random transforms of the image, so that the decisions also hold on other classifiers;
-    `balanced` does so in 30 larger steps.
+    on random transforms of the image, so that the decisions also hold on other classifiers, and
+    changes it by what all of them agree on; `balanced` makes 30 larger steps, along signs.
 
     Args:
         name: `fast`, `balanced` or `transfer`.

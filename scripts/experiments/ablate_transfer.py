@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from ablation_plot import check_matplotlib, plot
 from ablation_report import compared, line_of, show
-from ablation_results import BASE, Ablation, MeasuredRow, MeasuredRun, bits
+from ablation_results import PRESET, Ablation, MeasuredRow, MeasuredRun, bits
 from ablation_rows import recorded, rows_of, settings_of, still_holds
 
 from jaxanon.adaptation.settings import Settings
@@ -71,7 +71,7 @@ def arguments() -> argparse.ArgumentParser:
     add("--number", type=int, default=1, metavar="N", help="sources at once (default: 1)")
     add(
         "--rows",
-        default="transfer",
+        default=PRESET,
         metavar="A;B",
         help="names of rows, or all that make sense for one source",
     )
@@ -272,8 +272,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         args.strength = make(args.method, strength=args.strength).recorded()["strength"]
         rows_of(args.rows), seeds_of(args.seeds)
-        if args.quick and args.rows != BASE:
-            raise UsageError(f"--quick measures the row {BASE} alone; leave --rows out")
+        if args.quick and args.rows != PRESET:
+            raise UsageError(f"--quick measures the row {PRESET} alone; leave --rows out")
         if args.plot:
             check_side_files([args.plot], args.photos, overwrite=True)
             check_matplotlib()

@@ -17,6 +17,7 @@ import numpy as np
 from ablation_plot import plot
 from ablation_results import (
     BASE,
+    PRESET,
     Ablation,
     MeasuredRow,
     after,
@@ -105,34 +106,39 @@ def figures(result: Ablation) -> Table:
 
 
 def summary(results: Mapping[str, Ablation]) -> Table:
-    """Head and body of the table of the presets alone, one line per result."""
+    """Head and body of the table of the presets alone, one line per result that has `transfer`."""
     body = []
-    for result in (found for found in results.values() if BASE in found["rows"]):
+    for result in (found for found in results.values() if PRESET in found["rows"]):
         kept = {
             name: text_of(outcomes(row, "adapted", targets=True))
             for name, row in result["rows"].items()
         }
-        row, fast = result["rows"][BASE], result["rows"].get("fast")
+        row, fast = result["rows"][PRESET], result["rows"].get("fast")
         body.append(
             [
                 names_of(result),
                 title_of(result),
                 text_of(outcomes(row, "anonymized", targets=True)),
                 kept.get("fast", ""),
-                f"**{kept[BASE]}**",
+                kept.get(BASE, ""),
+                kept.get("balanced", ""),
+                f"**{kept[PRESET]}**",
                 *ceiling_of(result, row),
                 text_of(outcomes(row, "adapted", targets=False)),
                 text_of(after(row, "jpeg75")),
                 text_of(outcomes(fast, "adapted", targets=False)) if fast else "",
             ]
         )
-    head = ["classifiers", "photos", "anonymized", "`fast`", "`transfer`", "ceiling", "of it"]
-    return [*head, "its sources", "after JPEG 75", "sources of `fast`"], body
+    head = ["classifiers", "photos", "anonymized", "`fast`", BASE, "`balanced`", "`transfer`"]
+    return [*head, "ceiling", "of it", "its sources", "after JPEG 75", "sources of `fast`"], body
 
 
 def pairs(result: Ablation) -> Table:
-    """Head and body of the table of all pairs: concordance in percent, over photos and seeds."""
-    row = result["rows"][BASE]
+    """Head and body of the table of all pairs: concordance in percent, over photos and seeds.
+
+    Those of the preset `transfer`; where it was not measured, those of signs.
+    """
+    row = result["rows"].get(PRESET) or result["rows"][BASE]
     found: dict[str, dict[str, list[float]]] = {}
     for sources, name, kept in decided(row, "adapted"):
         cells = found.setdefault(" + ".join(map(short, sources)), {})
@@ -186,14 +192,14 @@ def _kept_by(row: MeasuredRow, target: str, *, others: bool) -> np.ndarray:
 
 def compared(result: Ablation, record: Ablation | None) -> tuple[str, bool]:
     """Whether the targets' concordance on these photos is the recorded one, within its interval."""
-    on_record = record if record is not None and BASE in record["rows"] else None
+    on_record = record if record is not None and PRESET in record["rows"] else None
     names = [name for name in result["photos"] if on_record and name in on_record["photos"]]
-    if not names or on_record is None or BASE not in result["rows"]:
+    if not names or on_record is None or PRESET not in result["rows"]:
         return "nothing of this is on record", False
 
     def kept(ablation: Ablation) -> np.ndarray:
         photos = [ablation["photos"].index(name) for name in names]
-        return outcomes(ablation["rows"][BASE], "adapted", targets=True)[:, photos]
+        return outcomes(ablation["rows"][PRESET], "adapted", targets=True)[:, photos]
 
     found, known = 100 * kept(result).mean(), interval(kept(on_record))
     agrees = bool(known.low <= found <= known.high)
@@ -210,7 +216,7 @@ def report(results: Mapping[str, Ablation]) -> str:
     for result in results.values():
         title = f"{names_of(result)}; {title_of(result)}:"
         parts += [title, "", table(*pairs(result), markdown=True), ""]
-        if set(result["rows"]) - {"fast", BASE}:
+        if set(result["rows"]) - {"fast", PRESET}:
             parts += [*cross_validated(result), "", table(*figures(result), markdown=True), ""]
     return "\n".join(parts)
 

@@ -9,8 +9,10 @@ import numpy as np
 
 from jaxanon.metrics import Interval
 
-BASE = "transfer"
-"""The row that the others are compared with."""
+BASE = "signs"
+"""The row that the others are compared with, most of which change it."""
+PRESET = "transfer"
+"""The row that tables of all results show first."""
 
 
 class MeasuredRun(TypedDict):

@@ -14,17 +14,21 @@ BASE_TRANSFORMS = "zoom:0.25,flip"
 ADAM = {"rule": "adam", "momentum": 0.9}
 MORE_ZOOM = {**ADAM, "transforms": "zoom:0.5,flip:0.5"}
 AVERAGING = {"rule": "dual_averaging", "transform_confidence": 4.0}
+SIGNS = {"rule": "sign", "step_size": 2.0, "confidence": 1.0, "transforms": "zoom:0.25,flip:0.5"}
+"""What the preset `transfer` was before it had dual averaging, which the other rows change."""
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "balanced": {"preset": "balanced"},
     "transfer": {"preset": "transfer"},
-    "transfer, 10 steps": {"steps": 10, "step_size": 4.0},
-    "transfer, 25 steps": {"steps": 25},
-    "transfer, 20 steps of 3": {"steps": 20, "step_size": 3.0},
-    "transfer, 30 steps": {"steps": 30},
-    "transfer, 30 steps of 3": {"steps": 30, "step_size": 3.0},
-    "transfer, 40 steps of 3": {"steps": 40, "step_size": 3.0},
-    "transfer, 50 steps": {"steps": 50},
+    "signs": {},
+    "signs, 30 steps of 4": {"steps": 30, "step_size": 4.0},
+    "signs, 10 steps": {"steps": 10, "step_size": 4.0},
+    "signs, 25 steps": {"steps": 25},
+    "signs, 20 steps of 3": {"steps": 20, "step_size": 3.0},
+    "signs, 30 steps": {"steps": 30},
+    "signs, 30 steps of 3": {"steps": 30, "step_size": 3.0},
+    "signs, 40 steps of 3": {"steps": 40, "step_size": 3.0},
+    "signs, 50 steps": {"steps": 50},
     "MI alone": {"transforms": "", "confidence": float("inf"), "smoothing": 0.0},
     "DI": {"transforms": "di:0.5"},
     "RDI alone": {"transforms": "resize:0.2", "smoothing": 0.0},
@@ -74,20 +78,24 @@ ROWS: dict[str, dict[str, Any]] = {
     "Adam, bound 28": {**ADAM, "eps": 28, "transforms": BASE_TRANSFORMS},
     "averaging": AVERAGING,
     "averaging, zoom 0.5": {**AVERAGING, "transforms": "zoom:0.5,flip:0.5"},
-    "averaging to 10 logits": {**AVERAGING, "step_size": 1.0, "transform_confidence": 10.0},
+    "transfer, bound 24": {"preset": "transfer", "eps": 24},
+    "transfer, bound 32": {"preset": "transfer", "eps": 32},
+    "transfer, drawn": {"preset": "transfer", "ensemble_mode": "drawn"},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
+    "transfer, minimise": {"preset": "transfer", "minimise": True},
     "balanced, minimise": {"preset": "balanced", "minimise": True},
     "bound 24": {"eps": 24},
     "bound 32": {"eps": 32},
 }
-"""Name of a row -> what it changes of the preset `transfer`, or the preset itself."""
+"""Name of a row -> what it changes of `SIGNS`, or the preset and what is changed of it."""
 
 
 def settings_of(row: str, seed: int) -> Settings:
     """Settings of the loop under a row and a seed, in float32 on every device."""
-    options = {"preset": "transfer", "precision": "float32", **ROWS[row]}
+    base = {} if "preset" in ROWS[row] else SIGNS
+    options = {"preset": "transfer", "precision": "float32", **base, **ROWS[row]}
     return preset(options.pop("preset"), **options, seed=seed)
 
 
