@@ -237,7 +237,12 @@ def test_dual_averaging_changes_an_image_by_less_where_less_is_asked(sources, sm
 
 def test_the_amplitude_follows_the_least_sure_source_up_to_the_bound(sources, small, wishes):
     settings = Settings(
-        rule="dual_averaging", transforms="flip", confidence=np.inf, step_size=1.2, eps=2
+        rule="dual_averaging",
+        transform_confidence=4.0,
+        transforms="flip",
+        confidence=np.inf,
+        step_size=1.2,
+        eps=2,
     )
     problems, _ = stacked(sources, small, wishes, settings)
     problem = jax.tree.map(lambda leaf: leaf[0], problems)

@@ -158,7 +158,7 @@ _VIEWS: dict[str, SettingValue] = {
 }
 PRESETS: dict[str, dict[str, SettingValue]] = {
     "fast": {},
-    "balanced": {**_VIEWS, "steps": 30, "step_size": 4.0},
+    "balanced": {**_VIEWS, "transforms": "zoom:0.25,flip:0.5", "steps": 30, "step_size": 4.0},
     "transfer": {**_VIEWS, "rule": "dual_averaging"},
 }
 """Named choices of settings, as changes of the defaults of the single options."""

@@ -20,7 +20,6 @@ from jaxanon.adaptation.compression import jpeg
 from jaxanon.adaptation.dead_leaves import dead_leaves_images
 from jaxanon.errors import UsageError, unknown
 
-
 SMALL = 128
 """Views of fewer pixels along a side are zoomed less by default: shrunk by a third, they would have
 too few left for what a classifier decides by."""

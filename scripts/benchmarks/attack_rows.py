@@ -48,8 +48,12 @@ PEERS: dict[str, Attack] = {
 
 ADAM = {"rule": "adam", "momentum": 0.9, "step_size": 1.0, "transforms": "zoom:0.5,flip:0.5"}
 """Less visible steps, see docs/transfer.md."""
+SIGNS = {"rule": "sign", "step_size": 2.0, "transforms": "zoom:0.25,flip:0.5"}
+"""100 steps as those of `balanced`, shorter."""
 OURS: dict[str, dict[str, Any]] = {
     "transfer": {},
+    **{f"transfer, {n} steps": {"steps": n} for n in (60, 40)},
+    "signs": SIGNS,
     BASE: {"name": "balanced"},
     **{f"{BASE}, {n} steps": {"name": "balanced", "steps": n} for n in (20, 15, 10, 5)},
     "Adam": ADAM,

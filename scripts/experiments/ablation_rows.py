@@ -21,7 +21,6 @@ ROWS: dict[str, dict[str, Any]] = {
     "balanced": {"preset": "balanced"},
     "transfer": {"preset": "transfer"},
     "signs": {},
-    "signs, 30 steps of 4": {"steps": 30, "step_size": 4.0},
     "signs, 10 steps": {"steps": 10, "step_size": 4.0},
     "signs, 25 steps": {"steps": 25},
     "signs, 20 steps of 3": {"steps": 20, "step_size": 3.0},
