@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from ablation_rows import MORE_ZOOM, SIGNS
+
 from jaxanon.adaptation.settings import Settings, preset
 from jaxanon.errors import UsageError, unknown
 
@@ -46,10 +48,8 @@ PEERS: dict[str, Attack] = {
 }
 """Name of a row -> the attack."""
 
-ADAM = {"rule": "adam", "momentum": 0.9, "step_size": 1.0, "transforms": "zoom:0.5,flip:0.5"}
-"""Less visible steps, see docs/transfer.md."""
-SIGNS = {"rule": "sign", "step_size": 2.0, "transforms": "zoom:0.25,flip:0.5"}
-"""100 steps as those of `balanced`, shorter."""
+ADAM = {**MORE_ZOOM, "step_size": 1.0}
+"""Less visible in few steps, see docs/transfer.md."""
 OURS: dict[str, dict[str, Any]] = {
     "transfer": {},
     **{f"transfer, {n} steps": {"steps": n} for n in (60, 40)},

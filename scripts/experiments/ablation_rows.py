@@ -14,6 +14,8 @@ BASE_TRANSFORMS = "zoom:0.25,flip"
 ADAM = {"rule": "adam", "momentum": 0.9}
 MORE_ZOOM = {**ADAM, "transforms": "zoom:0.5,flip:0.5"}
 AVERAGING = {"rule": "dual_averaging", "transform_confidence": 4.0}
+FROM_ONE_TO_TEN = {"step_size": 1.0, "transform_confidence": 10.0}
+"""The first amplitude and the logits of the preset `transfer`."""
 SIGNS = {"rule": "sign", "step_size": 2.0, "confidence": 1.0, "transforms": "zoom:0.25,flip:0.5"}
 """What the preset `transfer` was before it had dual averaging, which the other rows change."""
 ROWS: dict[str, dict[str, Any]] = {
@@ -77,8 +79,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "Adam, bound 28": {**ADAM, "eps": 28, "transforms": BASE_TRANSFORMS},
     "averaging": AVERAGING,
     "averaging, zoom 0.5": {**AVERAGING, "transforms": "zoom:0.5,flip:0.5"},
-    "transfer, bound 24": {"preset": "transfer", "eps": 24},
-    "transfer, bound 32": {"preset": "transfer", "eps": 32},
+    "averaging, bound 24": {**AVERAGING, **FROM_ONE_TO_TEN, "eps": 24},
+    "averaging, bound 32": {**AVERAGING, **FROM_ONE_TO_TEN, "eps": 32},
     "transfer, drawn": {"preset": "transfer", "ensemble_mode": "drawn"},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
