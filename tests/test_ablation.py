@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from ablation_plot import plot
 from ablation_report import (
+    by_any,
     compared,
     cross_validated,
     difference,
@@ -109,6 +110,15 @@ def test_the_choice_for_a_target_does_not_see_it(result):
     assert line.split(": ")[1].startswith(f"{100 * (2 + 1 + 1) / 12:.1f} ")
     del result["rows"]["two"]
     assert cross_validated(result) == []
+
+
+def test_what_one_row_or_another_keeps(result):
+    result["rows"]["dear"]["settings"]["eps"] = 32
+    (line,) = by_any(result)
+    assert line.startswith(f"kept by one row or another: {100 * (4 + 2 + 2) / 12:.1f} ")
+    assert line.endswith("(2 rows), with larger bounds too 100.0 (100-100) (3)")
+    del result["rows"]["two"]
+    assert by_any(result) == []
 
 
 def test_tables(result):

@@ -153,7 +153,9 @@ def pairs(result: Ablation) -> Table:
 
 def show(result: Ablation) -> str:
     """A result as the terminal shows it."""
-    return "\n".join([title_of(result), *cross_validated(result), table(*figures(result))])
+    return "\n".join(
+        [title_of(result), *cross_validated(result), *by_any(result), table(*figures(result))]
+    )
 
 
 def cross_validated(result: Ablation) -> list[str]:
@@ -177,6 +179,33 @@ def cross_validated(result: Ablation) -> list[str]:
     names = ", ".join(best for best, _ in found)
     reached = text_of(np.concatenate([kept for _, kept in found]))
     return [f"chosen for each target on the others alone: {reached} ({names})"]
+
+
+def by_any(result: Ablation) -> list[str]:
+    """What targets keep with one row or another; within the usual bound, and with all bounds.
+
+    A target that is asked which of these files it understands keeps so much, and no more.
+    """
+    usual = Settings().eps
+    rows = list(result["rows"].values())
+    within = [row for row in rows if row["settings"].get("eps", usual) <= usual]
+    if len(within) < 2:
+        return []
+    text = f"kept by one row or another: {text_of(_union(within))} ({len(within)} rows)"
+    if len(within) < len(rows):
+        text += f", with larger bounds too {text_of(_union(rows))} ({len(rows)})"
+    return [text]
+
+
+def _union(rows: Sequence[MeasuredRow]) -> np.ndarray:
+    """Outcomes `(pairs, photos)`: whether a target decides as on the original with any row."""
+    found: dict[tuple[str, ...], np.ndarray] = {}
+    for row in rows:
+        for sources, name, kept in decided(row, "adapted"):
+            if name not in sources:
+                pair = (*sources, name)
+                found[pair] = kept | found.get(pair, np.zeros_like(kept))
+    return np.array(list(found.values()))
 
 
 def _kept_by(row: MeasuredRow, target: str, *, others: bool) -> np.ndarray:
@@ -217,7 +246,8 @@ def report(results: Mapping[str, Ablation]) -> str:
         title = f"{names_of(result)}; {title_of(result)}:"
         parts += [title, "", table(*pairs(result), markdown=True), ""]
         if set(result["rows"]) - {"fast", PRESET}:
-            parts += [*cross_validated(result), "", table(*figures(result), markdown=True), ""]
+            said = [*cross_validated(result), "", *by_any(result)]
+            parts += [*said, "", table(*figures(result), markdown=True), ""]
     return "\n".join(parts)
 
 
