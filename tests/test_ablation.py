@@ -7,20 +7,18 @@ from pathlib import Path
 import ablate_transfer
 import numpy as np
 import pytest
+from ablation_choices import by_any, cross_validated
 from ablation_plot import plot
 from ablation_report import (
-    by_any,
     compared,
-    cross_validated,
     difference,
     figures,
     pairs,
     report,
     show,
     summary,
-    text_of,
 )
-from ablation_results import after, bits, interval, outcomes, unpacked
+from ablation_results import after, bits, interval, outcomes, text_of, unpacked
 from ablation_rows import ROWS, recorded, rows_of, settings_of, still_holds
 from PIL import Image
 from samples import picture
@@ -116,7 +114,7 @@ def test_what_one_row_or_another_keeps(result):
     result["rows"]["dear"]["settings"]["eps"] = 32
     (line,) = by_any(result)
     assert line.startswith(f"kept by one row or another: {100 * (4 + 2 + 2) / 12:.1f} ")
-    assert line.endswith("(2 rows), with larger bounds too 100.0 (100-100) (3)")
+    assert line.endswith("(2 rows), with other bounds too 100.0 (100-100) (3)")
     del result["rows"]["two"]
     assert by_any(result) == []
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from ablation_choices import by_any, cross_validated
 from ablation_plot import plot
 from ablation_results import (
     BASE,
@@ -29,25 +30,15 @@ from ablation_results import (
     outcomes,
     percent,
     short,
+    text_of,
     title_of,
 )
 
-from jaxanon.adaptation.settings import Settings
 from jaxanon.display.tables import table
 from jaxanon.metrics import Interval
 
-MOST_GRADIENTS = 100
-"""Gradients per image up to which a row may be chosen as the best."""
-
-
 Table = tuple[list[str], list[list[str]]]
 """Titles of the columns, and the cells of each row."""
-
-
-def text_of(kept: np.ndarray) -> str:
-    """The `interval` of `(pairs, photos)` as tables show it."""
-    found = interval(kept)
-    return f"{found.mean:.1f} ({found.low:.0f}-{found.high:.0f})"
 
 
 def ceiling_of(result: Ablation, row: MeasuredRow) -> list[str]:
@@ -155,67 +146,6 @@ def show(result: Ablation) -> str:
     """A result as the terminal shows it."""
     return "\n".join(
         [title_of(result), *cross_validated(result), *by_any(result), table(*figures(result))]
-    )
-
-
-def cross_validated(result: Ablation) -> list[str]:
-    """What the best row reaches on each target when it is chosen on the other targets.
-
-    Of the rows that keep to the usual number of gradients, and to the usual bound.
-    """
-    usual = Settings().eps
-    rows = {
-        name: row
-        for name, row in result["rows"].items()
-        if gradients_of(row) <= MOST_GRADIENTS and row["settings"].get("eps", usual) == usual
-    }
-    if len(rows) < 2:
-        return []
-    found = []
-    for target in result["classifiers"]:
-        others = {name: _kept_by(row, target, others=True).mean() for name, row in rows.items()}
-        best = max(others, key=others.__getitem__)
-        found.append((best, _kept_by(rows[best], target, others=False)))
-    names = ", ".join(best for best, _ in found)
-    reached = text_of(np.concatenate([kept for _, kept in found]))
-    return [f"chosen for each target on the others alone: {reached} ({names})"]
-
-
-def by_any(result: Ablation) -> list[str]:
-    """What targets keep with one row or another; within the usual bound, and with all bounds.
-
-    A target that is asked which of these files it understands keeps so much, and no more.
-    """
-    usual = Settings().eps
-    rows = list(result["rows"].values())
-    within = [row for row in rows if row["settings"].get("eps", usual) <= usual]
-    if len(within) < 2:
-        return []
-    text = f"kept by one row or another: {text_of(_union(within))} ({len(within)} rows)"
-    if len(within) < len(rows):
-        text += f", with larger bounds too {text_of(_union(rows))} ({len(rows)})"
-    return [text]
-
-
-def _union(rows: Sequence[MeasuredRow]) -> np.ndarray:
-    """Outcomes `(pairs, photos)`: whether a target decides as on the original with any row."""
-    found: dict[tuple[str, ...], np.ndarray] = {}
-    for row in rows:
-        for sources, name, kept in decided(row, "adapted"):
-            if name not in sources:
-                pair = (*sources, name)
-                found[pair] = kept | found.get(pair, np.zeros_like(kept))
-    return np.array(list(found.values()))
-
-
-def _kept_by(row: MeasuredRow, target: str, *, others: bool) -> np.ndarray:
-    """Outcomes `(pairs, photos)` of a classifier as a target, or of the other targets."""
-    return np.array(
-        [
-            kept
-            for sources, name, kept in decided(row, "adapted")
-            if name not in sources and (name != target) == others
-        ]
     )
 
 

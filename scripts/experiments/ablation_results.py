@@ -114,6 +114,12 @@ def interval(kept: np.ndarray) -> Interval:
     return percent(Interval.from_values(kept.mean(0)))
 
 
+def text_of(kept: np.ndarray) -> str:
+    """The `interval` of `(pairs, photos)` as tables show it."""
+    found = interval(kept)
+    return f"{found.mean:.1f} ({found.low:.0f}-{found.high:.0f})"
+
+
 def percent(found: Interval) -> Interval:
     """An interval of shares in percent."""
     return Interval(100 * found.mean, 100 * found.low, 100 * found.high)
