@@ -97,14 +97,17 @@ def figures(result: Ablation) -> Table:
 
 
 def summary(results: Mapping[str, Ablation]) -> Table:
-    """Head and body of the table of the presets alone, one line per result that has `transfer`."""
+    """Head and body of the table of the presets alone, one line per result.
+
+    What is told of the sources is with the preset `transfer`; where it was not measured, with signs.
+    """
     body = []
-    for result in (found for found in results.values() if PRESET in found["rows"]):
+    for result in (found for found in results.values() if {PRESET, BASE} & set(found["rows"])):
         kept = {
             name: text_of(outcomes(row, "adapted", targets=True))
             for name, row in result["rows"].items()
         }
-        row, fast = result["rows"][PRESET], result["rows"].get("fast")
+        row, fast = main_row(result), result["rows"].get("fast")
         body.append(
             [
                 names_of(result),
@@ -113,7 +116,7 @@ def summary(results: Mapping[str, Ablation]) -> Table:
                 kept.get("fast", ""),
                 kept.get(BASE, ""),
                 kept.get("balanced", ""),
-                f"**{kept[PRESET]}**",
+                f"**{kept[PRESET]}**" if PRESET in kept else "",
                 *ceiling_of(result, row),
                 text_of(outcomes(row, "adapted", targets=False)),
                 text_of(after(row, "jpeg75")),
@@ -124,12 +127,14 @@ def summary(results: Mapping[str, Ablation]) -> Table:
     return [*head, "ceiling", "of it", "its sources", "after JPEG 75", "sources of `fast`"], body
 
 
-def pairs(result: Ablation) -> Table:
-    """Head and body of the table of all pairs: concordance in percent, over photos and seeds.
+def main_row(result: Ablation) -> MeasuredRow:
+    """The row of the preset `transfer`; where it was not measured, that of signs."""
+    return result["rows"].get(PRESET) or result["rows"][BASE]
 
-    Those of the preset `transfer`; where it was not measured, those of signs.
-    """
-    row = result["rows"].get(PRESET) or result["rows"][BASE]
+
+def pairs(result: Ablation) -> Table:
+    """Head and body of the table of all pairs: concordance in percent, over photos and seeds."""
+    row = main_row(result)
     found: dict[str, dict[str, list[float]]] = {}
     for sources, name, kept in decided(row, "adapted"):
         cells = found.setdefault(" + ".join(map(short, sources)), {})
