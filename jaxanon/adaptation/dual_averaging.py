@@ -21,7 +21,7 @@ class Gathered(NamedTuple):
     Attributes:
         start: `(canvas, 3, canvas)`, the perturbation from which they began.
         total: the sum of their gradients, of the same shape, earlier ones weighted by the decay.
-        squares: the sum of the squares of what it is the sum of.
+        squares: the sum of the squares of those gradients, as they are weighted there.
         amplitude: how far a cell moves from the start for gradients that agree by chance alone; 1
             is the range of a pixel; float32 scalar.
     """
@@ -37,19 +37,20 @@ def dual_averaging(
 ) -> optax.GradientTransformationExtraArgs:
     """Move each cell from its start by the sum of its gradients over the root of that of squares.
 
-    Gradients that are chance add up to about their root mean square, so they move a cell by the
-    amplitude, whether few or many; those that agree move it farther with each step. The amplitude
+    Gradients that are chance add up to about the root of the sum of their squares, so they move a
+    cell by about the amplitude, whether few or many; those that agree move it farther with each step. The amplitude
     follows the sources: it grows at each step at which one of them is not confident, up to the
     bound, and shrinks at others. So hard images are changed more than others.
 
-    Each attempt begins anew where the last one ended, as the final steps do.
+    Each attempt begins anew where the last one ended, and so do the final steps. Where a step sees
+    one source alone, it is that one's confidence that counts.
 
     Source: Duchi, Hazan and Singer, "Adaptive Subgradient Methods for Online Learning and
     Stochastic Optimization", JMLR 2011 (its dual averaging); the decay, and the amplitude that
     follows the sources, are ours.
 
     `update` takes two more arguments, float32 scalars: `margin`, the logits by which the least sure
-    source preferred that, where the gradient was taken; `bound`, the largest amplitude.
+    source preferred what the goal asks for, where the gradient was taken; `bound`, the largest amplitude.
 
     Args:
         amplitude: that before the first step; 1 is the range of a pixel.

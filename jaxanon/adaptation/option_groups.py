@@ -55,7 +55,8 @@ class UpdateRule(Options):
     transform_confidence: float = option(
         10.0,
         help="with dual_averaging, logits to which the amplitude is adjusted: it grows at each "
-        "step at which a source prefers its decision by less, up to eps, and shrinks at others",
+        "step at which a source prefers what it is to decide by less, up to eps, and shrinks at "
+        "others; with ensemble_mode=drawn the source of that step",
         data=False,
         range=Range(0, math.inf),
     )

@@ -1,4 +1,4 @@
-"""All options of the loop together, and the two named choices of them.
+"""All options of the loop together, and the named choices of them, the presets.
 
 JAX is not imported before settings are made: the command line builds its flags from the fields.
 """
@@ -149,17 +149,21 @@ Settings.__doc__ = f"{inspect.cleandoc(Settings.__doc__ or '')}\n\nAttributes:\n
     for option in Settings.options().values()
 )
 
-_VIEWS: dict[str, SettingValue] = {
+_TRANSFERRING: dict[str, SettingValue] = {
     "smoothing": 1.5,
-    "transforms": "zoom,flip",
     "confidence": 1.0,
     "patience": 1_000_000,
     "final_fraction": 0.3,
 }
 PRESETS: dict[str, dict[str, SettingValue]] = {
     "fast": {},
-    "balanced": {**_VIEWS, "transforms": "zoom:0.25,flip:0.5", "steps": 30, "step_size": 4.0},
-    "transfer": {**_VIEWS, "rule": "dual_averaging"},
+    "balanced": {
+        **_TRANSFERRING,
+        "transforms": "zoom:0.25,flip:0.5",
+        "steps": 30,
+        "step_size": 4.0,
+    },
+    "transfer": {**_TRANSFERRING, "transforms": "zoom,flip", "rule": "dual_averaging"},
 }
 """Named choices of settings, as changes of the defaults of the single options."""
 DEFAULT = "balanced"
@@ -185,7 +189,7 @@ def preset(name: str = DEFAULT, **changes: SettingValue) -> Settings:
 
     `fast` stops as soon as every source makes its reference decision. `transfer` spends all steps
     on random transforms of the image, so that the decisions also hold on other classifiers, and
-    changes it by what all of them agree on; `balanced` makes 30 larger steps, along signs.
+    changes it by what all of them agree on; `balanced` makes 30 steps of 4/255 along signs.
 
     Args:
         name: `fast`, `balanced` or `transfer`.

@@ -182,8 +182,8 @@ def step(settings: Settings, problem: Problem, state: State, slope: Slope) -> St
     It stops once all sources are confident: at once where they see the image as it is, after
     `problem.patience` random transforms in a row else; or once the steps are spent. Where the image
     as it is makes them confident when the final steps begin, it goes on with random transforms
-    until the unconditional ones. Steps on the image as it is begin without momentum and variance:
-    what the random transforms have accumulated would outvote their few gradients.
+    until the unconditional ones. Steps on the image as it is begin without momentum, averages and
+    variance: what the random transforms have accumulated would outvote their few gradients.
     """
     left = steps_left(problem, state)
     confident = (slope.margins >= problem.confidence).all()

@@ -21,8 +21,8 @@ from jaxanon.adaptation.dead_leaves import dead_leaves_images
 from jaxanon.errors import UsageError, unknown
 
 SMALL = 128
-"""Views of fewer pixels along a side are zoomed less by default: shrunk by a third, they would have
-too few left for what a classifier decides by."""
+"""Views of fewer pixels along a side are zoomed less by default: networks of 64 pixels transfer
+better so, those of 224 and more do not (docs/transfer.md); where between them is a guess."""
 
 
 class Transform(NamedTuple):

@@ -49,7 +49,7 @@ PEERS: dict[str, Attack] = {
 """Name of a row -> the attack."""
 
 ADAM = {**MORE_ZOOM, "step_size": 1.0}
-"""Less visible in few steps, see docs/transfer.md."""
+"""Less visible steps, see docs/transfer.md."""
 OURS: dict[str, dict[str, Any]] = {
     "transfer": {},
     **{f"transfer, {n} steps": {"steps": n} for n in (60, 40)},

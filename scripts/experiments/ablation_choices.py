@@ -18,11 +18,10 @@ def cross_validated(result: Ablation) -> list[str]:
 
     Of the rows that keep to the usual number of gradients, and to the usual bound.
     """
-    usual = Settings().eps
     rows = {
         name: row
         for name, row in result["rows"].items()
-        if gradients_of(row) <= MOST_GRADIENTS and row["settings"].get("eps", usual) == usual
+        if gradients_of(row) <= MOST_GRADIENTS and _within_the_usual_bound(row)
     }
     if len(rows) < 2:
         return []
@@ -41,15 +40,19 @@ def by_any(result: Ablation) -> list[str]:
 
     A target that is asked which of these files it understands keeps so much, and no more.
     """
-    usual = Settings().eps
     rows = list(result["rows"].values())
-    within = [row for row in rows if row["settings"].get("eps", usual) == usual]
+    within = [row for row in rows if _within_the_usual_bound(row)]
     if len(within) < 2:
         return []
     text = f"kept by one row or another: {text_of(_union(within))} ({len(within)} rows)"
     if len(within) < len(rows):
         text += f", with other bounds too {text_of(_union(rows))} ({len(rows)})"
     return [text]
+
+
+def _within_the_usual_bound(row: MeasuredRow) -> bool:
+    usual = Settings().eps
+    return row["settings"].get("eps", usual) == usual
 
 
 def _union(rows: Sequence[MeasuredRow]) -> np.ndarray:

@@ -97,7 +97,7 @@ def figures(result: Ablation) -> Table:
 
 
 def summary(results: Mapping[str, Ablation]) -> Table:
-    """Head and body of the table of the presets alone, one line per result.
+    """Head and body of the table of the presets and of signs, one line per result.
 
     What is told of the sources is with the preset `transfer`; where it was not measured, with signs.
     """
@@ -180,7 +180,7 @@ def report(results: Mapping[str, Ablation]) -> str:
     for result in results.values():
         title = f"{names_of(result)}; {title_of(result)}:"
         parts += [title, "", table(*pairs(result), markdown=True), ""]
-        if set(result["rows"]) - {"fast", PRESET}:
+        if set(result["rows"]) - {"fast", BASE, PRESET}:
             said = [*cross_validated(result), "", *by_any(result)]
             parts += [*said, "", table(*figures(result), markdown=True), ""]
     return "\n".join(parts)

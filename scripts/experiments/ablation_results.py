@@ -12,7 +12,7 @@ from jaxanon.metrics import Interval
 BASE = "signs"
 """The row that the others are compared with, most of which change it."""
 PRESET = "transfer"
-"""The row that tables of all results show first."""
+"""The row of the preset that is to transfer, which the summary is about."""
 
 
 class MeasuredRun(TypedDict):

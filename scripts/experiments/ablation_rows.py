@@ -13,11 +13,10 @@ from jaxanon.errors import UsageError
 BASE_TRANSFORMS = "zoom:0.25,flip"
 ADAM = {"rule": "adam", "momentum": 0.9}
 MORE_ZOOM = {**ADAM, "transforms": "zoom:0.5,flip:0.5"}
-AVERAGING = {"rule": "dual_averaging", "transform_confidence": 4.0}
-FROM_ONE_TO_TEN = {"step_size": 1.0, "transform_confidence": 10.0}
-"""The first amplitude and the logits of the preset `transfer`."""
-SIGNS = {"rule": "sign", "step_size": 2.0, "confidence": 1.0, "transforms": "zoom:0.25,flip:0.5"}
-"""What the preset `transfer` was before it had dual averaging, which the other rows change."""
+TO_4_LOGITS = {"rule": "dual_averaging", "transform_confidence": 4.0}
+TO_10_LOGITS = {"rule": "dual_averaging", "transform_confidence": 10.0, "step_size": 1.0}
+SIGNS = {"rule": "sign", "step_size": 2.0, "transforms": "zoom:0.25,flip:0.5"}
+"""What the preset `transfer` was before it averaged; most other rows change it."""
 ROWS: dict[str, dict[str, Any]] = {
     "fast": {"preset": "fast"},
     "balanced": {"preset": "balanced"},
@@ -77,10 +76,10 @@ ROWS: dict[str, dict[str, Any]] = {
     "Adam, bound 20": {**ADAM, "eps": 20, "transforms": BASE_TRANSFORMS},
     "Adam, bound 24": {**ADAM, "eps": 24, "transforms": BASE_TRANSFORMS},
     "Adam, bound 28": {**ADAM, "eps": 28, "transforms": BASE_TRANSFORMS},
-    "averaging": AVERAGING,
-    "averaging, zoom 0.5": {**AVERAGING, "transforms": "zoom:0.5,flip:0.5"},
-    "averaging, bound 24": {**AVERAGING, **FROM_ONE_TO_TEN, "eps": 24},
-    "averaging, bound 32": {**AVERAGING, **FROM_ONE_TO_TEN, "eps": 32},
+    "averaging to 4 logits": TO_4_LOGITS,
+    "averaging to 4 logits, zoom 0.5": {**TO_4_LOGITS, "transforms": "zoom:0.5,flip:0.5"},
+    "averaging to 10 logits, bound 24": {**TO_10_LOGITS, "eps": 24},
+    "averaging to 10 logits, bound 32": {**TO_10_LOGITS, "eps": 32},
     "transfer, drawn": {"preset": "transfer", "ensemble_mode": "drawn"},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
