@@ -10,7 +10,7 @@ import pytest
 from command_line import jaxanon
 from oracles_report import kept_after, plot, report
 
-from jaxanon.adaptation.search import next_move
+from jaxanon.adaptation.search import Move, Questions, next_move
 from jaxanon.pipeline.oracles import Oracles
 from jaxanon.pipeline.record import Record
 
@@ -84,7 +84,7 @@ def test_moves_keep_to_the_bounds_and_to_what_may_change():
     below[:, :, :40] = 0  # another region is private
     problem = SimpleNamespace(below=below, above=below // 2, seed=3, one_channel=False)
     start = np.zeros((side, 3, side), np.int16)
-    moves = [next_move(start, problem, asked, 100) for asked in range(1, 100)]
+    moves = [next_move(start, problem, Questions(asked, 100)) for asked in range(1, 100)]
     assert {move.steps for move in moves} == {0, 4}
     assert [asked for asked, move in enumerate(moves, 1) if move.steps] == list(range(10, 100, 10))
     for move in (move for move in moves if not move.steps):
@@ -94,10 +94,21 @@ def test_moves_keep_to_the_bounds_and_to_what_may_change():
         assert not move.levels[:, :, :40].any()
     sizes = [np.count_nonzero(move.levels) for move in moves if not move.steps]
     assert np.mean(sizes[:20]) > 2 * np.mean(sizes[-20:])
-    again = next_move(start, problem, 7, 100)
+    again = next_move(start, problem, Questions(7, 100))
     assert (again.levels == moves[6].levels).all()
-    grey = next_move(start, SimpleNamespace(**{**vars(problem), "one_channel": True}), 7, 100)
+    one_channel = SimpleNamespace(**{**vars(problem), "one_channel": True})
+    grey = next_move(start, one_channel, Questions(7, 100))
     assert (grey.levels[:, :1] == grey.levels).all()
+
+
+def test_labels_alone_leave_the_search_to_the_sources():
+    levels = np.ones((4, 3, 4), np.int16)
+    move = next_move(levels, SimpleNamespace(), Questions(7, 100, labels_alone=True))
+    assert move == Move(levels, 4)
+    oracles = Oracles(["s"], ["o", "p"])
+    bare, scores = np.array([0.0, 1.0, 0.0]), np.array([0.1, 0.7, 0.2])
+    assert oracles.gave_labels_alone({"s": scores, "o": bare, "p": bare})
+    assert not oracles.gave_labels_alone({"s": bare, "o": bare, "p": scores})
 
 
 def test_the_page_shows_what_was_measured():

@@ -16,7 +16,7 @@ from jax import Array
 
 from jaxanon.adaptation.packing import Packed, pack
 from jaxanon.adaptation.problem import LAYOUT, Job, K, Problem, final_steps_of
-from jaxanon.adaptation.search import next_move
+from jaxanon.adaptation.search import Questions, next_move
 from jaxanon.adaptation.settings import Settings
 
 
@@ -72,11 +72,13 @@ class Adapted(Generic[K]):
         attempt: what was asked of it last.
         levels: perturbation in whole levels, `(canvas, 3, canvas)` int16.
         attempt_steps: gradient steps of the last attempt.
+        labels_alone: whether a search that goes on from here has nothing but labels to go by.
     """
 
     attempt: Attempt[K]
     levels: np.ndarray
     attempt_steps: int
+    labels_alone: bool = False
 
     @classmethod
     def unchanged(cls, job: Job[K]) -> Adapted[K]:
@@ -110,14 +112,14 @@ class Adapted(Generic[K]):
 
 
 def next_attempt(
-    adapted: Adapted[K], settings: Settings, start: np.ndarray | None = None
+    adapted: Adapted[K], settings: Settings, best: Adapted[K] | None = None
 ) -> Attempt[K] | None:
     """What follows where a verification is not content; None where retries or steps are spent.
 
     Args:
         adapted: the image as it came out of the loop.
         settings: options of the loop.
-        start: perturbation that a search goes on from; by default that of `adapted`.
+        best: what a search goes on from; by default `adapted`.
     """
     left = settings.steps - adapted.steps
     # No more verifications than the guarantee counts on.
@@ -126,7 +128,7 @@ def next_attempt(
         return None
     tried = left <= 0 or settings.spends_all or adapted.retries >= settings.max_retries
     if settings.queries and tried:
-        return search(adapted, settings, adapted.levels if start is None else start)
+        return search(adapted, settings, best or adapted)
     if left <= 0:
         return None
     steps = settings.steps_to_verification(left)
@@ -151,7 +153,7 @@ def go_on(adapted: Adapted[K], settings: Settings, steps: int) -> Attempt[K]:
     return _further(adapted, settings, adapted.retries, adapted.steps << 8, steps, final_steps)
 
 
-def search(adapted: Adapted[K], settings: Settings, start: np.ndarray) -> Attempt[K]:
+def search(adapted: Adapted[K], settings: Settings, best: Adapted[K]) -> Attempt[K]:
     """What follows where all steps are spent, and oracles disagree: a random move.
 
     With what pleased them best as the start, that is an evolution strategy of one parent and one
@@ -160,11 +162,12 @@ def search(adapted: Adapted[K], settings: Settings, start: np.ndarray) -> Attemp
     Args:
         adapted: the image as it came out of the loop.
         settings: options of the loop.
-        start: perturbation to go on from, `(canvas, 3, canvas)` int16 levels.
+        best: what pleased the oracles best so far, to go on from.
     """
     no_final_steps = np.int32(0), np.int32(0)
     asked = adapted.attempt.checks + 1
-    move = next_move(start, adapted.job.problem, asked, settings.queries)
+    questions = Questions(asked, settings.queries, best.labels_alone)
+    move = next_move(best.levels, adapted.job.problem, questions)
     further = _further(adapted, settings, adapted.retries, asked << 16, move.steps, no_final_steps)
     return replace(further, start=move.levels)
 

@@ -38,9 +38,9 @@ def dual_averaging(
     """Move each cell from its start by the sum of its gradients over the root of that of squares.
 
     Gradients that are chance add up to about the root of the sum of their squares, so they move a
-    cell by about the amplitude, whether few or many; those that agree move it farther with each step. The amplitude
-    follows the sources: it grows at each step at which one of them is not confident, up to the
-    bound, and shrinks at others. So hard images are changed more than others.
+    cell by about the amplitude, whether few or many; those that agree move it farther with each
+    step. The amplitude follows the sources: it grows at each step at which one of them is not
+    confident, up to the bound, and shrinks at others. So hard images are changed more than others.
 
     Each attempt begins anew where the last one ended, and so do the final steps. Where a step sees
     one source alone, it is that one's confidence that counts.
@@ -50,7 +50,8 @@ def dual_averaging(
     follows the sources, are ours.
 
     `update` takes two more arguments, float32 scalars: `margin`, the logits by which the least sure
-    source preferred what the goal asks for, where the gradient was taken; `bound`, the largest amplitude.
+    source preferred what the goal asks for, where the gradient was taken; `bound`, the largest
+    amplitude.
 
     Args:
         amplitude: that before the first step; 1 is the range of a pixel.

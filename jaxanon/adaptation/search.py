@@ -28,11 +28,27 @@ class Move(NamedTuple):
     steps: int
 
 
-def next_move(levels: np.ndarray, problem: Problem, asked: int, queries: int) -> Move:
+class Questions(NamedTuple):
+    """How far the questions about an image have come.
+
+    Attributes:
+        asked: so many, at least 1.
+        most: so many at most.
+        labels_alone: whether answers so far were labels without scores.
+    """
+
+    asked: int
+    most: int
+    labels_alone: bool = False
+
+
+def next_move(levels: np.ndarray, problem: Problem, questions: Questions) -> Move:
     """A move from a perturbation, drawn by the image's own seed.
 
-    Most moves set a square patch to the bound, darker or brighter by colour, and cost no gradient:
-    what remains is for the oracles to say. Patches shrink as the questions are spent.
+    Where answers have scores, most moves set a square patch to the bound, darker or brighter by
+    colour, and cost no gradient: what remains is for the oracles to say. Patches shrink as the
+    questions are spent. Labels do not tell a patch that helps from one that does not, so there all
+    moves follow the sources' gradients.
 
     Source: Andriushchenko et al., "Square Attack: a query-efficient black-box adversarial attack
     via random search", ECCV 2020; there without sources to start from, or to return to.
@@ -40,16 +56,16 @@ def next_move(levels: np.ndarray, problem: Problem, asked: int, queries: int) ->
     Args:
         levels: `(canvas, 3, canvas)` int16.
         problem: the image.
-        asked: questions asked so far, at least 1.
-        queries: questions at most.
+        questions: how far they have come.
     """
-    if asked % SOURCES_EVERY == 0:
+    asked, most, labels_alone = questions
+    if labels_alone or asked % SOURCES_EVERY == 0:
         return Move(levels, SOURCE_STEPS)
     below, above = (np.asarray(bound, np.int16) for bound in (problem.below, problem.above))
     rng = np.random.default_rng([int(np.asarray(problem.seed)), asked])
     rows, columns = np.nonzero(np.maximum(below, above).max(1))
     centre = rng.integers(len(rows))
-    share = max(SMALLEST, LARGEST * (1 - asked / queries))
+    share = max(SMALLEST, LARGEST * (1 - asked / most))
     side = round(len(levels) * share**0.5)
     patch = tuple(
         slice(max(0, place - side // 2), place - side // 2 + side)

@@ -190,4 +190,4 @@ def _what_follows(
     """The next attempt, by what a check has said; None where there is none."""
     if said is True:
         return None
-    return next_attempt(adapted, settings, adapted.levels if said is False else said.levels)
+    return next_attempt(adapted, settings, adapted if said is False else said)

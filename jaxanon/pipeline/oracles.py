@@ -48,6 +48,14 @@ class Oracles:
         """Whether each makes its reference decision on a saved file."""
         return _kept(decisions, self.names) == len(self.names)
 
+    def gave_labels_alone(self, scores: Mapping[str, np.ndarray]) -> bool:
+        """Whether no oracle's scores tell more than its decision.
+
+        Args:
+            scores: of each classifier on a file, `(classes,)`; a bare label has 1 at its class.
+        """
+        return all(np.count_nonzero(scores[name]) <= 1 for name in self.names)
+
     def better(
         self,
         before: Best | None,

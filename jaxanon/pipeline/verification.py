@@ -150,7 +150,8 @@ class Verification:
             for (name, classes), row in zip(self.panel.classes.items(), logits, strict=True)
         }
         state.best = self.oracles.better(state.best, adapted.levels, record, data, scores)
-        return replace(adapted, levels=state.best.levels)
+        labels_alone = self.oracles.gave_labels_alone(scores)
+        return replace(adapted, levels=state.best.levels, labels_alone=labels_alone)
 
     def _go_back(self, adapted: Adapted[ImageState], over: Record, cap: Cap) -> None:
         """Put back what the cap allowed last: an earlier file, or the anonymized image."""

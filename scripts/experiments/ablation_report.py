@@ -99,7 +99,7 @@ def figures(result: Ablation) -> Table:
 def summary(results: Mapping[str, Ablation]) -> Table:
     """Head and body of the table of the presets and of signs, one line per result.
 
-    What is told of the sources is with the preset `transfer`; where it was not measured, with signs.
+    What is told of the sources is with the preset `transfer`, or else with signs.
     """
     body = []
     for result in (found for found in results.values() if {PRESET, BASE} & set(found["rows"])):
