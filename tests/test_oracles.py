@@ -16,7 +16,7 @@ from jaxanon.pipeline.record import Record
 
 
 def adapted(zoo, photos_dir, out, *more):
-    words = ["--sources", zoo[0], "--strength", 10, "--eps", 40, "--quiet", *more]
+    words = ["--sources", zoo[0], "--strength", 10, "--eps", 40, *more]
     assert jaxanon("anonymize", photos_dir, "-o", out, *words) == 0
     return json.loads((out / "report.json").read_text())
 
@@ -26,8 +26,12 @@ def agreeing(report, name):
     return sum(row["reference"] == row["adapted"] for row in rows)
 
 
-def test_the_loop_goes_on_until_the_oracle_agrees(zoo, photos_dir, tmp_path):
+def test_the_loop_goes_on_until_the_oracle_agrees(zoo, photos_dir, tmp_path, capsys):
     once = adapted(zoo, photos_dir, tmp_path / "a", "--oracles", zoo[2], "--queries", 1)
+    said = (
+        f"{once['classifiers'][1]['name']} decides otherwise than on the original after 1 question"
+    )
+    assert said in capsys.readouterr().out
     often = adapted(zoo, photos_dir, tmp_path / "b", "--oracles", zoo[2], "--queries", 40)
     name = often["classifiers"][1]["name"]
     assert often["classifiers"][1]["role"] == "oracle"

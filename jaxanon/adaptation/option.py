@@ -134,6 +134,11 @@ class Options:
             if not fine:
                 raise UsageError(must_be(name, getattr(self, name), wanted))
 
+    def _left_out(self, name: str, other: str) -> Relation:
+        """That an option stays as it is without another one, on which alone it has an effect."""
+        default = self.options()[name].default
+        return name, getattr(self, name) == default, f"{default} without {other}: it has no effect"
+
     def relations(self) -> Iterator[Relation]:
         """Rules between options of the group, for the check of their values."""
         yield from ()

@@ -104,7 +104,9 @@ class UpdateRule(Options):
         forward = not self.nesterov or self.momentum > 0
         yield "nesterov", forward, "used with a momentum above 0"
         yield "momentum", self.rule != "adam" or self.momentum < 1, "below 1 with the rule adam"
-        if self.rule == "dual_averaging":
+        if self.rule != "dual_averaging":
+            yield self._left_out("transform_confidence", "dual_averaging as the rule")
+        else:
             yield "momentum", self.momentum > 0, "above 0 with the rule dual_averaging"
             yield "nesterov", not self.nesterov, "False with the rule dual_averaging"
         one_alone = self.draws and self.num_neighbors
@@ -255,6 +257,8 @@ class Stopping(Options):
     def relations(self) -> Iterator[Relation]:
         """How the options of the group go together."""
         yield "verify_every", self.verify_every <= self.steps, "0 to the number of steps"
+        if not self.minimise:
+            yield self._left_out("minimise_confidence", "minimise")
         alone = not (self.minimise and self.queries)
         yield (
             "minimise",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 
-from jaxanon.classifiers.config import Classes
+from jaxanon.classifiers.config import Classes, Config
 from jaxanon.errors import UsageError, unknown
 
 
@@ -42,7 +42,9 @@ def known_names(config: Classes) -> tuple[str, ...] | None:
     """Names of a classifier's classes by number; None where they have no known names."""
     if config.labels is not None:
         return config.labels
-    return imagenet() if config.num_classes == 1000 else None
+    # A thousand classes of somebody else's need not be ImageNet's.
+    ours = isinstance(config, Config)
+    return imagenet() if ours and config.num_classes == 1000 else None
 
 
 def class_number(config: Classes, name: str | int) -> int:

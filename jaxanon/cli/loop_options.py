@@ -91,7 +91,10 @@ def help_of(option: Option) -> str:
     may_be = (
         "; one of %(choices)s" if option.choices else f"; {option.range}" if option.range else ""
     )
-    return f"{option.help.replace('%', '%%')}{may_be} (default: {option.default})"
+    values = {name: changes.get(option.name, option.default) for name, changes in PRESETS.items()}
+    same = len(set(values.values())) == 1
+    default = option.default if same else ", ".join(f"{v} with {k}" for k, v in values.items())
+    return f"{option.help.replace('%', '%%')}{may_be} (default: {default})"
 
 
 def settings_from(args: Namespace, goal: Goal) -> Settings:

@@ -73,11 +73,11 @@ def closing(report: Mapping[str, Any]) -> str:
     if settings.get("loss") == "soft":
         text += f"\n{report['guarantee']['text']}: at most {report['guarantee']['bits']:g} bits"
     images = report["images"]
+    target_class = printable(str(settings.get("target_class")))
     short = {
-        "keep": "not every source makes its reference decision",
         "avoid": "not every source was fooled",
-        "reach": f"not every source sees class {printable(str(settings.get('target_class')))}",
-    }[settings["goal"]]
+        "reach": f"not every source sees class {target_class}",
+    }.get(settings["goal"], "")
     word = STATUS[settings["goal"]]
     partly = [image for image in images if image["status"] == "partly"]
     failed = [image for image in images if image["status"] == "failed"]
@@ -102,11 +102,21 @@ def closing(report: Mapping[str, Any]) -> str:
     for image in images:
         stopped = image["error"] if image["status"] != "failed" else None
         if image["status"] == "partly" or stopped:
-            reason = "; ".join(filter(None, [short if image in partly else None, stopped]))
+            missed = (short or _otherwise(image, report)) if image in partly else None
+            reason = "; ".join(filter(None, [missed, stopped]))
             text += f"\n{image['status']}: {printable(image['output'])}: {reason}"
     for image in failed:
         text += f"\nfailed: {printable(image['error'])}"
     return text
+
+
+def _otherwise(image: Mapping[str, Any], report: Mapping[str, Any]) -> str:
+    """Which sources and oracles do not decide on a saved image as on the original."""
+    rows = image["decisions"]
+    bound = [each["name"] for each in report["classifiers"] if each["role"] != "target"]
+    names = [name for name in bound if rows[name]["adapted"] != rows[name]["reference"]]
+    asked = f" after {counted(image['queries'], 'question')}" if image.get("queries") else ""
+    return f"{', '.join(map(printable, names))} decides otherwise than on the original{asked}"
 
 
 def done_earlier(summary: Mapping[str, Any]) -> int:

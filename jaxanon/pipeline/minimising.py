@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble, Views
 from jaxanon.pipeline.item import ImageState
 
+log = logging.getLogger(__name__)
 SHARES = 16
 """The change is made smaller in so many parts; a power of two, as it is found by halving."""
 Image = Adapted[ImageState]
@@ -51,6 +53,11 @@ class Minimiser:
             large[open_] = np.where(holds, share[open_], large[open_])
             small[open_] = np.where(holds, small[open_], share[open_])
             open_ &= large - small > 1
+        if left := int((large == SHARES).sum()):
+            log.info(
+                "minimise: %d of %d images keep all of their change, as a source is sure by less "
+                "than %g logits (minimise_confidence)", left, len(images), self._confidence,
+            )  # fmt: skip
         return [scaled(image, int(part)) for image, part in zip(images, large, strict=True)]
 
     def _margins(self, images: Sequence[Image]) -> np.ndarray:

@@ -34,7 +34,10 @@ def ask(
     if not pictures:
         return []
     try:
-        said = list(outside.answers(pictures))
+        answers = outside.answers(pictures)
+        if isinstance(answers, str | bytes):
+            raise AnswerError(f"answered {_shown(answers)}; expected a list, an answer per image")
+        said = list(answers)
         if len(said) != len(pictures):
             raise AnswerError(f"gave {len(said)} answers for {len(pictures)} images")
     except Exception as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ from jaxanon.io.images import encode
 
 if TYPE_CHECKING:
     import httpx
+
+log = logging.getLogger(__name__)
 
 TIMEOUT, RETRIES, AT_ONCE = 30.0, 5, 4
 """Seconds that an answer may take; times that a question is asked again; questions at once."""
@@ -76,6 +79,7 @@ class Service:
         self._field = options.get("field")
         self.sees_originals = _may_send(named)
         self._retries = named.number("retries", RETRIES, 0) or 0
+        self._waited = False
         self._at_once = named.number("at_once", AT_ONCE) or AT_ONCE
         rate, budget = named.amount("rate", None, 1e-3), named.number("budget", None)
         self._allowance = Allowance(rate, budget, self._at_once)
@@ -129,7 +133,13 @@ class Service:
             asked = error.pause if isinstance(error, _LaterError) else 0.0
             return max(min(asked, LONGEST_PAUSE), 0.0 if asked else pause(state))
 
+        def say(state: tenacity.RetryCallState) -> None:
+            if not self._waited and state.outcome:
+                log.warning("%s: %s; asking again", self.name, state.outcome.exception())
+            self._waited = True
+
         asking = tenacity.Retrying(
+            before_sleep=say,
             retry=tenacity.retry_if_exception_type(_LaterError),
             wait=wait,
             stop=tenacity.stop_after_attempt(self._retries + 1),
@@ -140,7 +150,8 @@ class Service:
                 found: object = asking(self._once, client, file)
         except _LaterError as error:
             raise AnswerError(
-                f"did not answer, asked {self._retries + 1} times: {error}"
+                f"did not answer, asked {self._retries + 1} times: {error}; once it does, "
+                "--resume goes on"
             ) from error
         return found
 
