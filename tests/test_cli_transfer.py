@@ -38,6 +38,9 @@ def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
     assert f"{NAMES[0]} (source)" in shown
     assert "5 images compared, 0 failed" in shown
     assert f"the mistake that {NAMES[0]} makes on the anonymized image" in shown
+    assert json.loads((tmp_path / "t.json").read_text())["sources"] == [
+        each["name"] for each in report["classifiers"] if each["role"] == "source"
+    ]
     same = [*words[:2], photos_dir, "--classifiers", zoo[0], "--class-aware"]
     assert jaxanon(*same) == 0
     shown = capsys.readouterr().out

@@ -106,8 +106,10 @@ def transfer(command: argparse.ArgumentParser) -> None:
     hardware(command)
     command.add_argument(
         "--source",
-        metavar="A",
-        help="classifier whose mistakes the others' are compared with (default: the first)",
+        metavar="A,B",
+        help="classifiers that the images were adapted to: what others can keep depends on them, "
+        "and mistakes are compared with those of the first (default: what the report beside the "
+        "images says, or the first)",
     )
     add_keep_flag(command)
     command.add_argument(

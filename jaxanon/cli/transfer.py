@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -18,7 +19,7 @@ from jaxanon.classifiers.outside.classifier import AnswerError, Question
 from jaxanon.classifiers.outside.loading import load as load_outside
 from jaxanon.classifiers.outside.naming import is_outside
 from jaxanon.classifiers.outside.panel import Panel
-from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
+from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all, split_names
 from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.display import transfer_tables
@@ -29,6 +30,7 @@ from jaxanon.evaluation.transfer import Shown, Stage, decide_all
 from jaxanon.io.files import write_json
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners
+from jaxanon.pipeline.report import REPORT
 from jaxanon.runtime.devices import mesh
 
 
@@ -47,7 +49,7 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
         inputs = [args.originals, *folders.values()]
         check_side_files([args.json], inputs, overwrite=args.overwrite)
     keep = keeping(args.keep)
-    source = _source_index(args.source or names[0], names, args.classifiers)
+    given = [_source_index(n, names, args.classifiers) for n in split_names(args.source)]
     under = _changes_under(args.under)
     devices = mesh(args.devices)
     outside = [load_outside(name) for name in names if is_outside(name)]
@@ -66,7 +68,13 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
         raise ImageError(f"no image of {args.originals} could be compared")
     classes = [known.num_classes for known in panel.classes.values()]
     report = TransferReport.from_decisions(
-        panel.names, classes, source, decisions, failed, class_aware=args.class_aware, keep=keep
+        panel.names,
+        classes,
+        given or _sources(args.adapted, panel.names),
+        decisions,
+        failed,
+        class_aware=args.class_aware,
+        keep=keep,
     )
     if args.json:
         write_json(args.json, report.as_json())
@@ -144,6 +152,19 @@ def _with_changes(
     for name, change in under.items():
         for key, picture in shown.items():
             yield key._replace(change=name), change(picture)
+
+
+def _sources(adapted: Path, names: Sequence[str]) -> list[int]:
+    """Indices of the classifiers that the report beside the images calls sources, or of the first.
+
+    A folder of other images has no report, or none that can be read.
+    """
+    try:
+        listed = json.loads((adapted / REPORT).read_text())["classifiers"]
+        called = {each["name"] for each in listed if each["role"] == "source"}
+    except (OSError, ValueError, LookupError, TypeError):
+        called = set()
+    return [i for i, name in enumerate(names) if name in called] or [0]
 
 
 def _source_index(source: str, names: Sequence[str], listed: str) -> int:

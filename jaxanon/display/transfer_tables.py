@@ -14,27 +14,28 @@ from jaxanon.metrics import percent
 def transfer(report: TransferReport) -> str:
     """The report of `jaxanon transfer`: its tables, and how many images were compared."""
     kind = "adapted" if report.rows[0].anonymized is None else "anonymized"
+    first = report.sources[0]
     parts = [
-        _transfer_rows(report.rows, report.source),
+        _transfer_rows(report.rows, report.sources),
         *decision(report.keep),
-        f"same change: share of the adapted images with the mistake that {report.source} makes on "
+        f"same change: share of the adapted images with the mistake that {first} makes on "
         f"the {kind} image; different: with another mistake",
         *_ceilings(report),
     ]
     if report.under:
         parts.append(f"\n{_robustness(report.under)}")
     if report.mistakes is not None:
-        parts += ["", _shared_mistakes(report.mistakes, kind, report.source)]
+        parts += ["", _shared_mistakes(report.mistakes, kind, first)]
     parts.append(f"{counted(report.images, 'image')} compared, {len(report.failed)} failed")
     return "\n".join(parts)
 
 
-def _transfer_rows(rows: Sequence[TransferRow], source: str) -> str:
+def _transfer_rows(rows: Sequence[TransferRow], sources: Sequence[str]) -> str:
     head = ["classifier", "anonymized", "adapted", "ceiling", "of ceiling", "repaired"]
     head += ["same change", "different"]
     body = [
         [
-            row.name + (" (source)" if row.name == source else ""),
+            row.name + (" (source)" if row.name in sources else ""),
             percent(row.anonymized.kept if row.anonymized else None),
             percent(row.adapted.kept),
             percent(row.ceiling.agreement if row.ceiling else None),
@@ -54,7 +55,8 @@ def _ceilings(report: TransferReport) -> list[str]:
     if not found:
         return []
     return [
-        f"ceiling: share of the originals on which the classifier decides as {report.source}",
+        f"ceiling: share of the originals on which the classifier decides as "
+        f"{' or '.join(report.sources)}",
         *(
             f"where they do not ({counted(ceiling.disagreeing, 'image')}), {name} keeps "
             f"{percent(ceiling.kept_disagreeing)}, elsewhere {percent(ceiling.kept_agreeing)}"

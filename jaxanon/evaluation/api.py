@@ -49,7 +49,7 @@ def measure_transfer(
     return TransferReport.from_decisions(
         ensemble.names,
         [each.config.num_classes for each in ensemble.classifiers],
-        0,
+        [0],
         {each: ensemble.decide(images, keep) for each, images in shown.items()},
         [],
         class_aware=class_aware,

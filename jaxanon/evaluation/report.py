@@ -25,7 +25,8 @@ class TransferReport:
     """What classifiers decide on adapted images.
 
     Attributes:
-        source: name of the classifier whose mistakes the others' are compared with.
+        sources: names of the classifiers that the images were adapted to; the mistakes of others
+            are compared with those of the first.
         images: number of images compared.
         failed: one line per image that could not be compared.
         rows: one per classifier.
@@ -34,7 +35,7 @@ class TransferReport:
         keep: what a decision is, as the setting of this name has it.
     """
 
-    source: str
+    sources: tuple[str, ...]
     images: int
     failed: list[str]
     rows: list[TransferRow]
@@ -47,7 +48,7 @@ class TransferReport:
         cls,
         names: Sequence[str],
         classes: Sequence[int],
-        source: int,
+        sources: Sequence[int],
         decisions: Mapping[Shown, np.ndarray],
         failed: Sequence[str],
         *,
@@ -59,7 +60,7 @@ class TransferReport:
         Args:
             names: names of the classifiers.
             classes: number of classes of each classifier.
-            source: index of the classifier whose mistakes the others' are compared with.
+            sources: indices of those that the images were adapted to, at least one.
             decisions: what was shown -> `(C, images)` int, or `(C, images, ...)`, where a decision
                 is more than a class; original and adapted images as they are must be among them.
             failed: one line per image that could not be compared.
@@ -70,14 +71,14 @@ class TransferReport:
             decisions = numbered(decisions)
         reference, adapted = decisions[Shown("original")], decisions[Shown("adapted")]
         anonymized = decisions.get(Shown("anonymized"))
-        compared = (names, reference, adapted, anonymized, source, classes)
+        compared = names, reference, adapted, anonymized
         return cls(
-            source=names[source],
+            sources=tuple(names[source] for source in sources),
             images=reference.shape[1],
             failed=list(failed),
-            rows=transfer(*compared),
+            rows=transfer(*compared, sources, classes),
             under=robustness(names, decisions),
-            mistakes=mistakes(*compared) if class_aware else None,
+            mistakes=mistakes(*compared, sources[0], classes) if class_aware else None,
             keep=keep.text,
         )
 
@@ -100,7 +101,8 @@ class TransferReport:
         """The report as its file has it; what was not asked for is left out."""
         result: dict[str, object] = {
             "schema": 1,
-            "source": self.source,
+            "source": self.sources[0],
+            "sources": list(self.sources),
             "images": self.images,
             "failed": self.failed,
             "classifiers": [asdict(row) for row in self.rows],

@@ -51,13 +51,13 @@ class StageShares:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """What a source can bring a classifier, which decides otherwise on some of the originals.
+    """What sources can bring a classifier, which decides otherwise on some of the originals.
 
-    Adapted until the source decides as on the original, an image hardly makes a classifier decide
-    so that decided otherwise.
+    Adapted until the sources decide as on the original, an image hardly makes a classifier decide
+    so that decided otherwise than all of them.
 
     Attributes:
-        agreement: share of the originals on which it decides as the source; what it can keep.
+        agreement: share of the originals on which it decides as one of them; what it can keep.
         disagreeing: number of the other images.
         kept_agreeing: concordance where they agree; None where they never do.
         kept_disagreeing: concordance where they do not; None where they always do.
@@ -69,15 +69,15 @@ class Ceiling:
     kept_disagreeing: float | None
 
     @classmethod
-    def of(cls, source: np.ndarray, reference: np.ndarray, adapted: np.ndarray) -> Ceiling:
+    def of(cls, sources: np.ndarray, reference: np.ndarray, adapted: np.ndarray) -> Ceiling:
         """The ceiling of a classifier.
 
         Args:
-            source: `(images,)` int, the source's decisions on the originals.
+            sources: `(sources, images)` int, the sources' decisions on the originals.
             reference: `(images,)` int, the classifier's own decisions on them.
             adapted: `(images,)` int, its decisions on the adapted images.
         """
-        agree = source == reference
+        agree = (sources == reference).any(0)
         return cls(
             float(agree.mean()),
             int((~agree).sum()),
@@ -96,8 +96,8 @@ class TransferRow:
         anonymized: its decisions on the anonymized images, where they are at hand.
         repair: share of adapted images with the reference decision, among those whose decision
             the anonymizer had changed; None where there are none.
-        ceiling: what the source can bring it; None for the source itself, and for a classifier with
-            another number of classes.
+        ceiling: what the sources can bring it; None for a source, and for a classifier with
+            another number of classes than all of them.
     """
 
     name: str
@@ -119,16 +119,16 @@ def transfer(
     reference: np.ndarray,
     adapted: np.ndarray,
     anonymized: np.ndarray | None,
-    source: int,
+    sources: Sequence[int],
     classes: Sequence[int],
 ) -> list[TransferRow]:
     """Concordance, repair rate and the class-aware split of what is not kept.
 
     The split follows Waseda et al., "Closer Look at the Transferability of Adversarial Examples:
     How They Fool Different Models Differently", WACV 2023: a decision that is not kept is the
-    *same* mistake if it equals the source's decision on the changed image, else a *different*
+    *same* mistake if it equals the first source's decision on the changed image, else a *different*
     one. The changed image is the anonymized one, where it is given, else the adapted one. An
-    image on which the source was not changed has no mistake to share: what is lost there is
+    image on which that source was not changed has no mistake to share: what is lost there is
     different.
 
     Args:
@@ -136,9 +136,10 @@ def transfer(
         reference: `(C, images)` int, decisions on the originals.
         adapted: `(C, images)` int, decisions on the adapted images.
         anonymized: `(C, images)` int, decisions on the anonymized images, where they are at hand.
-        source: index of the classifier whose change is compared with.
+        sources: indices of the classifiers that the images were adapted to, at least one.
         classes: number of classes of each classifier.
     """
+    source = sources[0]
     changed = (adapted if anonymized is None else anonymized)[source]
     mistaken = changed != reference[source]
 
@@ -156,8 +157,9 @@ def transfer(
             before = stage(anonymized, c)
             repair = repair_rate(reference[c], anonymized[c], adapted[c])
         ceiling = None
-        if c != source and classes[c] == classes[source]:
-            ceiling = Ceiling.of(reference[source], reference[c], adapted[c])
+        alike = [each for each in sources if classes[each] == classes[c]]
+        if c not in sources and alike:
+            ceiling = Ceiling.of(reference[alike], reference[c], adapted[c])
         rows.append(TransferRow(name, stage(adapted, c), before, repair, ceiling))
     return rows
 
