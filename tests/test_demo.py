@@ -2,19 +2,22 @@
 
 import json
 
+import pytest
+
 from jaxanon.cli import demo, main
 
-PHOTOS = 5
+PHOTOS = 3
 """Of 20, so that it does not take minutes."""
 
 
+@pytest.mark.slow
 def test_the_demo_keeps_its_promise(tmp_path, monkeypatch, capsys):
     photos = demo.demo_photos()
     assert len(photos) == 20
     monkeypatch.setattr(demo, "demo_photos", lambda: photos[:PHOTOS])
     assert main(["demo", "-o", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert f"5 of {PHOTOS} right on the originals" in shown
+    assert f"3 of {PHOTOS} right on the originals" in shown
     assert "anonymized     fast  transfer  repaired" in shown
     found = {}
     for preset in ("fast", "transfer"):

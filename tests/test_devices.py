@@ -69,6 +69,7 @@ def run_on(count, out):
     return {path.name: path.read_bytes() for path in out.glob("*.png")}
 
 
+@pytest.mark.slow
 def test_one_two_and_eight_devices_write_identical_files(tmp_path):
     """13 images: a number that neither the slots nor the batches divide."""
     files = [run_on(count, tmp_path / str(count)) for count in (1, 2, 8)]

@@ -50,6 +50,7 @@ def test_nothing_fooled_and_other_classes():
     assert [row.name for row in rows] == ["s"]
 
 
+@pytest.mark.slow
 def test_an_attack_on_lite0_in_the_eyes_of_lite1_and_lite2(photos, tmp_path, capsys):
     """The command's table sums to one, and is what a count over the saved files gives."""
     folder, out, result = tmp_path / "in", tmp_path / "out", tmp_path / "t.json"
