@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from jax.sharding import Mesh
@@ -16,6 +17,7 @@ from jaxanon.errors import ImageError
 from jaxanon.io.images import count_pixels
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.pairs import Partners, decode_together
+from jaxanon.pipeline.report import REPORT
 from jaxanon.runtime import compilation, workers
 
 Examined = TypeVar("Examined")
@@ -24,6 +26,22 @@ Result = TypeVar("Result")
 Examine = Callable[[Sequence[str], Sequence[np.ndarray]], Examined]
 """Examines the pictures of one image, given their names and their uint8 pixels `(H, W, 3)`: the
 original first, then one from each folder of partners. Raises ImageError for what is unusable."""
+
+
+def report_beside(adapted: Path) -> Path | None:
+    """Where the report of the run is that made the images of a folder; None where there is none.
+
+    It lies beside them, or in the folder above, where they are one view of several.
+    """
+    place = adapted.resolve()
+    above = [place.parent] if place.name.startswith("view-") else []
+    reports = (folder / REPORT for folder in (place, *above))
+    return next((report for report in reports if report.is_file()), None)
+
+
+def sources_of(run: Mapping[str, Any]) -> set[str]:
+    """Names of the sources of a run, by its report, or by an empty one."""
+    return {row["name"] for row in run.get("classifiers", ()) if row["role"] == "source"}
 
 
 def compiled_ensemble(classifiers: Sequence[Classifier], mesh: Mesh) -> Ensemble:

@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxanon import __version__
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
-from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
+from jaxanon.cli.pairs import compiled_ensemble, examine_pairs, report_beside, sources_of
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError
@@ -21,7 +21,6 @@ from jaxanon.io.files import write_json
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners, check_orientation
-from jaxanon.pipeline.report import REPORT
 from jaxanon.privacy.attacks import deviation_of
 from jaxanon.privacy.examine import ExaminedImage, Examiner
 from jaxanon.privacy.findings import findings
@@ -164,30 +163,25 @@ def _face_tools(args: Namespace) -> tuple[tuple[Detector, Embedder] | None, str 
 def _report_of(adapted: Path) -> dict[str, Any]:
     """The report of the run that made the images of a folder; empty where there is none.
 
-    It lies beside them, or in the folder above, where they are one view of several.
-
     Raises:
         UsageError: when the file is no such report.
     """
-    place = adapted.resolve()
-    for folder in (place, *([place.parent] if place.name.startswith("view-") else [])):
-        path = folder / REPORT
-        if not path.is_file():
-            continue
-        try:
-            run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            deviation_of(run["settings"])
-            named = [str(row["name"]) for row in run["classifiers"] if row["role"]]
-            stated = run.get("guarantee", {"bits": 0.0, "text": ""})
-            if not named or not isinstance(stated["bits"] + 0.0, float) or stated["text"] is None:
-                raise ValueError("something is missing")
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UsageError(
-                f"{path}: not the report of a run ({error!r}); remove it, and the report goes "
-                "without what it would tell"
-            ) from error
-        return run
-    return {}
+    path = report_beside(adapted)
+    if path is None:
+        return {}
+    try:
+        run: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        deviation_of(run["settings"])
+        named = [str(row["name"]) for row in run["classifiers"] if row["role"]]
+        stated = run.get("guarantee", {"bits": 0.0, "text": ""})
+        if not named or not isinstance(stated["bits"] + 0.0, float) or stated["text"] is None:
+            raise ValueError("something is missing")
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(
+            f"{path}: not the report of a run ({error!r}); remove it, and the report goes "
+            "without what it would tell"
+        ) from error
+    return run
 
 
 def _groups(
@@ -205,7 +199,7 @@ def _groups(
         Group -> indices of its classifiers; indices of those whose decisions the images keep; and
         why there are none of these: some of the decisions that images keep tell less than all.
     """
-    sources = {row["name"] for row in run.get("classifiers", ()) if row["role"] == "source"}
+    sources = sources_of(run)
     inside = [i for i, name in enumerate(names) if name in sources]
     outside = [i for i in range(len(names)) if i not in inside]
     if not sources:

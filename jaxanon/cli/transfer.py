@@ -20,7 +20,7 @@ from jaxanon.classifiers.outside.loading import load as load_outside
 from jaxanon.classifiers.outside.naming import is_outside
 from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all, split_names
-from jaxanon.cli.pairs import compiled_ensemble, examine_pairs
+from jaxanon.cli.pairs import compiled_ensemble, examine_pairs, report_beside, sources_of
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.display import transfer_tables
 from jaxanon.errors import ImageError, UsageError
@@ -30,7 +30,6 @@ from jaxanon.evaluation.transfer import Shown, Stage, decide_all
 from jaxanon.io.files import write_json
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners
-from jaxanon.pipeline.report import REPORT
 from jaxanon.runtime.devices import mesh
 
 
@@ -159,10 +158,10 @@ def _sources(adapted: Path, names: Sequence[str]) -> list[int]:
 
     A folder of other images has no report, or none that can be read.
     """
+    path = report_beside(adapted)
     try:
-        listed = json.loads((adapted / REPORT).read_text())["classifiers"]
-        called = {each["name"] for each in listed if each["role"] == "source"}
-    except (OSError, ValueError, LookupError, TypeError):
+        called = sources_of(json.loads(path.read_text(encoding="utf-8"))) if path else set()
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
         called = set()
     return [i for i, name in enumerate(names) if name in called] or [0]
 
