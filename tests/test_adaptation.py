@@ -397,7 +397,7 @@ def test_groups_of_options_check_themselves():
 def test_presets():
     assert preset("transfer").spends_all
     assert preset("transfer").rule == "dual_averaging"
-    assert (preset("balanced").rule, preset("balanced").steps) == ("sign", 30)
+    assert preset("balanced") == preset("transfer", steps=40)
     assert not preset("fast").spends_all
     assert preset("fast", eps=None, steps=7).steps == 7
 

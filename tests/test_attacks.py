@@ -17,7 +17,7 @@ from attack_results import (
     seconds_per_image,
     share_of,
 )
-from attack_rows import EPS, OURS, PEERS, chosen, order_of, settings_of
+from attack_rows import BASE, EPS, OURS, PEERS, chosen, order_of, settings_of
 from attack_views import enlarged, seen_by
 from attacks_page import at_equal_concordance, ceilings, costs, headline, kept, report, show
 from samples import picture
@@ -53,8 +53,8 @@ def result():
             "DIFGSM": made(("11", "10", "00"), 1.0, 10, peer=True),
             "TIFGSM": made(("11", "11", "10"), 3.0, 10, peer=True),
             "transfer": made(("11", "11", "11"), 10.0, 100, peer=False),
-            "balanced": made(("11", "11", "11"), 4.0, 40, peer=False),
-            "balanced, 5 steps": made(("11", "10", "10"), 1.0, 10, peer=False),
+            BASE: made(("11", "11", "11"), 4.0, 40, peer=False),
+            "signs, 5 steps of 4": made(("11", "10", "10"), 1.0, 10, peer=False),
         }
         if long:
             rows["VMIFGSM, 100 steps"] = made(("11", "11", "11"), 60.0, 600, peer=True)
@@ -92,32 +92,32 @@ def test_targets_are_all_but_the_source(result):
 def test_costs_are_those_of_an_image(result):
     rounds = result["rounds"]
     assert seconds_per_image(rounds, "TIFGSM", "cpu_seconds") == 2
-    assert gradients_per_image(rounds, "balanced") == 40
-    np.testing.assert_allclose(ratios(rounds, "TIFGSM", "balanced", "cpu_seconds"), [0.75, 1.25])
+    assert gradients_per_image(rounds, BASE) == 40
+    np.testing.assert_allclose(ratios(rounds, "TIFGSM", BASE, "cpu_seconds"), [0.75, 1.25])
     fixed, slope = fixed_and_per_gradient(result)
     costs = {10: 0.5, 40: 2.0, 100: 5.0}
     for gradients, seconds in costs.items():
         assert fixed + slope * gradients == pytest.approx(seconds)
     for each in rounds:
-        del each["rows"]["balanced"], each["rows"]["transfer"]
+        del each["rows"][BASE], each["rows"]["transfer"]
     assert fixed_and_per_gradient(result) is None
 
 
 def test_a_row_is_compared_on_the_photos_that_it_saw(result):
-    assert len(rounds_of(result, "VMIFGSM, 100 steps", "balanced")) == 1
+    assert len(rounds_of(result, "VMIFGSM, 100 steps", BASE)) == 1
     assert "SINIFGSM" not in rows_of(result)
 
 
 def test_the_fastest_of_ours_that_keeps_as_much(result):
     """A row that keeps less does not count, however fast; without any there is none."""
-    assert equal(result, "DIFGSM") == "balanced, 5 steps"
-    assert equal(result, "TIFGSM") == "balanced"
+    assert equal(result, "DIFGSM") == "signs, 5 steps of 4"
+    assert equal(result, "TIFGSM") == BASE
     for each in result["rounds"]:
         each["rows"] = {
-            row: found for row, found in each["rows"].items() if row not in ("balanced", "transfer")
+            row: found for row, found in each["rows"].items() if row not in (BASE, "transfer")
         }
     assert equal(result, "TIFGSM") is None
-    assert "`balanced, 5 steps` keeps most of ours, and less" in headline(result)
+    assert "`signs, 5 steps of 4` keeps most of ours, and less" in headline(result)
     body = at_equal_concordance(result)[1]
     assert body[1][2:] == ["**-**"] * 4
 
@@ -129,7 +129,7 @@ def test_the_best_peer_saw_all_photos_and_is_the_fastest_of_equals(result):
     assert best_peer(result) == "LinfPGD"
     text = headline(result)
     assert "foolbox LinfPGD keeps most of the peers, 75.0 (" in text
-    assert "`balanced` keeps as much: 100.0 (100-100) %, by photo +25.0 (" in text
+    assert f"`{BASE}` keeps as much: 100.0 (100-100) %, by photo +25.0 (" in text
     assert text.endswith("The peer's core time over ours: 0.50 (0.50-0.50).**")
 
 
@@ -139,11 +139,11 @@ def test_tables(result):
     assert cells["torchattacks DIFGSM"]["targets"].startswith("**37.5 (")
     assert cells["torchattacks DIFGSM"]["photos"] == "4"
     assert cells["torchattacks VMIFGSM, 100 steps"]["photos"] == "2"
-    assert cells["jaxanon `balanced`"]["targets, as a photo"] == "-"
+    assert cells[f"jaxanon `{BASE}`"]["targets, as a photo"] == "-"
     head, body = costs(result)
     cells = {line[0]: dict(zip(head, line, strict=True)) for line in body}
-    assert cells["jaxanon `balanced`"]["core-ms per gradient"] == "50"
-    assert cells["torchattacks TIFGSM"]["core time over `balanced`'s"] == "1.00 (0.75-1.25)"
+    assert cells[f"jaxanon `{BASE}`"]["core-ms per gradient"] == "50"
+    assert cells["torchattacks TIFGSM"][f"core time over `{BASE}`'s"] == "1.00 (0.75-1.25)"
     assert ceilings(result)[1] == [["a", "100", "0"], ["b", "100", "0"], ["c", "50", "0"]]
     text = show(result, markdown=True)
     assert "| read back | 0.250 |" in text
@@ -155,7 +155,7 @@ def test_rows_are_settings_and_attacks():
         assert settings_of(row).eps == EPS
         assert settings_of(row).precision == "float32"
         assert settings_of(row, 1).steps == 1
-    assert settings_of("balanced, 5 steps").steps == 5
+    assert settings_of("signs, 5 steps of 4").steps == 5
     assert chosen(None) == [*PEERS, *OURS]
     assert chosen("DIFGSM; balanced") == ["DIFGSM", "balanced"]
     with pytest.raises(UsageError, match="DIFGSN"):

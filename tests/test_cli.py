@@ -38,7 +38,7 @@ def test_flags_of_the_loop_show_what_their_settings_may_be(command, capsys):
         elif option.flag:
             bounded = option.choices or option.range
             assert f"{option.help}{';' if bounded else ''} " in shown
-            by_preset = "100 with fast, 30 with balanced, 100 with transfer"
+            by_preset = "100 with fast, 40 with balanced, 100 with transfer"
             default = by_preset if name == "steps" else option.default
             assert f"(default: {default})" in shown
             assert option.range is None or f"; {option.range} (default" in shown

@@ -56,7 +56,7 @@ def add_loop_flags(parser: ArgumentParser) -> None:
         choices=Suggestions(lambda: PRESETS),
         help="fast: stop as soon as every source makes its reference decision; transfer: 100 steps "
         "on random transforms, so that other classifiers understand the image too; balanced: most "
-        "of that in 30 steps (default: %(default)s)",
+        "of that in 40 steps (default: %(default)s)",
     )
     for option in loop_options().values():
         flag = f"--{option.name.replace('_', '-')}"

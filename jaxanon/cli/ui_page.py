@@ -21,8 +21,8 @@ REGIONS = {"all of it": "whole", "what I paint": "painted", "all faces": "faces"
 HEAD = ["classifier", "role", "on the original", "anonymized", "adapted"]
 ABOUT_PRESETS = (
     "fast: until the sources decide as on the original, hardly visible; transfer: much further, so "
-    "that other classifiers do so too, visibly; balanced: most of that at a third of the time, and "
-    "more visibly"
+    "that other classifiers do so too, visibly; balanced: most of that in less than half of the "
+    "time, and more visibly"
 )
 INTRODUCTION = """# jaxanon: anonymized, and still understood
 

@@ -12,7 +12,7 @@ from jaxanon.errors import UsageError, unknown
 
 EPS = 16
 """Largest change of a pixel, in 1/255, for all."""
-BASE = "balanced"
+BASE = "signs, 30 steps of 4"
 """Our row that all costs are compared with."""
 
 
@@ -52,10 +52,13 @@ ADAM = {**MORE_ZOOM, "step_size": 1.0}
 """Less visible steps, see docs/transfer.md."""
 OURS: dict[str, dict[str, Any]] = {
     "transfer": {},
-    **{f"transfer, {n} steps": {"steps": n} for n in (60, 40)},
+    "transfer, 60 steps": {"steps": 60},
+    "balanced": {"name": "balanced"},
     "signs": SIGNS,
-    BASE: {"name": "balanced"},
-    **{f"{BASE}, {n} steps": {"name": "balanced", "steps": n} for n in (20, 15, 10, 5)},
+    **{
+        f"signs, {n} steps of 4": {**SIGNS, "steps": n, "step_size": 4.0}
+        for n in (30, 20, 15, 10, 5)
+    },
     "Adam": ADAM,
     **{f"Adam, {n} steps": {**ADAM, "steps": n} for n in (30, 20, 10, 5)},
 }

@@ -27,6 +27,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "signs, 20 steps of 3": {"steps": 20, "step_size": 3.0},
     "signs, 30 steps": {"steps": 30},
     "signs, 30 steps of 3": {"steps": 30, "step_size": 3.0},
+    "signs, 30 steps of 4": {"steps": 30, "step_size": 4.0},
     "signs, 40 steps of 3": {"steps": 40, "step_size": 3.0},
     "signs, 50 steps": {"steps": 50},
     "MI alone": {"transforms": "", "confidence": float("inf"), "smoothing": 0.0},
@@ -85,7 +86,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
     "transfer, minimise": {"preset": "transfer", "minimise": True},
-    "balanced, minimise": {"preset": "balanced", "minimise": True},
+    "signs, 30 steps of 4, minimise": {"steps": 30, "step_size": 4.0, "minimise": True},
     "bound 24": {"eps": 24},
     "bound 32": {"eps": 32},
 }
