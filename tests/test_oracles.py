@@ -10,7 +10,10 @@ import pytest
 from command_line import jaxanon
 from oracles_report import kept_after, plot, report
 
-from jaxanon.adaptation.search import Move, Questions, next_move
+from jaxanon.adaptation.search import Hints, Move, Questions, next_move
+from jaxanon.classifiers.keeping import keeping
+from jaxanon.classifiers.labels import same_classes
+from jaxanon.classifiers.outside.classifier import Known
 from jaxanon.pipeline.oracles import Oracles
 from jaxanon.pipeline.record import Record
 
@@ -58,7 +61,7 @@ def test_queries_and_oracles_belong_together(zoo, photos_dir, tmp_path, capsys):
 
 
 def test_the_file_that_pleases_best_is_the_one_to_go_on_from():
-    oracles = Oracles(["s"], ["o"])
+    oracles = Oracles(["s"], ["o"], dict.fromkeys("so", Known(2, None, "o")))
 
     def decided(source, oracle):
         rows = {"s": source, "o": oracle}
@@ -107,12 +110,38 @@ def test_moves_keep_to_the_bounds_and_to_what_may_change():
 
 def test_labels_alone_leave_the_search_to_the_sources():
     levels = np.ones((4, 3, 4), np.int16)
-    move = next_move(levels, SimpleNamespace(), Questions(7, 100, labels_alone=True))
+    move = next_move(levels, SimpleNamespace(), Questions(7, 100, Hints(labels_alone=True)))
     assert move == Move(levels, 4)
-    oracles = Oracles(["s"], ["o", "p"])
+    oracles = Oracles(["s"], ["o", "p"], dict.fromkeys("sop", Known(3, None, "o")))
     bare, scores = np.array([0.0, 1.0, 0.0]), np.array([0.1, 0.7, 0.2])
     assert oracles.gave_labels_alone({"s": scores, "o": bare, "p": bare})
     assert not oracles.gave_labels_alone({"s": bare, "o": bare, "p": scores})
+
+
+def test_sources_are_led_to_what_each_oracle_decides_on_the_original():
+    """In turn; where its classes are theirs, and the first one alone counts."""
+    classes = dict.fromkeys("stop", Known(5, None, "x")) | {"t": Known(4, None, "x")}
+    decisions = {name: {"reference": i} for i, name in enumerate("stop")}
+    decisions["o"]["reference"] = 0
+    aims = Oracles("st", "op", classes).aims(decisions)
+    assert [aim.tolist() for aim in aims] == [[0, 1], [3, 1]], "t has other classes"
+    assert Oracles("st", "op", classes, keeping("top3")).aims(decisions) == ()
+    levels = np.ones((4, 3, 4), np.int16)
+    for hints, asked in ((Hints(True, aims), range(1, 6)), (Hints(False, aims), range(10, 60, 10))):
+        questions = [Questions(count, 100, hints) for count in asked]
+        moves = [next_move(levels, SimpleNamespace(), each) for each in questions]
+        assert moves[3].decisions is None, "to their own"
+        assert [moves[i].decisions is aims[(i + 1) % 2] for i in (0, 1, 2, 4)] == [True] * 4
+
+
+def test_classes_are_the_same_by_their_names():
+    names = tuple("abcde")
+    one = Known(5, names, "x")
+    assert same_classes(one, Known(5, ("A", "b ", "c", "y", "z"), "y"))
+    assert not same_classes(one, Known(5, names[::-1], "x"))
+    assert not same_classes(one, Known(6, (*names, "f"), "x"))
+    assert not same_classes(one, Known(5, None, "x")), "its order is not known"
+    assert same_classes(Known(5, None, "x"), Known(5, None, "y"))
 
 
 def test_the_page_shows_what_was_measured():

@@ -125,7 +125,9 @@ def test_moves_without_steps_go_past_the_slots(sources):
     adapted = list(stream([jobs(sources, settings, 4)], belt, check, CHECKS))
     assert dict(seen) == dict.fromkeys(range(4), 15), "each is asked about as often as it may be"
     steps = [int(np.asarray(each.problem.steps)) for each in belt.entered]
-    assert Counter(steps) == {30: 4, 4: 4}, "first all steps, then one move of ten with some"
+    assert Counter(steps) == {settings.steps: 4, 4: 4}, (
+        "first all steps, then one move of ten with some"
+    )
     assert all(each.levels.any() for each in adapted), "and the others moved all the same"
 
 

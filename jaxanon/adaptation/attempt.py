@@ -16,7 +16,7 @@ from jax import Array
 
 from jaxanon.adaptation.packing import Packed, pack
 from jaxanon.adaptation.problem import LAYOUT, Job, K, Problem, final_steps_of
-from jaxanon.adaptation.search import Questions, next_move
+from jaxanon.adaptation.search import NO_HINTS, Hints, Questions, next_move
 from jaxanon.adaptation.settings import Settings
 
 
@@ -72,13 +72,13 @@ class Adapted(Generic[K]):
         attempt: what was asked of it last.
         levels: perturbation in whole levels, `(canvas, 3, canvas)` int16.
         attempt_steps: gradient steps of the last attempt.
-        labels_alone: whether a search that goes on from here has nothing but labels to go by.
+        hints: what a search that goes on from here has to go by.
     """
 
     attempt: Attempt[K]
     levels: np.ndarray
     attempt_steps: int
-    labels_alone: bool = False
+    hints: Hints = NO_HINTS
 
     @classmethod
     def unchanged(cls, job: Job[K]) -> Adapted[K]:
@@ -166,10 +166,13 @@ def search(adapted: Adapted[K], settings: Settings, best: Adapted[K]) -> Attempt
     """
     no_final_steps = np.int32(0), np.int32(0)
     asked = adapted.attempt.checks + 1
-    questions = Questions(asked, settings.queries, best.labels_alone)
+    questions = Questions(asked, settings.queries, best.hints)
     move = next_move(best.levels, adapted.job.problem, questions)
     further = _further(adapted, settings, adapted.retries, asked << 16, move.steps, no_final_steps)
-    return replace(further, start=move.levels)
+    if move.decisions is None:
+        return replace(further, start=move.levels)
+    led = further.problem._replace(decisions=np.asarray(move.decisions, np.int32))
+    return replace(further, start=move.levels, problem=led)
 
 
 def _further(

@@ -12,6 +12,9 @@ SOURCES_EVERY = 10
 """One move in so many follows the sources' gradients, on other random transforms each time."""
 SOURCE_STEPS = 4
 """Gradient steps of such a move."""
+OWN_EVERY = 4
+"""One of so many such moves leads the sources to their own decisions, so that they stay sure of
+them; the others to the oracles'."""
 LARGEST, SMALLEST = 0.1, 0.01
 """Share of the canvas that a patch covers, at first and in the end."""
 
@@ -22,10 +25,28 @@ class Move(NamedTuple):
     Attributes:
         levels: perturbation to begin with, `(canvas, 3, canvas)` int16.
         steps: gradient steps to make from there.
+        decisions: what each source is led to by them, `(M, ...)` int; None for what it is to keep.
     """
 
     levels: np.ndarray
     steps: int
+    decisions: np.ndarray | None = None
+
+
+class Hints(NamedTuple):
+    """What a search has to go by.
+
+    Attributes:
+        labels_alone: whether the oracles' answers so far were labels without scores.
+        aims: for each oracle, what the sources may be led to for its sake: its own decision on the
+            original, `(M, ...)` int each.
+    """
+
+    labels_alone: bool = False
+    aims: tuple[np.ndarray, ...] = ()
+
+
+NO_HINTS = Hints()
 
 
 class Questions(NamedTuple):
@@ -34,12 +55,12 @@ class Questions(NamedTuple):
     Attributes:
         asked: so many, at least 1.
         most: so many at most.
-        labels_alone: whether answers so far were labels without scores.
+        hints: what is known of the oracles.
     """
 
     asked: int
     most: int
-    labels_alone: bool = False
+    hints: Hints = NO_HINTS
 
 
 def next_move(levels: np.ndarray, problem: Problem, questions: Questions) -> Move:
@@ -50,6 +71,10 @@ def next_move(levels: np.ndarray, problem: Problem, questions: Questions) -> Mov
     questions are spent. Labels do not tell a patch that helps from one that does not, so there all
     moves follow the sources' gradients.
 
+    Most of those lead towards what an oracle decided on the original. Where that is not what a
+    source did, steps towards the source's decision would lead away from it; and a move counts only
+    while the sources still keep theirs.
+
     Source: Andriushchenko et al., "Square Attack: a query-efficient black-box adversarial attack
     via random search", ECCV 2020; there without sources to start from, or to return to.
 
@@ -58,9 +83,11 @@ def next_move(levels: np.ndarray, problem: Problem, questions: Questions) -> Mov
         problem: the image.
         questions: how far they have come.
     """
-    asked, most, labels_alone = questions
+    asked, most, (labels_alone, aims) = questions
     if labels_alone or asked % SOURCES_EVERY == 0:
-        return Move(levels, SOURCE_STEPS)
+        turn = asked if labels_alone else asked // SOURCES_EVERY
+        own = not aims or turn % OWN_EVERY == 0
+        return Move(levels, SOURCE_STEPS, None if own else aims[turn % len(aims)])
     below, above = (np.asarray(bound, np.int16) for bound in (problem.below, problem.above))
     rng = np.random.default_rng([int(np.asarray(problem.seed)), asked])
     rows, columns = np.nonzero(np.maximum(below, above).max(1))

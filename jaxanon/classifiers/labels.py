@@ -47,6 +47,19 @@ def known_names(config: Classes) -> tuple[str, ...] | None:
     return imagenet() if ours and config.num_classes == 1000 else None
 
 
+def same_classes(one: Classes, other: Classes) -> bool:
+    """Whether two classifiers number the same classes alike, as far as can be told.
+
+    They have as many, and most names are equal at the same number; or neither has names. Lists of
+    the same classes differ in a name here and there; in another order hardly any would be equal.
+    """
+    names, others = known_names(one), known_names(other)
+    if one.num_classes != other.num_classes or (names is None) != (others is None):
+        return False
+    equal = [_fold(a) == _fold(b) for a, b in zip(names or (), others or (), strict=True)]
+    return 2 * sum(equal) >= len(equal)
+
+
 def class_number(config: Classes, name: str | int) -> int:
     """The number of a class that is given by its name, in any case, or by its number.
 

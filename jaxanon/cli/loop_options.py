@@ -76,7 +76,7 @@ def add_loop_flags(parser: ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="any other option of the loop, see docs/transfer.md; repeat for more "
-        "(example: --set transforms=resize:0.2,flip --set patience=3)",
+        "(example: --set transforms=resize:0.2,flip --set step_size=2)",
     )
 
 

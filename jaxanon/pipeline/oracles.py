@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxanon.classifiers.config import Classes
 from jaxanon.classifiers.keeping import TOP1, Keep
+from jaxanon.classifiers.labels import same_classes
 from jaxanon.pipeline.record import Decisions, Record, compared
 
 
@@ -35,11 +37,22 @@ class Oracles:
     Args:
         sources: names of the sources.
         names: names of the oracles.
+        classes: what is known of the classes of each.
         keep: what of their classes is to be kept.
     """
 
-    def __init__(self, sources: Sequence[str], names: Sequence[str], keep: Keep = TOP1) -> None:
+    def __init__(
+        self,
+        sources: Sequence[str],
+        names: Sequence[str],
+        classes: Mapping[str, Classes],
+        keep: Keep = TOP1,
+    ) -> None:
         self.sources, self.names, self.keep = tuple(sources), tuple(names), keep
+        self._compared = {
+            oracle: [same_classes(classes[oracle], classes[source]) for source in sources]
+            for oracle in names
+        }
 
     def __bool__(self) -> bool:
         return bool(self.names)
@@ -55,6 +68,23 @@ class Oracles:
             scores: of each classifier on a file, `(classes,)`; a bare label has 1 at its class.
         """
         return all(np.count_nonzero(scores[name]) <= 1 for name in self.names)
+
+    def aims(self, decisions: Decisions) -> tuple[np.ndarray, ...]:
+        """What the sources may be led to for the sake of each oracle; `(sources,)` int each.
+
+        That is the oracle's reference decision, and a source's own where that has other classes.
+        None where more than the first class is kept.
+
+        Args:
+            decisions: of all classifiers.
+        """
+        if self.keep.several:
+            return ()
+        own = np.array([compared(decisions[name], "reference") for name in self.sources])
+        return tuple(
+            np.where(same, compared(decisions[oracle], "reference"), own)
+            for oracle, same in self._compared.items()
+        )
 
     def better(
         self,

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from jaxanon.adaptation.attempt import Adapted
+from jaxanon.adaptation.search import Hints
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Views
 from jaxanon.classifiers.outside.panel import Panel
@@ -49,7 +50,7 @@ class Verification:
     ) -> None:
         self.panel, self.num_sources, self.settings = panel, num_sources, settings
         self.cap, self.saver = cap, Saver(panel, form, meter)
-        self.oracles = Oracles(panel.names[:num_sources], oracles, panel.keep)
+        self.oracles = Oracles(panel.names[:num_sources], oracles, panel.classes, panel.keep)
         self._sources = panel.inside.first(num_sources)
 
     def check(
@@ -150,8 +151,9 @@ class Verification:
             for (name, classes), row in zip(self.panel.classes.items(), logits, strict=True)
         }
         state.best = self.oracles.better(state.best, adapted.levels, record, data, scores)
-        labels_alone = self.oracles.gave_labels_alone(scores)
-        return replace(adapted, levels=state.best.levels, labels_alone=labels_alone)
+        aims = self.oracles.aims(record.decisions)
+        hints = Hints(self.oracles.gave_labels_alone(scores), aims)
+        return replace(adapted, levels=state.best.levels, hints=hints)
 
     def _go_back(self, adapted: Adapted[ImageState], over: Record, cap: Cap) -> None:
         """Put back what the cap allowed last: an earlier file, or the anonymized image."""

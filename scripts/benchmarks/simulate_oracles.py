@@ -53,7 +53,7 @@ class SleepingSlots:
 
     def __init__(self, sources: Ensemble, total: int, chunk: float, queries: int) -> None:
         self.sources, self.total, self._chunk = sources, total, chunk
-        self.settings = preset("balanced", queries=queries)
+        self.settings = preset("balanced", steps=30, queries=queries)
         self._held: list[tuple[Attempt[int], int]] = []
         self._new, self._stepping, self.begin = 0, 0.0, 0.0
         self.spans: list[tuple[int, float, float]] = []

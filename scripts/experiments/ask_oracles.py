@@ -29,6 +29,7 @@ from jaxanon.adaptation.settings import DEFAULT, PRESETS, preset
 from jaxanon.anonymizers import make, whole_image_methods
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.classifiers.labels import known_names
 from jaxanon.classifiers.outside.classifier import Known, Question
 from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.cli.common import load_all, split_names
@@ -51,7 +52,8 @@ class LabelsAlone:
 
     def __init__(self, classifier: Classifier) -> None:
         config = classifier.config
-        self.name, self.known = classifier.name, Known(config.num_classes, None, config.origin)
+        self.name = classifier.name
+        self.known = Known(config.num_classes, known_names(config), config.origin)
         self._ensemble = Ensemble([classifier])
 
     def remember(self, answers: Remembered | None) -> None:

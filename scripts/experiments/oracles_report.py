@@ -26,7 +26,7 @@ class Measured(TypedDict):
 
     Attributes:
         photos: names of the photos.
-        preset: of the settings.
+        preset: that of the settings, or what they were in words.
         queries: files at most that an oracle was asked about.
         runs: one for each oracle and its sources.
     """
