@@ -110,7 +110,9 @@ def costs(result: Comparison) -> Table:
         )
     head = ["row", "steps", "gradients", "core-s per image", "core-ms per gradient"]
     head += ["images per core-s", "images/s", f"core time over `{BASE}`'s", "wall time over it"]
-    return [*head, "first call, s"], body
+    head.append("first call, s")
+    told = [i for i, cells in enumerate(zip(*body, strict=True)) if set(cells) != {"-"}]
+    return [head[i] for i in told], [[row[i] for i in told] for row in body]
 
 
 def at_equal_concordance(result: Comparison) -> Table:
