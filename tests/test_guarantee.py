@@ -127,7 +127,7 @@ def outputs(folder, originals, anonymized, decisions, classifiers, seed, oracles
                             scores[row, decision] = scores[row].max() + 1
             return found
 
-    settings = preset("transfer", seed=seed, steps=6, max_retries=1, queries=6 if oracles else 0)
+    settings = preset("transfer", seed=seed, steps=6, max_retries=1, queries=12 if oracles else 0)
     items = [
         item(
             f"{i}.png",

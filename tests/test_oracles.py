@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -89,7 +90,9 @@ def test_moves_keep_to_the_bounds_and_to_what_may_change():
     side = 64
     below = np.full((side, 3, side), 16, np.uint8)
     below[:, :, :40] = 0  # another region is private
-    problem = SimpleNamespace(below=below, above=below // 2, seed=3, one_channel=False)
+    problem = SimpleNamespace(
+        below=below, above=below // 2, seed=3, one_channel=False, decisions=None
+    )
     start = np.zeros((side, 3, side), np.int16)
     moves = [next_move(start, problem, Questions(asked, 100)) for asked in range(1, 100)]
     assert {move.steps for move in moves} == {0, 4}
@@ -110,8 +113,9 @@ def test_moves_keep_to_the_bounds_and_to_what_may_change():
 
 def test_labels_alone_leave_the_search_to_the_sources():
     levels = np.ones((4, 3, 4), np.int16)
-    move = next_move(levels, SimpleNamespace(), Questions(7, 100, Hints(labels_alone=True)))
-    assert move == Move(levels, 4)
+    problem = SimpleNamespace(decisions="own")
+    move = next_move(levels, problem, Questions(7, 100, Hints(labels_alone=True)))
+    assert move == Move(levels, 4, "own")
     oracles = Oracles(["s"], ["o", "p"], dict.fromkeys("sop", Known(3, None, "o")))
     bare, scores = np.array([0.0, 1.0, 0.0]), np.array([0.1, 0.7, 0.2])
     assert oracles.gave_labels_alone({"s": scores, "o": bare, "p": bare})
@@ -126,18 +130,20 @@ def test_sources_are_led_to_what_each_oracle_decides_on_the_original():
     aims = Oracles("st", "op", classes).aims(decisions)
     assert [aim.tolist() for aim in aims] == [[0, 1], [3, 1]], "t has other classes"
     assert Oracles("st", "op", classes, keeping("top3")).aims(decisions) == ()
-    levels = np.ones((4, 3, 4), np.int16)
-    for hints, asked in ((Hints(True, aims), range(1, 6)), (Hints(False, aims), range(10, 60, 10))):
-        questions = [Questions(count, 100, hints) for count in asked]
-        moves = [next_move(levels, SimpleNamespace(), each) for each in questions]
-        assert moves[3].decisions is None, "to their own"
-        assert [moves[i].decisions is aims[(i + 1) % 2] for i in (0, 1, 2, 4)] == [True] * 4
+    levels, problem = np.ones((4, 3, 4), np.int16), SimpleNamespace(decisions="own")
+    for labels_alone, every in ((True, 1), (False, 10)):
+        for number in range(1, 6):
+            hints = Hints(labels_alone, tuple(range(number)))
+            questions = [Questions(every * turn, 1000, hints) for turn in range(1, 4 * number + 1)]
+            led = Counter(next_move(levels, problem, each).decisions for each in questions)
+            assert led == {"own": number, **dict.fromkeys(range(number), 3)}, "all alike"
 
 
 def test_classes_are_the_same_by_their_names():
     names = tuple("abcde")
     one = Known(5, names, "x")
-    assert same_classes(one, Known(5, ("A", "b ", "c", "y", "z"), "y"))
+    assert same_classes(one, Known(5, ("A", "b ", "c, the third", "y", "z"), "y"))
+    assert not same_classes(Known(2, ("a", "b"), "x"), Known(2, ("a", "c"), "y"))
     assert not same_classes(one, Known(5, names[::-1], "x"))
     assert not same_classes(one, Known(6, (*names, "f"), "x"))
     assert not same_classes(one, Known(5, None, "x")), "its order is not known"

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from samples import picture
 
-from jaxanon.adaptation.attempt import Attempt, Finished, next_attempt
+from jaxanon.adaptation.attempt import Adapted, Attempt, Finished, next_attempt
 from jaxanon.adaptation.problem import LAYOUT, prepare
+from jaxanon.adaptation.search import Hints
 from jaxanon.adaptation.settings import preset
 from jaxanon.adaptation.slots import Slots
 from jaxanon.adaptation.stream import CHECKS, stream
@@ -151,3 +152,30 @@ def test_past_the_slots_it_comes_out_as_from_one(tinies):
             finished = slots.advance()
         np.testing.assert_array_equal(np.asarray(finished[0].levels)[0], after.levels)
         assert int(np.asarray(finished[0].steps)[0]) == after.attempt_steps == 0
+
+
+def test_a_move_for_an_oracle_leads_elsewhere_once(tinies):
+    """The image's own decisions stay as they are, and the next move begins with them again."""
+    settings = preset("balanced", queries=9)
+    (job,) = jobs(Ensemble(tinies[:1]), settings, 1)
+    own, aim = job.problem.decisions.tolist(), np.array([5])
+    still = np.zeros(LAYOUT, np.int16)
+    made = Adapted(Attempt(job, job.problem), still, settings.steps, Hints(True, (aim,)))
+    led = next_attempt(made, settings)
+    assert (led.problem.decisions.tolist(), led.problem.decisions.dtype) == ([5], np.int32)
+    assert led.packed.words.shape == Attempt(job, job.problem).packed.words.shape
+    patched = next_attempt(Adapted(led, still, 4, Hints(False, (aim,))), settings)
+    assert patched.problem.decisions.tolist() == job.problem.decisions.tolist() == own
+
+
+def test_a_search_begins_when_all_steps_are_spent(tinies):
+    """Also where the file is verified in between, as with a cap."""
+    settings = preset("balanced", queries=9, verify_every=10)
+    (job,) = jobs(Ensemble(tinies[:1]), settings, 1)
+    made, steps = Adapted(Attempt(job, job.problem), np.zeros(LAYOUT, np.int16), 10), []
+    while made.steps < settings.steps:
+        attempt = next_attempt(made, settings)
+        steps.append(int(attempt.problem.steps))
+        made = Adapted(attempt, made.levels, steps[-1])
+    assert steps == [10, 10, 10]
+    assert int(next_attempt(made, settings).problem.steps) == 0, "a patch"

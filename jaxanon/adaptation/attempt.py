@@ -26,7 +26,8 @@ class Attempt(Generic[K]):
 
     Attributes:
         job: the image.
-        problem: the image as the loop sees it, with the confidence to reach and the steps left.
+        problem: the image as the loop sees it, with the confidence to reach and the steps left; its
+            decisions are those that the sources are led to this time, see `search`.
         start: perturbation to begin with, `(canvas, 3, canvas)` int16 levels; None for no change.
         steps: gradient steps made in earlier attempts.
         retries: earlier attempts that were made because the saved file failed its verification.
@@ -126,8 +127,8 @@ def next_attempt(
     verified_enough = adapted.attempt.checks + 1 >= settings.max_verifications
     if adapted.job.fixed or verified_enough:
         return None
-    tried = left <= 0 or settings.spends_all or adapted.retries >= settings.max_retries
-    if settings.queries and tried:
+    whole = settings.spends_all and not settings.verify_every
+    if settings.queries and (left <= 0 or whole or adapted.retries >= settings.max_retries):
         return search(adapted, settings, best or adapted)
     if left <= 0:
         return None
@@ -154,7 +155,7 @@ def go_on(adapted: Adapted[K], settings: Settings, steps: int) -> Attempt[K]:
 
 
 def search(adapted: Adapted[K], settings: Settings, best: Adapted[K]) -> Attempt[K]:
-    """What follows where all steps are spent, and oracles disagree: a random move.
+    """What follows where all steps are spent, and oracles disagree: a move of their search.
 
     With what pleased them best as the start, that is an evolution strategy of one parent and one
     child.
@@ -169,8 +170,6 @@ def search(adapted: Adapted[K], settings: Settings, best: Adapted[K]) -> Attempt
     questions = Questions(asked, settings.queries, best.hints)
     move = next_move(best.levels, adapted.job.problem, questions)
     further = _further(adapted, settings, adapted.retries, asked << 16, move.steps, no_final_steps)
-    if move.decisions is None:
-        return replace(further, start=move.levels)
     led = further.problem._replace(decisions=np.asarray(move.decisions, np.int32))
     return replace(further, start=move.levels, problem=led)
 

@@ -23,9 +23,9 @@ def guarantee(
 ) -> dict[str, float | str]:
     """A bound on what an adapted image tells of its original, from what the adaptation is told.
 
-    The adapted image is a function of the anonymized image, the seed, and of what the sources said
-    of the original: their decisions; or, for the loss `soft`, all their probabilities. Where only
-    a region of it may change, on that region too.
+    The adapted image is a function of the anonymized image, the seed, and of what sources and
+    oracles said of the original: their decisions; or, for the loss `soft`, all the sources'
+    probabilities. Where only a region of it may change, on that region too.
 
     Args:
         settings: options of the loop that adapts.

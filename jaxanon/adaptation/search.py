@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jax.typing import ArrayLike
 
 from jaxanon.adaptation.problem import Problem
 
@@ -13,8 +14,8 @@ SOURCES_EVERY = 10
 SOURCE_STEPS = 4
 """Gradient steps of such a move."""
 OWN_EVERY = 4
-"""One of so many such moves leads the sources to their own decisions, so that they stay sure of
-them; the others to the oracles'."""
+"""One of so many of these leads the sources to their own decisions, so that they stay sure of
+them; the others to the oracles', in turn."""
 LARGEST, SMALLEST = 0.1, 0.01
 """Share of the canvas that a patch covers, at first and in the end."""
 
@@ -25,12 +26,12 @@ class Move(NamedTuple):
     Attributes:
         levels: perturbation to begin with, `(canvas, 3, canvas)` int16.
         steps: gradient steps to make from there.
-        decisions: what each source is led to by them, `(M, ...)` int; None for what it is to keep.
+        decisions: what each source is led to by them, as those of `Problem`.
     """
 
     levels: np.ndarray
     steps: int
-    decisions: np.ndarray | None = None
+    decisions: ArrayLike
 
 
 class Hints(NamedTuple):
@@ -38,8 +39,8 @@ class Hints(NamedTuple):
 
     Attributes:
         labels_alone: whether the oracles' answers so far were labels without scores.
-        aims: for each oracle, what the sources may be led to for its sake: its own decision on the
-            original, `(M, ...)` int each.
+        aims: for each oracle, what the sources are led to for its sake, `(M,)` int; none where they
+            are to be led to their own decisions alone.
     """
 
     labels_alone: bool = False
@@ -87,7 +88,9 @@ def next_move(levels: np.ndarray, problem: Problem, questions: Questions) -> Mov
     if labels_alone or asked % SOURCES_EVERY == 0:
         turn = asked if labels_alone else asked // SOURCES_EVERY
         own = not aims or turn % OWN_EVERY == 0
-        return Move(levels, SOURCE_STEPS, None if own else aims[turn % len(aims)])
+        led = turn - turn // OWN_EVERY - 1
+        decisions = problem.decisions if own else aims[led % len(aims)]
+        return Move(levels, SOURCE_STEPS, decisions)
     below, above = (np.asarray(bound, np.int16) for bound in (problem.below, problem.above))
     rng = np.random.default_rng([int(np.asarray(problem.seed)), asked])
     rows, columns = np.nonzero(np.maximum(below, above).max(1))
@@ -102,4 +105,4 @@ def next_move(levels: np.ndarray, problem: Problem, questions: Questions) -> Mov
     moved = levels.copy()
     where = patch[0], slice(None), patch[1]
     moved[where] = np.where(brighter, above[where], -below[where])
-    return Move(moved, 0)
+    return Move(moved, 0, problem.decisions)

@@ -50,14 +50,18 @@ def known_names(config: Classes) -> tuple[str, ...] | None:
 def same_classes(one: Classes, other: Classes) -> bool:
     """Whether two classifiers number the same classes alike, as far as can be told.
 
-    They have as many, and most names are equal at the same number; or neither has names. Lists of
-    the same classes differ in a name here and there; in another order hardly any would be equal.
+    They have as many, and most names are equal at the same number, or neither has names. Lists of
+    the same classes differ in a name here and there, and what follows a comma, synonyms, is not
+    compared; in another order hardly any would be equal.
     """
     names, others = known_names(one), known_names(other)
     if one.num_classes != other.num_classes or (names is None) != (others is None):
         return False
-    equal = [_fold(a) == _fold(b) for a, b in zip(names or (), others or (), strict=True)]
-    return 2 * sum(equal) >= len(equal)
+    if names is None or others is None:
+        return True
+    first = [[_fold(name.split(",")[0]) for name in each] for each in (names, others)]
+    equal = [one == other for one, other in zip(*first, strict=True)]
+    return bool(2 * sum(equal) > len(equal))
 
 
 def class_number(config: Classes, name: str | int) -> int:

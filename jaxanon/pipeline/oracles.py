@@ -49,7 +49,7 @@ class Oracles:
         keep: Keep = TOP1,
     ) -> None:
         self.sources, self.names, self.keep = tuple(sources), tuple(names), keep
-        self._compared = {
+        self._of_same_classes = {
             oracle: [same_classes(classes[oracle], classes[source]) for source in sources]
             for oracle in names
         }
@@ -83,7 +83,7 @@ class Oracles:
         own = np.array([compared(decisions[name], "reference") for name in self.sources])
         return tuple(
             np.where(same, compared(decisions[oracle], "reference"), own)
-            for oracle, same in self._compared.items()
+            for oracle, same in self._of_same_classes.items()
         )
 
     def better(

@@ -134,7 +134,8 @@ class Verification:
             state.allowed = record, file.data
         if self.oracles and not reached:
             return self._searched(adapted, record, file.data, logits)
-        goes_on = self.settings.verify_every and self.settings.spends_all
+        # With oracles it ends as soon as they agree: further steps might lead away again.
+        goes_on = self.settings.verify_every and self.settings.spends_all and not self.oracles
         return bool(reached and not goes_on)
 
     def _searched(
@@ -151,7 +152,9 @@ class Verification:
             for (name, classes), row in zip(self.panel.classes.items(), logits, strict=True)
         }
         state.best = self.oracles.better(state.best, adapted.levels, record, data, scores)
-        aims = self.oracles.aims(record.decisions)
+        # The loss `soft` leads to probabilities, whatever the decisions.
+        soft = self.settings.needs_soft_labels
+        aims = () if soft else self.oracles.aims(record.decisions)
         hints = Hints(self.oracles.gave_labels_alone(scores), aims)
         return replace(adapted, levels=state.best.levels, hints=hints)
 
