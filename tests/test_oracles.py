@@ -82,6 +82,7 @@ def test_the_file_that_pleases_best_is_the_one_to_go_on_from():
     assert better.data == b"2"
     equal = oracles.better(better, levels[3], decided(1, 0), b"3", scores(-1.0))
     assert equal.levels is levels[3], "answers without scores are all alike: it moves on"
+    assert equal.data == b"2", "the file stays"
     lost = oracles.better(equal, levels[4], decided(0, 1), b"4", scores(5.0))
     assert lost is equal, "sources come first"
 

@@ -248,9 +248,9 @@ class Stopping(Options):
     queries: int = option(
         0,
         help="most saved files of an image that the oracles are asked about: while one disagrees, "
-        "adapted further, with other random transforms each time; 0 without oracles",
+        "it moves on; 0 without oracles",
         data=True,
-        range=Range(0),
+        range=Range(0, 65_535),
         flag=True,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,7 +22,8 @@ class Best:
             content oracle prefers its reference decision; compared in this order.
         record: of the file.
         data: its bytes.
-        levels: the perturbation that it came from, `(canvas, 3, canvas)` int16.
+        levels: the perturbation to go on from, that of the last file of this rank;
+            `(canvas, 3, canvas)` int16.
     """
 
     rank: tuple[int, int, float]
@@ -94,7 +95,10 @@ class Oracles:
         data: bytes,
         scores: Mapping[str, np.ndarray],
     ) -> Best:
-        """The better one of two files; the later one of equal ones, so that a search moves on.
+        """The better one of two files; of equal ones the earlier, with the later's perturbation.
+
+        So a search moves on, and what it leaves where no oracle is won is the file that began it,
+        on which the sources are surest.
 
         Args:
             before: the best one so far.
@@ -109,8 +113,8 @@ class Oracles:
         ]
         sources, oracles = (_kept(record.decisions, names) for names in (self.sources, self.names))
         rank = sources, oracles, min(margins)
-        if before is not None and before.rank > rank:
-            return before
+        if before is not None and before.rank >= rank:
+            return replace(before, levels=levels) if before.rank == rank else before
         return Best(rank, record, data, levels)
 
 
