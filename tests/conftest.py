@@ -35,6 +35,18 @@ def cache(tmp_path_factory):
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def room_for_programs():
+    """Drop compiled programs before there are too many for one process.
+
+    Each takes a dozen maps of memory, and Linux allows 65,530, beyond which the compiler aborts.
+    """
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 45_000:
+        jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def tinies() -> list[Classifier]:
     return [tiny("tiny_a", 1), tiny("tiny_b", 2, size=40, num_classes=7), tiny("tiny_c", 3)]
