@@ -55,13 +55,13 @@ def same_classes(one: Classes, other: Classes) -> bool:
     compared; in another order hardly any would be equal.
     """
     names, others = known_names(one), known_names(other)
-    if one.num_classes != other.num_classes or (names is None) != (others is None):
+    if one.num_classes != other.num_classes:
         return False
     if names is None or others is None:
-        return True
-    first = [[_fold(name.split(",")[0]) for name in each] for each in (names, others)]
-    equal = [one == other for one, other in zip(*first, strict=True)]
-    return bool(2 * sum(equal) > len(equal))
+        return names is others
+    pairs = zip(names, others, strict=True)
+    equal = sum(_fold(a.split(",")[0]) == _fold(b.split(",")[0]) for a, b in pairs)
+    return 2 * equal > one.num_classes
 
 
 def class_number(config: Classes, name: str | int) -> int:
