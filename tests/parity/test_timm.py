@@ -11,6 +11,7 @@ import compare_with_timm as comparison
 import numpy as np
 import pytest
 from local_hub import Hub
+from make_golden import FORMS
 
 from jaxanon import load_classifier
 from jaxanon.classifiers import registry
@@ -26,9 +27,6 @@ from jaxanon.io.images import read_image
 pytestmark = pytest.mark.parity
 
 REAL = [f"tf_efficientnet_lite{i}" for i in range(3)]
-FORMS = ["resnet26d", "resnet50", "vgg11_bn", "tf_efficientnet_b1", "mobilenetv3_large_075"]
-WITH_GRADIENTS = [next(iter(family.variants)) for family in FAMILIES.values()] + FORMS
-"""The first of each family, and the forms in which others differ."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -51,7 +49,7 @@ def test_logits(architecture):
     assert np.abs(mine - logits).max() <= 1e-4 * np.abs(logits).max()
 
 
-@pytest.mark.parametrize("architecture", WITH_GRADIENTS)
+@pytest.mark.parametrize("architecture", FORMS)
 def test_input_gradients(architecture):
     """In float64 the two agree; in float32 too, where the network has no kinks.
 
