@@ -196,7 +196,8 @@ def test_quick_compares_the_photos_that_are_on_record(result):
 
 
 def test_the_script_measures_prints_and_keeps_rows(tmp_path, tinies, monkeypatch, capsys):
-    monkeypatch.setattr(ablate_transfer, "load_all", lambda names: tinies)
+    alike = tinies[::2]  # of one architecture, so that each row is compiled once
+    monkeypatch.setattr(ablate_transfer, "load_all", lambda names: alike)
     for i in range(2):
         Image.fromarray(picture(i, 60, 70)).save(tmp_path / f"{i}.png")
     file = tmp_path / "found.json"
@@ -208,11 +209,10 @@ def test_the_script_measures_prints_and_keeps_rows(tmp_path, tinies, monkeypatch
     assert row("fast", "--seeds", "0,1") == 0
     assert row("signs, 10 steps") == 0
     (name,) = (found := json.loads(file.read_text()))
-    assert name == "tiny_a+tiny_b+tiny_c; blur 12; 1 source(s)"
+    assert name == "tiny_a+tiny_c; blur 12; 1 source(s)"
     rows = found[name]["rows"]
     assert list(rows) == ["fast", "signs, 10 steps"]
-    assert len(rows["fast"]["runs"]) == 6, "two seeds, three sources"
-    assert [run["seed"] for run in rows["fast"]["runs"]] == [0, 0, 0, 1, 1, 1]
+    assert [run["seed"] for run in rows["fast"]["runs"]] == [0, 0, 1, 1], "of two sources"
     assert rows["signs, 10 steps"]["settings"]["steps"] == 10
     assert "signs, 10 steps" in capsys.readouterr().out
     rows["fast"]["settings"]["step"] = 7.0
@@ -227,7 +227,7 @@ def test_the_script_measures_prints_and_keeps_rows(tmp_path, tinies, monkeypatch
     for more, text in (
         (["fast"], f"--json {file} holds this of other photos"),
         (["fast", "--seeds", "0,x"], "--seeds 0,x: give whole numbers"),
-        (["fast", "--number", "3"], "--number is 3; it must leave a target of 3"),
+        (["fast", "--number", "2"], "--number is 2; it must leave a target of 2"),
         (["fast", "--quick"], "--quick measures the row transfer alone"),
         (["slow"], "--rows: ['slow']"),
     ):

@@ -265,7 +265,7 @@ def test_chunks_and_late_flags_give_the_same_result(sources, pictures, wishes):
 
     Rounding may differ between these two, and a sign with it, on some processors.
     """
-    settings = Settings(eps=24)
+    settings = Settings(eps=24, steps=20)
     jobs = jobs_of(pictures, wishes, sources, settings)
 
     def run(length, lag, slots=None):
