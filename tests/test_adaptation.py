@@ -75,6 +75,19 @@ def test_grey_images_come_out_grey_and_others_as_without(sources, pictures, wish
     assert not any(is_grey(image) for image in plain.images), "what the option is for"
 
 
+def test_channels_that_count_less_towards_luma_may_change_more(sources, pictures, wishes):
+    settings = preset("fast", eps=30, luma_weight=0.6, keep_grey=True, confidence=30.0, steps=30)
+    np.testing.assert_array_equal(settings.bounds, [17, 11, 30])
+    np.testing.assert_array_equal(replace(settings, luma_weight=0).bounds, [30] * 3)
+    assert replace(settings, eps=1, luma_weight=1).bounds.min() == 1, "each channel may change"
+    mixed = [as_grey(pictures[0]), *pictures[1:]]
+    grey, *others = jaxanon.adapt(mixed, wishes, sources, settings).images
+    assert is_grey(grey)
+    assert 0 < np.abs(grey.astype(int) - mixed[0]).max() <= 11, "all of its change is luma"
+    gaps = np.stack([abs(x.astype(int) - y).max((0, 1)) for x, y in zip(others, mixed[1:])])
+    np.testing.assert_array_equal(gaps.max(0), settings.bounds)
+
+
 def test_what_cannot_be_reached_is_partly(sources, pictures, wishes):
     result = jaxanon.adapt(pictures, wishes, sources, Settings(eps=1, steps=2, max_retries=2))
     made = sources.decide(result.images)

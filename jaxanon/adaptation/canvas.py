@@ -64,7 +64,7 @@ class Canvas:
         return -(-np.arange(self.cells) * self.side // self.cells)
 
     def bounds(
-        self, image: np.ndarray, mask: np.ndarray | None, eps: int
+        self, image: np.ndarray, mask: np.ndarray | None, largest: np.ndarray | int
     ) -> tuple[np.ndarray, np.ndarray]:
         """How far each cell can move.
 
@@ -72,15 +72,15 @@ class Canvas:
             image: `(H, W, 3)` uint8, to which the perturbation will be added.
             mask: `(H, W)` bool, where pixels may change; None is everywhere. A cell is free only
                 if all of its pixels are.
-            eps: largest change of a pixel, in 1/255.
+            largest: largest change of a pixel, in levels; one for all channels, or `(3,)` uint8.
 
         Returns:
             How far each cell can be darkened and brightened: two `(size, size, 3)` uint8 arrays in
             levels (1/255), zero for idle cells.
         """
         pixels = image[self.square]
-        below = np.minimum(self._reduce(np.minimum, pixels), eps)
-        above = np.minimum(255 - self._reduce(np.maximum, pixels), eps)
+        below = np.minimum(self._reduce(np.minimum, pixels), largest)
+        above = np.minimum(255 - self._reduce(np.maximum, pixels), largest)
         if mask is not None:
             free = self._reduce(np.minimum, mask[self.square][..., None])
             below, above = below * free, above * free

@@ -138,7 +138,10 @@ def prepare(
     first, _ = distinct_views(configs)
     matrices = [canvas.matrices(configs[i]) for i in first]
     views = sources.look(pixels) if views is None else views
-    below, above = canvas.bounds(pixels, mask, settings.eps)
+    one_channel = settings.keep_grey and is_grey(pixels)
+    largest = settings.bounds  # what is to stay grey changes in luma alone
+    largest = np.full_like(largest, largest.min()) if one_channel else largest
+    below, above = canvas.bounds(pixels, mask, largest)
     steps = settings.steps_to_verification(settings.steps)
     final_steps, unconditional_steps = final_steps_of(settings, steps)
     problem = Problem(
@@ -155,7 +158,7 @@ def prepare(
         final_steps=final_steps,
         unconditional_steps=unconditional_steps,
         seed=content_seed(pixels, settings.seed),
-        one_channel=np.bool_(settings.keep_grey and is_grey(pixels)),
+        one_channel=np.bool_(one_channel),
     )
     return Job(key, pixels, canvas, problem)
 

@@ -25,6 +25,8 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Success = Literal["kept", "fooled", "reached"]
 STATUS: dict[Goal, Success] = {"keep": "kept", "avoid": "fooled", "reach": "reached"}
 """What an image is called whose sources all do what the goal asks for."""
+LUMA = (0.299, 0.587, 0.114)
+"""What red, green and blue count towards brightness, as eyes see it (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,14 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
     eps: int = option(
         16, help="largest change of a pixel, in 1/255", data=True, range=Range(1, 255), flag=True
     )
+    luma_weight: float = option(
+        0.0,
+        help="how much less a channel may change, the more it counts towards luma: the bounds of "
+        "red, green and blue are eps times (luma of blue / luma of the channel) to this power; 0 "
+        "is eps for each, 1 is 0.38, 0.19 and 1 times eps",
+        data=True,
+        range=Range(0, 1),
+    )
     keep_grey: bool = option(
         False,
         help="let images that are grey before adaptation come out grey: their perturbation has one "
@@ -86,6 +96,15 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
             fit = losses_of(self.keeping)
             yield "loss", self.loss in fit, f"one of {', '.join(fit)}, for keep {self.keep}"
         yield from super().relations()
+
+    @property
+    def bounds(self) -> np.ndarray:
+        """Largest change of a pixel's red, green and blue, in levels (1/255): `(3,)` uint8."""
+        import numpy as np  # not for the help texts
+
+        luma = np.array(LUMA)
+        bounds = np.maximum(self.eps * (luma.min() / luma) ** self.luma_weight, 1)
+        return bounds.round().astype(np.uint8)
 
     @property
     def spends_all(self) -> bool:

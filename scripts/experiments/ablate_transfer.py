@@ -129,8 +129,9 @@ def adapt(
     names, adapted_to = run.stages.ensemble.names, run.stages.sources
     reference = {name: _decisions(records, name, "reference") for name in names}
     saved = [read_image(place) for place in places]
-    before = (read(path).anonymized for path in paths)
+    before = [read(path).anonymized for path in paths]
     alike = [likeness(a, b)["ssim"] for a, b in zip(before, saved, strict=True)]
+    apart = [ciede2000(a, b) for a, b in zip(before, saved, strict=True)]
     steps = float(np.mean([record["steps"] for record in records]))
     wanted = np.stack([reference[name] for name in adapted_to.names])
     return {
@@ -139,6 +140,7 @@ def adapt(
         "gradients": steps * gradients_a_step(settings, len(sources)),
         "psnr": float(np.mean([r["psnr"] for r in records if r["psnr"] is not None])),
         "ssim": float(np.mean(alike)),
+        "ciede": float(np.mean(apart)),
         "anonymized": _kept(records, reference, "anonymized"),
         "adapted": _kept(records, reference, "adapted"),
         "under": {
@@ -146,6 +148,13 @@ def adapt(
             for name, change in changes(CHANGES).items()
         },
     }
+
+
+def ciede2000(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean difference in colour, as eyes see it, of two uint8 images (Sharma et al., 2005)."""
+    from skimage.color import deltaE_ciede2000, rgb2lab
+
+    return float(deltaE_ciede2000(rgb2lab(one), rgb2lab(other)).mean())
 
 
 def gradients_a_step(settings: Settings, sources: int) -> float:

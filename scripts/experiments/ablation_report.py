@@ -12,6 +12,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from ablation_choices import by_any, cross_validated
@@ -66,10 +67,10 @@ def line_of(name: str, row: MeasuredRow) -> str:
     )
 
 
-def ssim_of(row: MeasuredRow) -> str:
-    """Mean SSIM of saved files and anonymized images; empty where it was not measured."""
-    found = [run["ssim"] for run in row["runs"] if "ssim" in run]
-    return f"{np.mean(found):.3f}" if found else ""
+def seen_of(row: MeasuredRow, measure: Literal["ssim", "ciede"], form: str) -> str:
+    """A mean measure of saved files and anonymized images; empty where it was not measured."""
+    found = [run[measure] for run in row["runs"] if measure in run]
+    return format(np.mean(found), form) if found else ""
 
 
 def figures(result: Ablation) -> Table:
@@ -83,11 +84,13 @@ def figures(result: Ablation) -> Table:
             text_of(after(row, "jpeg75")),
             f"{gradients_of(row):.0f}",
             f"{np.mean([run['psnr'] for run in row['runs']]):.1f}",
-            ssim_of(row),
+            seen_of(row, "ssim", ".3f"),
+            seen_of(row, "ciede", ".1f"),
         ]
         for name, row in result["rows"].items()
     ]
-    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients", "PSNR", "SSIM"]
+    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients"]
+    head += ["PSNR", "SSIM", "CIEDE2000"]
     if BASE in result["rows"] and len(body) > 1:
         head.insert(2, f"against {BASE}")
         for cells, row in zip(body, result["rows"].values(), strict=True):

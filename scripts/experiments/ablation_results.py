@@ -24,6 +24,7 @@ class MeasuredRun(TypedDict):
         gradients: mean number of gradients of one source per image.
         psnr: mean PSNR of the saved files against the anonymized images, in dB.
         ssim: mean SSIM of the two; older records have none.
+        ciede: mean CIEDE2000 of the two, over all pixels; older records have none.
         anonymized: classifier -> `bits` of its outcomes on the anonymized photos.
         adapted: classifier -> `bits` of its outcomes on the saved files.
         under: change of the saved files -> per source `bits` of its outcomes.
@@ -34,6 +35,7 @@ class MeasuredRun(TypedDict):
     gradients: float
     psnr: float
     ssim: NotRequired[float]
+    ciede: NotRequired[float]
     anonymized: dict[str, str]
     adapted: dict[str, str]
     under: dict[str, list[str]]
