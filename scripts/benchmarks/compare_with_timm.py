@@ -98,14 +98,27 @@ def theirs(model: Any, config: Config, images: np.ndarray) -> tuple[np.ndarray, 
     """Timm's logits and input gradients, in the precision of `images`."""
     import torch
 
-    model = model.to(torch.from_numpy(images[:0]).dtype)
     by = torch.tensor(images, requires_grad=True)
-    mean, std = (by.new_tensor(v).view(1, 3, 1, 1) for v in (config.mean, config.std))
-    logits = model((by.permute(0, 3, 1, 2) - mean) / std)
+    logits = _forward(model, config, by)
     labels = torch.from_numpy(LABELS)
     torch.nn.functional.cross_entropy(logits, labels, reduction="sum").backward()
     assert by.grad is not None
     return logits.detach().numpy(), by.grad.numpy()
+
+
+def their_logits(model: Any, config: Config, images: np.ndarray) -> np.ndarray:
+    """Timm's logits alone, which take a third of the time, in the precision of `images`."""
+    import torch
+
+    with torch.no_grad():
+        logits: np.ndarray = _forward(model, config, torch.from_numpy(images)).numpy()
+    return logits
+
+
+def _forward(model: Any, config: Config, images: Any) -> Any:
+    """The logits of a tensor `(n, H, W, 3)`, in its precision."""
+    mean, std = (images.new_tensor(v).view(1, 3, 1, 1) for v in (config.mean, config.std))
+    return model.to(images.dtype)((images.permute(0, 3, 1, 2) - mean) / std)
 
 
 def ours(architecture: str, state: State, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -82,6 +82,7 @@ ROWS: dict[str, dict[str, Any]] = {
     "averaging to 10 logits, bound 24": {**TO_10_LOGITS, "eps": 24},
     "averaging to 10 logits, bound 32": {**TO_10_LOGITS, "eps": 32},
     "bound 32 by luma": {"preset": "transfer", "eps": 32, "luma_weight": 0.6},
+    "bound 31 by luma": {"preset": "transfer", "eps": 31, "luma_weight": 0.6},
     "bound 30 by luma": {"preset": "transfer", "eps": 30, "luma_weight": 0.6},
     "transfer, drawn": {"preset": "transfer", "ensemble_mode": "drawn"},
     "drawn, 150 steps": {"ensemble_mode": "drawn", "steps": 150},
