@@ -84,7 +84,9 @@ def test_channels_that_count_less_towards_luma_may_change_more(sources, pictures
     grey, *others = jaxanon.adapt(mixed, wishes, sources, settings).images
     assert is_grey(grey)
     assert 0 < np.abs(grey.astype(int) - mixed[0]).max() <= 11, "all of its change is luma"
-    gaps = np.stack([abs(x.astype(int) - y).max((0, 1)) for x, y in zip(others, mixed[1:])])
+    gaps = np.stack(
+        [abs(x.astype(int) - y).max((0, 1)) for x, y in zip(others, mixed[1:], strict=True)]
+    )
     np.testing.assert_array_equal(gaps.max(0), settings.bounds)
 
 

@@ -103,8 +103,8 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         import numpy as np  # not for the help texts
 
         luma = np.array(LUMA)
-        bounds = np.maximum(self.eps * (luma.min() / luma) ** self.luma_weight, 1)
-        return bounds.round().astype(np.uint8)
+        bounds = np.maximum(self.eps * (luma.min() / luma) ** self.luma_weight, 1).round()
+        return np.asarray(bounds, np.uint8)
 
     @property
     def spends_all(self) -> bool:
