@@ -263,6 +263,10 @@ def test_outcomes_are_those_of_the_saved_files(tmp_path, tinies, half):
     changed = (saved[0] != read_image(paths[0])).any(-1)
     assert changed[:, 36:].any() != half, "half of the middle lies left"
     assert changed.any()
+    assert found["ciede"] > 0.5, "of a blurred picture and one changed by up to 16"
+    assert ablate_transfer.ciede2000(saved[0], saved[0]) == 0
+    white, black = (np.full((2, 2, 3), level, np.uint8) for level in (255, 0))
+    assert ablate_transfer.ciede2000(white, black) == pytest.approx(100, abs=0.01)
 
 
 def test_the_page_shows_what_was_measured():

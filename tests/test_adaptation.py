@@ -290,6 +290,7 @@ def test_chunks_and_late_flags_give_the_same_result(sources, pictures, wishes):
         return [found[i] for i in range(len(pictures))]
 
     alone, loops = run(1, 0), run(3, 0, slots=3)
+    assert len({one.steps for one in alone}) > 1, "they end at different times"
     for same, other in ((alone, run(1, 1, slots=3)), (loops, run(2, 2, slots=3))):
         for one, again in zip(same, other, strict=True):
             assert one.steps == again.steps

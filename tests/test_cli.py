@@ -51,6 +51,16 @@ def test_import_and_help_are_light():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     heavy = {"flax", "optax", "orbax", "PIL", "scipy", "matplotlib", "torch", "huggingface_hub"}
+    heavy |= {
+        "fsspec",
+        "pyarrow",
+        "tenacity",
+        "jmespath",
+        "skimage",
+        "onnxruntime",
+        "gradio",
+        "ray",
+    }
     assert not heavy & set(out.stdout.split())
 
 

@@ -61,8 +61,9 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
     luma_weight: float = option(
         0.0,
         help="how much less a channel may change, the more it counts towards luma: the bounds of "
-        "red, green and blue are eps times (luma of blue / luma of the channel) to this power; 0 "
-        "is eps for each, 1 is 0.38, 0.19 and 1 times eps",
+        "red, green and blue are eps times (luma of blue / luma of the channel) to this power, "
+        "rounded; 0 is eps for each; more lowers red and green, so that eps can be larger for what "
+        "is seen",
         data=True,
         range=Range(0, 1),
     )

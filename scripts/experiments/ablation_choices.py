@@ -51,8 +51,8 @@ def by_any(result: Ablation) -> list[str]:
 
 
 def _within_the_usual_bound(row: MeasuredRow) -> bool:
-    usual = Settings().eps
-    return row["settings"].get("eps", usual) == usual
+    usual = {"eps": Settings().eps, "luma_weight": Settings().luma_weight}
+    return usual.items() <= {**usual, **row["settings"]}.items()
 
 
 def _union(rows: Sequence[MeasuredRow]) -> np.ndarray:

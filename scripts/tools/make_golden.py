@@ -26,7 +26,8 @@ CLASSES, IMAGES, SEED = 7, 2, 11
 SMALL = {"inception_v3": 96, "vit": 224, "swin": 224}
 """Sides of the input, for families that 64 pixels will not do for."""
 FORMS = [next(iter(family.variants)) for family in FAMILIES.values()] + [
-    *("resnet26d", "resnet50", "vgg11_bn", "tf_efficientnet_b1", "mobilenetv3_large_075")
+    *("resnet26d", "resnet50", "vgg11_bn", "tf_efficientnet_b1", "mobilenetv3_large_075"),
+    *("resnet18d", "xception71"),
 ]
 """The first of each family, and the forms in which others differ."""
 
