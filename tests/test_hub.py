@@ -181,6 +181,7 @@ def test_a_killed_download_leaves_nothing_that_counts(start, run, hub, decisions
     assert len(hub.ranges) == 2
 
 
+@pytest.mark.slow
 def test_a_damaged_download_is_found_and_fetched_again(run, hub, decisions, tmp_path):
     assert run("-c", LOAD, NAME)[0] == 0
     file = next((tmp_path / "hub").rglob("model.safetensors")).resolve()
@@ -196,6 +197,7 @@ def test_a_damaged_download_is_found_and_fetched_again(run, hub, decisions, tmp_
     assert (code, out.splitlines()[1]) == (0, decisions), err
 
 
+@pytest.mark.slow
 def test_a_killed_load_leaves_nothing_behind_that_counts(run, decisions, tmp_path):
     kill = """
 import os, signal
@@ -215,6 +217,7 @@ ocp.save = half
     assert len(list((tmp_path / "cache" / "ported").rglob("facts.json"))) == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_cache_is_made_anew(run, decisions, tmp_path):
     assert run("-c", LOAD, NAME)[0] == 0
     cache = tmp_path / "cache"
@@ -259,6 +262,7 @@ def test_what_cannot_be_fetched_is_said_with_the_way_out(run, hub):
     assert "vgg11.tv_in1k could not be reached a moment ago" in err
 
 
+@pytest.mark.slow
 def test_weights_that_another_program_fetched_get_their_configuration(run, hub, tmp_path):
     assert run("-c", LOAD, NAME)[0] == 0
     for config in (tmp_path / "hub").rglob("config.json"):
@@ -269,6 +273,7 @@ def test_weights_that_another_program_fetched_get_their_configuration(run, hub, 
     assert (out.split()[2], hub.ranges) == ("mit", []), "the configuration alone is fetched"
 
 
+@pytest.mark.slow
 def test_weights_in_several_files(run, hub, decisions, tmp_path):
     state = weights()
     where = {key: f"model-{i % 2 + 1:05}-of-00002.safetensors" for i, key in enumerate(state)}
@@ -296,6 +301,7 @@ def test_weights_in_several_files(run, hub, decisions, tmp_path):
     assert f"{second}: damaged" in err
 
 
+@pytest.mark.slow
 def test_a_repository_of_ones_own_at_a_revision_with_a_token(run, hub, decisions):
     for (repository, file), data in list(hub.files.items()):
         hub.files["me/mine", file] = hub.files.pop((repository, file))
