@@ -59,7 +59,8 @@ def test_logits(architecture, unoptimized):
     assert np.abs(mine - logits).max() <= 1e-4 * np.abs(logits).max()
 
 
-@pytest.mark.parametrize("architecture", FORMS)
+# What is particular to xception71 is in its logits, and its gradients take two minutes.
+@pytest.mark.parametrize("architecture", [form for form in FORMS if form != "xception71"])
 def test_input_gradients(architecture, unoptimized):
     """In float64 the two agree; in float32 too, where the network has no kinks.
 
