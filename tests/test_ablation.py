@@ -195,6 +195,7 @@ def test_quick_compares_the_photos_that_are_on_record(result):
     assert not compared({**found, "photos": ["x"]}, record)[1]
 
 
+@pytest.mark.slow
 def test_the_script_measures_prints_and_keeps_rows(tmp_path, tinies, monkeypatch, capsys):
     alike = tinies[::2]  # of one architecture, so that each row is compiled once
     monkeypatch.setattr(ablate_transfer, "load_all", lambda names: alike)

@@ -31,6 +31,7 @@ def run(tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_dry_run_is_whole_and_marked(run, tmp_path, capsys):
     assert run("--random") == 0
     shown = capsys.readouterr().out
