@@ -139,8 +139,8 @@ def prepare(
     matrices = [canvas.matrices(configs[i]) for i in first]
     views = sources.look(pixels) if views is None else views
     one_channel = settings.keep_grey and is_grey(pixels)
-    largest = settings.bounds  # what is to stay grey changes in luma alone
-    largest = np.full_like(largest, largest.min()) if one_channel else largest
+    # What is to stay grey changes in luma alone, so as much as green may.
+    largest = settings.bounds.min() if one_channel else settings.bounds
     below, above = canvas.bounds(pixels, mask, largest)
     steps = settings.steps_to_verification(settings.steps)
     final_steps, unconditional_steps = final_steps_of(settings, steps)

@@ -25,8 +25,6 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Success = Literal["kept", "fooled", "reached"]
 STATUS: dict[Goal, Success] = {"keep": "kept", "avoid": "fooled", "reach": "reached"}
 """What an image is called whose sources all do what the goal asks for."""
-LUMA = (0.299, 0.587, 0.114)
-"""What red, green and blue count towards brightness, as eyes see it (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +101,9 @@ class Settings(Stopping, RandomTransforms, UpdateRule):
         """Largest change of a pixel's red, green and blue, in levels (1/255): `(3,)` uint8."""
         import numpy as np  # not for the help texts
 
-        luma = np.array(LUMA)
+        from jaxanon.adaptation.compression import TO_YCC
+
+        luma = TO_YCC[0]
         bounds = np.maximum(self.eps * (luma.min() / luma) ** self.luma_weight, 1).round()
         return np.asarray(bounds, np.uint8)
 
