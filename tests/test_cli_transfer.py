@@ -46,6 +46,13 @@ def test_transfer_agrees_with_the_report_and_compiles_nothing_new(
     shown = capsys.readouterr().out
     assert f"no adapted image fools {NAMES[0]}, so there are no mistakes to compare" in shown
 
+    changed = json.loads((out / "report.json").read_text())
+    changed["classifiers"][1]["role"] = "oracle"
+    (out / "report.json").write_text(json.dumps(changed))
+    assert jaxanon(*words, "--json", tmp_path / "t.json", "--overwrite") == 0
+    assert json.loads((tmp_path / "t.json").read_text())["oracles"] == [NAMES[1]]
+    assert f"{NAMES[1]} (oracle)" in capsys.readouterr().out
+
     (out / "a.png").unlink()
     assert jaxanon(*words, "--json", tmp_path / "t.json") == 2
     assert jaxanon(*words, "--json", tmp_path / "t.json", "--overwrite") == 1

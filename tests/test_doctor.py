@@ -90,13 +90,20 @@ def test_the_cache_is_shown_and_cleared(tmp_path, capsys):
     (kept / "params").write_bytes(bytes(2_000_000))
     (tmp_path / "hub").mkdir()
     (tmp_path / "hub" / "blob").write_bytes(bytes(3_000_000))
+    (tmp_path / "cache" / "answers" / "run").mkdir(parents=True)
+    (tmp_path / "cache" / "answers" / "run" / "1.jsonl").write_bytes(bytes(1000))
     assert jaxanon("cache") == 0
     said = capsys.readouterr().out
     assert "2.0 MB" in said
     assert "3.0 MB" in said
+    assert "answers of services" in said
     assert jaxanon("cache", "--clear") == 0
     assert "removed 2.0 MB" in capsys.readouterr().out
     assert not (tmp_path / "cache" / "ported").exists()
+    assert (tmp_path / "cache" / "answers").exists(), "they were paid for"
+    assert jaxanon("cache", "--clear-answers") == 0
+    assert "removed 1.0 kB" in capsys.readouterr().out
+    assert not (tmp_path / "cache" / "answers").exists()
     assert (tmp_path / "hub" / "blob").exists()
 
 

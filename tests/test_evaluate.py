@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxanon.evaluation.transfer import Ceiling, StageShares, transfer
+from jaxanon.evaluation.transfer import Ceiling, Roles, StageShares, transfer
 from jaxanon.pipeline.record import Record
 from jaxanon.pipeline.tally import Tally
 
@@ -10,7 +10,7 @@ def test_class_aware_split_by_hand():
     reference = np.array([[0, 1, 2, 3], [0, 1, 2, 3]])
     anonymized = np.array([[9, 9, 2, 9], [9, 8, 7, 3]])
     adapted = np.array([[0, 1, 2, 3], [9, 1, 7, 5]])
-    source, target = transfer(["s", "t"], reference, adapted, anonymized, [0], [10, 10])
+    source, target = transfer(["s", "t"], reference, adapted, anonymized, Roles([0]), [10, 10])
     assert source.anonymized == StageShares(0.25, 0.75, 0.0)
     assert source.adapted == StageShares(1.0, 0.0, 0.0)
     assert source.repair == 1.0
@@ -29,7 +29,7 @@ def test_the_ceiling_is_where_source_and_target_agree_on_the_originals():
         np.vstack([reference, reference[:1]]),
         np.vstack([adapted, adapted[:1]]),
         None,
-        [0],
+        Roles([0]),
         [10, 10, 7],
     )
     assert target.ceiling == Ceiling(0.6, 2, pytest.approx(2 / 3), 0.5)
@@ -40,15 +40,18 @@ def test_the_ceiling_is_where_source_and_target_agree_on_the_originals():
 
 def test_two_sources_bring_what_either_does():
     reference = np.array([[0, 1, 2, 3], [0, 7, 2, 7], [0, 7, 6, 3]])
-    one, other, target = transfer(["s", "u", "t"], reference, reference, None, [0, 1], [10, 10, 10])
-    assert one.ceiling is other.ceiling is None
-    assert target.ceiling == Ceiling(0.75, 1, 1.0, 1.0)
+    for roles in Roles([0, 1]), Roles([0], [1]):  # an oracle's decisions are kept as well
+        one, other, target = transfer(
+            ["s", "u", "t"], reference, reference, None, roles, [10, 10, 10]
+        )
+        assert one.ceiling is other.ceiling is None
+        assert target.ceiling == Ceiling(0.75, 1, 1.0, 1.0)
 
 
 def test_without_anonymized_images_the_change_is_read_on_the_adapted_ones():
     reference = np.array([[0, 1, 2], [0, 1, 2]])
     adapted = np.array([[5, 1, 6], [5, 7, 8]])
-    _, target = transfer(["s", "t"], reference, adapted, None, [0], [10, 10])
+    _, target = transfer(["s", "t"], reference, adapted, None, Roles([0]), [10, 10])
     assert target.adapted == StageShares(0.0, pytest.approx(1 / 3), pytest.approx(2 / 3))
     assert target.anonymized is None
     assert target.repair is None
@@ -56,7 +59,7 @@ def test_without_anonymized_images_the_change_is_read_on_the_adapted_ones():
 
 def test_no_split_between_classifiers_of_different_classes():
     reference, adapted = np.array([[0, 1], [0, 1]]), np.array([[2, 1], [2, 1]])
-    _, target = transfer(["s", "t"], reference, adapted, None, [0], [10, 7])
+    _, target = transfer(["s", "t"], reference, adapted, None, Roles([0]), [10, 7])
     assert target.adapted == StageShares(0.5, None, None)
 
 

@@ -11,6 +11,7 @@ from skimage import data
 from jaxanon.anonymizers import anonymize
 from jaxanon.anonymizers.gaussian import gaussian_blur
 from jaxanon.classifiers.ensemble import Ensemble
+from jaxanon.cli.privacy import _groups
 from jaxanon.privacy.attacks import ATTACKS, deviation_of
 from jaxanon.privacy.examine import Examiner, Variant, likeness, overlap
 from jaxanon.privacy.face_embeddings import Embedder
@@ -127,6 +128,16 @@ def folders(tmp_path, tinies, tiny_main):
     words = ["anonymize", photos, "-o", tmp_path / "out", *words, "--quiet"]
     assert tiny_main([*map(str, words)]) == 0
     return tmp_path
+
+
+def test_the_informed_attacker_knows_the_decisions_of_oracles_too():
+    roles = {"a": "source", "b": "oracle", "c": "target"}
+    run = {"classifiers": [{"name": name, "role": role} for name, role in roles.items()]}
+    groups = {"sources": [2], "oracles": [1], "held out": [0]}
+    assert _groups(["c", "b", "a"], run) == (groups, [1, 2], None)
+    _, known, why = _groups(["a", "c"], run)
+    assert known == []
+    assert why == "--classifiers is without b, whose decisions the images keep"
 
 
 @pytest.fixture

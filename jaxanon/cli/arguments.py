@@ -271,6 +271,11 @@ def cache(command: argparse.ArgumentParser) -> None:
         action="store_true",
         help="remove converted weights and compiled programs; they are made again when needed",
     )
+    command.add_argument(
+        "--clear-answers",
+        action="store_true",
+        help="remove the answers of services: a run that is resumed asks them again",
+    )
 
 
 def completion(command: argparse.ArgumentParser) -> None:

@@ -13,34 +13,41 @@ from jaxanon.display.tables import table
 from jaxanon.errors import ImageError
 from jaxanon.runtime.folders import user_cache
 
-OURS = {"ported": "weights, converted", "compiled": "compiled programs"}
+MADE = {"ported": "weights, converted", "compiled": "compiled programs"}
 """Folder of the cache -> what is in it. All of it is made again when it is needed."""
+PAID = {"answers": "answers of services"}
+"""The same of what costs more than time."""
 
 
 def cache(args: Namespace, load: object = None) -> int:
-    """Print what the caches take; with `--clear`, remove what is jaxanon's own first.
+    """Print what the caches take; with `--clear` or `--clear-answers`, remove that first.
 
     Raises:
         ImageError: when it cannot be removed.
     """
     from huggingface_hub import constants
 
-    folders = {user_cache() / name: text for name, text in OURS.items()}
-    if args.clear:
-        before = sum(map(_bytes_below, folders))
-        for folder in folders:
-            try:
-                shutil.rmtree(folder)
-            except FileNotFoundError:
-                continue
-            except OSError as error:
-                raise ImageError(f"{folder}: cannot be removed: {error}") from error
-        print(f"removed {decimal(before)}")
-    rows = [[text, decimal(_bytes_below(folder)), str(folder)] for folder, text in folders.items()]
+    cleared = [*(MADE if args.clear else ()), *(PAID if args.clear_answers else ())]
+    if cleared:
+        print(f"removed {decimal(sum(_removed(user_cache() / name) for name in cleared))}")
+    folders = {text: user_cache() / name for name, text in {**MADE, **PAID}.items()}
+    rows = [[text, decimal(_bytes_below(folder)), str(folder)] for text, folder in folders.items()]
     hub = Path(constants.HF_HUB_CACHE)
     rows.append(["weights of the hub", decimal(_bytes_below(hub)), f"{hub} (hf cache clears it)"])
     print(table(["what", "size", "where"], rows))
     return 0
+
+
+def _removed(folder: Path) -> int:
+    """Remove a folder, where it is there; returns the bytes that were in it."""
+    before = _bytes_below(folder)
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return 0
+    except OSError as error:
+        raise ImageError(f"{folder}: cannot be removed: {error}") from error
+    return before
 
 
 def _bytes_below(folder: Path) -> int:

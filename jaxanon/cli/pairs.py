@@ -39,9 +39,9 @@ def report_beside(adapted: Path) -> Path | None:
     return next((report for report in reports if report.is_file()), None)
 
 
-def sources_of(run: Mapping[str, Any]) -> set[str]:
-    """Names of the sources of a run, by its report, or by an empty one."""
-    return {row["name"] for row in run.get("classifiers", ()) if row["role"] == "source"}
+def names_of(role: str, run: Mapping[str, Any]) -> set[str]:
+    """Names of the sources, oracles or targets of a run, by its report, or by an empty one."""
+    return {row["name"] for row in run.get("classifiers", ()) if row["role"] == role}
 
 
 def compiled_ensemble(classifiers: Sequence[Classifier], mesh: Mesh) -> Ensemble:

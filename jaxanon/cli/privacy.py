@@ -13,7 +13,7 @@ import numpy as np
 
 from jaxanon import __version__
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all
-from jaxanon.cli.pairs import compiled_ensemble, examine_pairs, report_beside, sources_of
+from jaxanon.cli.pairs import compiled_ensemble, examine_pairs, names_of, report_beside
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.display import tables
 from jaxanon.errors import ImageError, UsageError
@@ -187,7 +187,7 @@ def _report_of(adapted: Path) -> dict[str, Any]:
 def _groups(
     names: Sequence[str], run: Mapping[str, Any]
 ) -> tuple[dict[str, list[int]], list[int], str | None]:
-    """Group classifiers into the sources of a run and the others.
+    """Group classifiers into the sources of a run, its oracles and the others.
 
     Where no run is known, all are one group, and taken for sources.
 
@@ -199,22 +199,24 @@ def _groups(
         Group -> indices of its classifiers; indices of those whose decisions the images keep; and
         why there are none of these: some of the decisions that images keep tell less than all.
     """
-    sources = sources_of(run)
-    inside = [i for i, name in enumerate(names) if name in sources]
-    outside = [i for i in range(len(names)) if i not in inside]
+    sources, oracles = names_of("source", run), names_of("oracle", run)
     if not sources:
-        return {"classifiers": outside}, outside, None
-    groups = {
-        group: members for group, members in (("sources", inside), ("held out", outside)) if members
+        return {"classifiers": [*range(len(names))]}, [*range(len(names))], None
+    kept = [i for i, name in enumerate(names) if name in sources | oracles]
+    each = {
+        "sources": [i for i in kept if names[i] in sources],
+        "oracles": [i for i in kept if names[i] in oracles],
+        "held out": [i for i in range(len(names)) if i not in kept],
     }
+    groups = {group: members for group, members in each.items() if members}
     if keep := run.get("settings", {}).get("keep"):
         why = f"the images keep {keep}, which tells more than the decisions compared here"
         return groups, [], why
-    absent = sorted(sources - set(names))
+    absent = sorted((sources | oracles) - set(names))
     if not absent:
-        return groups, inside, None
+        return groups, kept, None
     missing = ", ".join(absent)
-    return groups, [], f"--classifiers is without {missing}, to which the images were adapted"
+    return groups, [], f"--classifiers is without {missing}, whose decisions the images keep"
 
 
 def _guarantee_of(run: Mapping[str, Any]) -> StatedGuarantee:

@@ -20,13 +20,13 @@ from jaxanon.classifiers.outside.loading import load as load_outside
 from jaxanon.classifiers.outside.naming import is_outside
 from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.cli.common import Loader, check_side_files, classifiers_named, load_all, split_names
-from jaxanon.cli.pairs import compiled_ensemble, examine_pairs, report_beside, sources_of
+from jaxanon.cli.pairs import compiled_ensemble, examine_pairs, names_of, report_beside
 from jaxanon.cli.reading_flags import read_as
 from jaxanon.display import transfer_tables
 from jaxanon.errors import ImageError, UsageError
 from jaxanon.evaluation.changes import Change, changes
 from jaxanon.evaluation.report import TransferReport
-from jaxanon.evaluation.transfer import Shown, Stage, decide_all
+from jaxanon.evaluation.transfer import Roles, Shown, Stage, decide_all
 from jaxanon.io.files import write_json
 from jaxanon.io.kinds import open_inputs
 from jaxanon.io.pairs import Partners
@@ -69,7 +69,7 @@ def evaluate(args: Namespace, load: Loader = load_all) -> int:
     report = TransferReport.from_decisions(
         panel.names,
         classes,
-        given or _sources(args.adapted, panel.names),
+        _roles(args.adapted, panel.names, given),
         decisions,
         failed,
         class_aware=args.class_aware,
@@ -112,6 +112,8 @@ def _looked_at(
 def _shown_to(panel: Panel, shown: Shown, picture: np.ndarray) -> _LookedAt:
     """Show a picture to the classifiers, of which those from outside decide at once.
 
+    Services get its pixels: a file that another tool made may carry metadata of the original.
+
     Raises:
         ImageError: when one of these has no usable answer.
     """
@@ -153,17 +155,26 @@ def _with_changes(
             yield key._replace(change=name), change(picture)
 
 
-def _sources(adapted: Path, names: Sequence[str]) -> list[int]:
-    """Indices of the classifiers that the report beside the images calls sources, or of the first.
+def _roles(adapted: Path, names: Sequence[str], given: Sequence[int]) -> Roles:
+    """Sources and oracles as the report beside the images has them.
 
     A folder of other images has no report, or none that can be read.
+
+    Args:
+        adapted: folder of the images.
+        names: names of the classifiers.
+        given: indices of the sources, where they were named; else, and without a report, the first
+            is one.
     """
     path = report_beside(adapted)
     try:
-        called = sources_of(json.loads(path.read_text(encoding="utf-8"))) if path else set()
+        run = json.loads(path.read_text(encoding="utf-8")) if path else {}
+        sources, oracles = names_of("source", run), names_of("oracle", run)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        called = set()
-    return [i for i, name in enumerate(names) if name in called] or [0]
+        sources = oracles = set()
+    meant = given or [i for i, name in enumerate(names) if name in sources] or [0]
+    asked = [i for i, name in enumerate(names) if name in oracles and i not in meant]
+    return Roles(meant, asked)
 
 
 def _source_index(source: str, names: Sequence[str], listed: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxanon.display.tables import counted, decision, table
 from jaxanon.evaluation.mistakes import Mistakes, MistakesRow
 from jaxanon.evaluation.report import TransferReport
-from jaxanon.evaluation.transfer import Robustness, Stage, TransferRow
+from jaxanon.evaluation.transfer import Robustness, Stage
 from jaxanon.metrics import percent
 
 
@@ -16,7 +16,7 @@ def transfer(report: TransferReport) -> str:
     kind = "adapted" if report.rows[0].anonymized is None else "anonymized"
     first = report.sources[0]
     parts = [
-        _transfer_rows(report.rows, report.sources),
+        _transfer_rows(report),
         *decision(report.keep),
         f"same change: share of the adapted images with the mistake that {first} makes on "
         f"the {kind} image; different: with another mistake",
@@ -30,12 +30,13 @@ def transfer(report: TransferReport) -> str:
     return "\n".join(parts)
 
 
-def _transfer_rows(rows: Sequence[TransferRow], sources: Sequence[str]) -> str:
+def _transfer_rows(report: TransferReport) -> str:
+    roles = dict.fromkeys(report.oracles, " (oracle)") | dict.fromkeys(report.sources, " (source)")
     head = ["classifier", "anonymized", "adapted", "ceiling", "of ceiling", "repaired"]
     head += ["same change", "different"]
     body = [
         [
-            row.name + (" (source)" if row.name in sources else ""),
+            row.name + roles.get(row.name, ""),
             percent(row.anonymized.kept if row.anonymized else None),
             percent(row.adapted.kept),
             percent(row.ceiling.agreement if row.ceiling else None),
@@ -44,7 +45,7 @@ def _transfer_rows(rows: Sequence[TransferRow], sources: Sequence[str]) -> str:
             percent(row.adapted.same),
             percent(row.adapted.different),
         ]
-        for row in rows
+        for row in report.rows
     ]
     return table(head, body)
 
@@ -56,7 +57,7 @@ def _ceilings(report: TransferReport) -> list[str]:
         return []
     return [
         f"ceiling: share of the originals on which the classifier decides as "
-        f"{' or '.join(report.sources)}",
+        f"{' or '.join([*report.sources, *report.oracles])}",
         *(
             f"where they do not ({counted(ceiling.disagreeing, 'image')}), {name} keeps "
             f"{percent(ceiling.kept_disagreeing)}, elsewhere {percent(ceiling.kept_agreeing)}"

@@ -10,7 +10,7 @@ from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.keeping import TOP1, keeping
 from jaxanon.errors import UsageError
 from jaxanon.evaluation.report import TransferReport
-from jaxanon.evaluation.transfer import Shown
+from jaxanon.evaluation.transfer import Roles, Shown
 
 
 def measure_transfer(
@@ -49,7 +49,7 @@ def measure_transfer(
     return TransferReport.from_decisions(
         ensemble.names,
         [each.config.num_classes for each in ensemble.classifiers],
-        [0],
+        Roles([0]),
         {each: ensemble.decide(images, keep) for each, images in shown.items()},
         [],
         class_aware=class_aware,

@@ -11,6 +11,7 @@ from jaxanon.classifiers.keeping import TOP1, Keep
 from jaxanon.evaluation.mistakes import Mistakes, mistakes
 from jaxanon.evaluation.transfer import (
     Robustness,
+    Roles,
     Shown,
     TransferRow,
     numbered,
@@ -27,6 +28,7 @@ class TransferReport:
     Attributes:
         sources: names of the classifiers that the images were adapted to; the mistakes of others
             are compared with those of the first.
+        oracles: names of those that were only asked.
         images: number of images compared.
         failed: one line per image that could not be compared.
         rows: one per classifier.
@@ -36,6 +38,7 @@ class TransferReport:
     """
 
     sources: tuple[str, ...]
+    oracles: tuple[str, ...]
     images: int
     failed: list[str]
     rows: list[TransferRow]
@@ -48,7 +51,7 @@ class TransferReport:
         cls,
         names: Sequence[str],
         classes: Sequence[int],
-        sources: Sequence[int],
+        roles: Roles,
         decisions: Mapping[Shown, np.ndarray],
         failed: Sequence[str],
         *,
@@ -60,7 +63,7 @@ class TransferReport:
         Args:
             names: names of the classifiers.
             classes: number of classes of each classifier.
-            sources: indices of those that the images were adapted to, at least one.
+            roles: whose decisions the images were made to keep.
             decisions: what was shown -> `(C, images)` int, or `(C, images, ...)`, where a decision
                 is more than a class; original and adapted images as they are must be among them.
             failed: one line per image that could not be compared.
@@ -73,12 +76,13 @@ class TransferReport:
         anonymized = decisions.get(Shown("anonymized"))
         compared = names, reference, adapted, anonymized
         return cls(
-            sources=tuple(names[source] for source in sources),
+            sources=tuple(names[source] for source in roles.sources),
+            oracles=tuple(names[oracle] for oracle in roles.oracles),
             images=reference.shape[1],
             failed=list(failed),
-            rows=transfer(*compared, sources, classes),
+            rows=transfer(*compared, roles, classes),
             under=robustness(names, decisions),
-            mistakes=mistakes(*compared, sources[0], classes) if class_aware else None,
+            mistakes=mistakes(*compared, roles.sources[0], classes) if class_aware else None,
             keep=keep.text,
         )
 
@@ -107,6 +111,8 @@ class TransferReport:
             "failed": self.failed,
             "classifiers": [asdict(row) for row in self.rows],
         }
+        if self.oracles:
+            result["oracles"] = list(self.oracles)
         if self.keep != TOP1.text:
             result["keep"] = self.keep
         if self.under:

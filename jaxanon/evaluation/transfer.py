@@ -49,12 +49,29 @@ class StageShares:
     different: float | None
 
 
+class Roles(NamedTuple):
+    """Indices of the classifiers whose decisions the images were made to keep.
+
+    Attributes:
+        sources: those that the images were adapted to, at least one.
+        oracles: those that were only asked.
+    """
+
+    sources: Sequence[int]
+    oracles: Sequence[int] = ()
+
+    @property
+    def all(self) -> list[int]:
+        """The sources, then the oracles."""
+        return [*self.sources, *self.oracles]
+
+
 @dataclass(frozen=True)
 class Ceiling:
     """What sources can bring a classifier, which decides otherwise on some of the originals.
 
-    Adapted until the sources decide as on the original, an image hardly makes a classifier decide
-    so that decided otherwise than all of them.
+    Adapted until the sources, and oracles, decide as on the original, an image hardly makes a
+    classifier decide so that decided otherwise than all of them.
 
     Attributes:
         agreement: share of the originals on which it decides as one of them; what it can keep.
@@ -73,7 +90,7 @@ class Ceiling:
         """The ceiling of a classifier.
 
         Args:
-            sources: `(sources, images)` int, the sources' decisions on the originals.
+            sources: `(sources, images)` int, decisions of sources and oracles on the originals.
             reference: `(images,)` int, the classifier's own decisions on them.
             adapted: `(images,)` int, its decisions on the adapted images.
         """
@@ -96,8 +113,8 @@ class TransferRow:
         anonymized: its decisions on the anonymized images, where they are at hand.
         repair: share of adapted images with the reference decision, among those whose decision
             the anonymizer had changed; None where there are none.
-        ceiling: what the sources can bring it; None for a source, and for a classifier with
-            another number of classes than all of them.
+        ceiling: what the sources can bring it; None for a source, for an oracle, and for a
+            classifier with another number of classes than all of them.
     """
 
     name: str
@@ -119,7 +136,7 @@ def transfer(
     reference: np.ndarray,
     adapted: np.ndarray,
     anonymized: np.ndarray | None,
-    sources: Sequence[int],
+    roles: Roles,
     classes: Sequence[int],
 ) -> list[TransferRow]:
     """Concordance, repair rate and the class-aware split of what is not kept.
@@ -136,10 +153,10 @@ def transfer(
         reference: `(C, images)` int, decisions on the originals.
         adapted: `(C, images)` int, decisions on the adapted images.
         anonymized: `(C, images)` int, decisions on the anonymized images, where they are at hand.
-        sources: indices of the classifiers that the images were adapted to, at least one.
+        roles: whose decisions the images were made to keep.
         classes: number of classes of each classifier.
     """
-    source = sources[0]
+    source = roles.sources[0]
     changed = (adapted if anonymized is None else anonymized)[source]
     mistaken = changed != reference[source]
 
@@ -157,8 +174,8 @@ def transfer(
             before = stage(anonymized, c)
             repair = repair_rate(reference[c], anonymized[c], adapted[c])
         ceiling = None
-        alike = [each for each in sources if classes[each] == classes[c]]
-        if c not in sources and alike:
+        alike = [each for each in roles.all if classes[each] == classes[c]]
+        if c not in roles.all and alike:
             ceiling = Ceiling.of(reference[alike], reference[c], adapted[c])
         rows.append(TransferRow(name, stage(adapted, c), before, repair, ceiling))
     return rows

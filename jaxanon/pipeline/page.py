@@ -118,15 +118,15 @@ class Counting:
             )
 
     def _compare_with_sources(self, decisions: Decisions) -> None:
-        """Count for each target whether some source decides on the original as it does."""
+        """Count for each target whether some source or oracle decides on the original as it."""
         for name, mine in decisions.items():
             alike = [
                 compared(other, "reference")
                 for source, other in decisions.items()
-                if self._roles[source] == "source"
+                if self._roles[source] != "target"
                 and self._classes.get(source) == self._classes.get(name)
             ]
-            if self._roles[name] == "source" or not alike:
+            if self._roles[name] != "target" or not alike:
                 continue
             disagrees = compared(mine, "reference") not in alike
             kept = compared(mine, "adapted") == compared(mine, "reference")
