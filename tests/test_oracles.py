@@ -161,7 +161,7 @@ def test_the_page_shows_what_was_measured():
 def test_agreement_over_the_files_asked_about():
     runs = [{"kept": [1, 3, 0, 7]}, {"kept": [1, 1, 1, 0]}]
     np.testing.assert_allclose(kept_after(runs, np.array([1, 2, 3, 9])), np.array([4, 4, 5, 6]) / 8)
-    found = {"a.objects64; x": {"photos": ["p"] * 4, "preset": "p", "queries": 9, "runs": runs}}
+    found = {"a.objects64; x": {"photos": ["p"] * 4, "queries": 9, "runs": runs}}
     (axes,) = plot(found).axes
     (line,) = axes.lines
     assert line.get_label() == "a; x"

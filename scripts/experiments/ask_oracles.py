@@ -149,8 +149,9 @@ def record(
     """Add the runs so far to the file of `--json`, in place of earlier ones of the kind."""
     found = json.loads(args.json.read_text()) if args.json.exists() else {}
     kind = f"{args.method} {args.strength:g}; {args.number} source(s); {args.answers}"
+    kind += f"; {args.preset}"
     photos = [path.name for path in paths]
-    made = {"photos": photos, "preset": args.preset, "queries": args.queries, "runs": runs}
+    made = {"photos": photos, "queries": args.queries, "runs": runs}
     write_json(args.json, {**found, f"{'+'.join(names)}; {kind}": made})
 
 

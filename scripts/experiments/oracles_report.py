@@ -26,13 +26,11 @@ class Measured(TypedDict):
 
     Attributes:
         photos: names of the photos.
-        preset: that of the settings, or what they were in words.
         queries: files at most that an oracle was asked about.
         runs: one for each oracle and its sources.
     """
 
     photos: list[str]
-    preset: str
     queries: int
     runs: list[Asked]
 
@@ -44,7 +42,7 @@ def report(found: Mapping[str, Measured]) -> str:
         body = [line_of([run], title_of(run)) for run in result["runs"]]
         body.append(line_of(result["runs"], "all"))
         title = f"{without_tags(key)}; at most {result['queries']} files of each of "
-        title += f"{len(result['photos'])} photos, `{result['preset']}`:"
+        title += f"{len(result['photos'])} photos:"
         parts += [
             title,
             "",
