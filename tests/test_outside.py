@@ -11,6 +11,7 @@ from local_service import CLASSES, LocalService
 from test_shards import anonymize as anonymize_shards
 from test_shards import shards  # noqa: F401
 
+from jaxanon.classifiers.keeping import TOP1, keeping
 from jaxanon.classifiers.outside import remembered
 from jaxanon.classifiers.outside.answers import as_scores, ask
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
@@ -101,6 +102,47 @@ def test_one_picture_that_a_function_cannot_bear_takes_no_other_with_it():
     assert first.argmax() == third.argmax() == 1
     assert str(second) == "python:fragile:decide failed: ValueError: unlucky"
     assert ask(Fragile(), []) == []
+
+
+OF_TORCH = "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+class Unreadable:
+    def __array__(self, *_, **__):
+        raise RuntimeError(OF_TORCH)
+
+
+def nested(depth):
+    found = 1
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("keep", [TOP1, keeping("top2")])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Unshowable(), "answered a Unshowable that cannot be shown"),
+        (Unreadable(), f"failed: RuntimeError: {OF_TORCH}"),
+        (nested(5000), "answered a list that cannot be shown; expected a class 0 to 2"),
+    ],
+)
+def test_an_answer_that_fails_when_it_is_looked_at_fails_its_image(answer, reason, keep):
+    class Strange:
+        name, known = "python:strange:decide", KNOWN
+
+        def answers(self, pictures):
+            return [answer if each.pixels.max() == 13 else [0, 1, 0] for each in pictures]
+
+    first, second, third = ask(Strange(), [grey(1), grey(13), grey(2)], keep)
+    assert first.argmax() == third.argmax() == 1
+    assert reason in str(second)
 
 
 def test_a_function(tmp_path, monkeypatch):
