@@ -16,7 +16,7 @@ from jaxanon.classifiers.outside import remembered
 from jaxanon.classifiers.outside.answers import as_scores, ask
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
 from jaxanon.classifiers.outside.loading import load
-from jaxanon.classifiers.outside.naming import parse, without_place
+from jaxanon.classifiers.outside.naming import WAYS, parse, without_place
 from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.errors import UsageError
 
@@ -318,6 +318,47 @@ def test_a_killed_run_asks_no_question_twice(zoo, photos_dir, tmp_path, service,
         file.unlink()
     assert anonymize(zoo, photos_dir, out, "--targets", target, "--quiet", "--resume") == 0
     assert service.answered == before
+
+
+def test_a_resumed_run_may_ask_in_another_way(
+    zoo, photos_dir, tmp_path, service, labels, monkeypatch, capsys
+):
+    monkeypatch.setenv("TOKEN", "secret")
+    out, target = tmp_path / "out", named(service, labels)
+    ways = "&timeout=9&retries=1&rate=900&budget=90&at_once=2&header=Authorization:TOKEN"
+    assert {part.partition("=")[0] for part in ways[1:].split("&")} == {*WAYS}
+    assert anonymize(zoo, photos_dir, out, "--targets", target + ways, "--quiet") == 0
+    recorded = json.loads((out / "report.json").read_text())["settings"]["targets"]
+    assert recorded == target
+    before = dict(service.answered)
+    next(out.rglob("*.png")).unlink()
+    again = f"{service.address}#timeout=8&{target.partition('#')[2]}"
+    assert anonymize(zoo, photos_dir, out, "--targets", again, "--quiet", "--resume") == 0
+    assert service.answered == before
+    more = f"{target}&field=image"
+    assert anonymize(zoo, photos_dir, out, "--targets", more, "--quiet", "--resume") == 2
+    assert "cannot resume, the settings differ: targets" in capsys.readouterr().err
+
+
+def test_a_run_that_is_refused_leaves_the_answers_of_the_one_before(
+    zoo,
+    photos_dir,
+    shards,
+    tmp_path,
+    service,
+    labels,  # noqa: F811
+):
+    words = ["--targets", named(service, labels), "--quiet"]
+    assert anonymize(zoo, photos_dir, tmp_path / "out", *words) == 0
+    assert anonymize_shards(zoo, shards, tmp_path / "tars", *words) == 0
+    kept = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.jsonl")}
+    assert len(kept) == 2
+    for wrong in ("python:nowhere:decide#classes=2", "https://example.invalid#classes=2"):
+        words = ["--targets", wrong, "--quiet", "--overwrite"]
+        assert anonymize(zoo, photos_dir, tmp_path / "out", *words) == 2
+        assert anonymize_shards(zoo, shards, tmp_path / "tars", *words) == 2
+    left = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.jsonl")}
+    assert left == kept
 
 
 def test_sources_need_gradients(zoo, photos_dir, tmp_path, service, labels, capsys):

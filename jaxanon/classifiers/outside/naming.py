@@ -19,6 +19,8 @@ from jaxanon.errors import UsageError
 
 LEADS = ("onnx:", "python:", "http://", "https://")
 """How the name of a classifier from outside begins."""
+WAYS = ("header", "timeout", "retries", "rate", "budget", "at_once")
+"""Options that tell how a service is asked; its answers do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,13 @@ def without_place(name: str) -> str:
     if kind == "onnx":
         return f"onnx:{Path(rest).name}"
     return f"{kind}://{urlsplit(name).hostname}" if kind in ("http", "https") else name
+
+
+def without_ways(text: str) -> str:
+    """A name with those of its options alone on which the answers depend, see `WAYS`."""
+    name, _, rest = text.partition("#")
+    kept = [part for part in rest.split("&") if part.partition("=")[0] not in WAYS]
+    return "#".join(filter(None, [name, "&".join(kept)]))
 
 
 def parse(text: str) -> Named:
