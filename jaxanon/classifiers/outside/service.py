@@ -59,7 +59,7 @@ class Service:
             scores in the answer (default: `label`); `labels` or `classes`; `header`, such as
             `Authorization:TOKEN`, whose value is that of the environment variable; `field`, the
             name of the file in a form (default: the file is the body); `timeout`, seconds;
-            `retries`; `rate`, questions a second; `budget`, questions in all; `at_once`.
+            `retries`; `rate`, questions a second; `budget`, questions of this process; `at_once`.
 
     Raises:
         UsageError: for options that cannot be.
