@@ -1,6 +1,7 @@
 """Classifiers from outside: files, functions and services, trusted by nobody."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -227,6 +228,26 @@ def test_a_service_in_trouble(service, labels, monkeypatch):
     assert service.trouble == []
 
 
+@pytest.mark.parametrize("first", ["headers", "content"])
+def test_a_service_that_drips_is_given_up(service, labels, first):
+    asked = load(named(service, labels, "&timeout=0.4&retries=1"))
+    service.drip, service.drip_from = 0.1, first
+    begin = time.monotonic()
+    (reason,) = ask(asked, [tinted(1)])
+    assert "asked 2 times: no answer in full within 0.4 seconds" in str(reason)
+    assert time.monotonic() - begin < 5
+    service.drip = 0
+    assert ask(asked, [tinted(1)])[0].argmax() == 1
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(service, labels):
+    asked = load(named(service, labels, "&timeout=20&retries=0"))
+    service.endless = True
+    (reason,) = ask(asked, [tinted(1)])
+    assert "gave no JSON that can be used: it is longer than 10000000 bytes" in str(reason)
+    assert service.sent < 40_000_000, "what waits in buffers aside"
+
+
 def test_a_budget_and_a_rate(service, labels):
     asked = load(named(service, labels, "&budget=2&at_once=1"))
     *answered, spent = ask(asked, [tinted(0), tinted(1), tinted(2)])
@@ -343,10 +364,10 @@ def test_a_resumed_run_may_ask_in_another_way(
 def test_a_run_that_is_refused_leaves_the_answers_of_the_one_before(
     zoo,
     photos_dir,
-    shards,
+    shards,  # noqa: F811
     tmp_path,
     service,
-    labels,  # noqa: F811
+    labels,
 ):
     words = ["--targets", named(service, labels), "--quiet"]
     assert anonymize(zoo, photos_dir, tmp_path / "out", *words) == 0
