@@ -19,6 +19,7 @@ from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
 from jaxanon.classifiers.outside.loading import load
 from jaxanon.classifiers.outside.naming import WAYS, parse, without_place
 from jaxanon.classifiers.outside.remembered import Remembered
+from jaxanon.classifiers.outside.service import DOUBTS
 from jaxanon.errors import UsageError
 
 KNOWN = Known(3, CLASSES, "here")
@@ -226,6 +227,27 @@ def test_a_service_in_trouble(service, labels, monkeypatch):
     assert "refuses: status 401" in str(first)
     assert "refuses: status 401" in str(second), "and it was not asked"
     assert service.trouble == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_a_picture_that_is_refused_takes_no_other_with_it(service, labels, status):
+    asked = load(named(service, labels, "&at_once=1"))
+    service.trouble = [(status, "")]  # as where a resumed run takes up a failed image first
+    first, second = ask(asked, [tinted(1), tinted(2)])
+    assert f"answered with status {status}" in str(first)
+    assert second.argmax() == 2
+    service.trouble = [(status, "")] * 9
+    assert all(str(status) in str(each) for each in ask(asked, [grey(i) for i in range(9)]))
+    assert service.trouble == [], "each was asked about"
+    assert ask(asked, [tinted(0)])[0].argmax() == 0
+
+
+def test_a_wrong_address_is_given_up_after_a_few_questions(service, labels):
+    asked = load(named(service, labels, "&at_once=1"))
+    service.trouble = [(404, "")] * 9
+    *_, last = ask(asked, [grey(i) for i in range(9)])
+    assert "refuses: status 404; see its address" in str(last)
+    assert len(service.trouble) == 9 - DOUBTS
 
 
 @pytest.mark.parametrize("first", ["headers", "content"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
+from http import HTTPStatus
 
 from jaxanon.classifiers.outside.allowance import Allowance
 from jaxanon.classifiers.outside.answers import as_scores
@@ -27,8 +29,12 @@ LONGEST_PAUSE = 60.0
 """Seconds between two tries at most, also where the service asks for more."""
 AGAIN = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which the same question may be answered later."""
-REFUSED = {401, 403, 404, 405, 407}
+REFUSED = {401, 407}
 """Statuses after which no other question would fare better."""
+DOUBTFUL = {403, 404, 405}
+"""Statuses that a wrong address has, but also one picture that the service does not want."""
+DOUBTS = 3
+"""So many of them, before any answer, are those of a wrong address."""
 
 
 class _LaterError(Exception):
@@ -82,6 +88,7 @@ class Service:
         self._allowance = Allowance(rate, budget, self._at_once)
         self._remembered: Remembered | None = None
         self._refusal: str | None = None
+        self._doubts = 0.0
 
     def remember(self, answers: Remembered | None) -> None:
         """Keep answers there, and ask nothing that is answered there."""
@@ -163,9 +170,9 @@ class Service:
             raise _LaterError(f"{type(error).__name__}: {error}") from error
         if status in AGAIN:
             raise _LaterError(f"status {status}", _pause(headers))
-        if status in REFUSED:
-            self._refusal = f"refuses: status {status}; see its options header and label"
-        if status != httpx.codes.OK:
+        if self._refuses_all(status):
+            self._refusal = f"refuses: status {status}; see its address, and its option header"
+        if status != HTTPStatus.OK:
             raise AnswerError(self._refusal or f"answered with status {status}")
         try:
             if len(content) > MOST_BYTES:
@@ -177,6 +184,14 @@ class Service:
             raise AnswerError(f"gave an answer without {self._label.expression}: see option label")
         as_scores(found, self.known)  # what cannot be used is not kept, and asked for again
         return found
+
+    def _refuses_all(self, status: int) -> bool:
+        """Whether a status tells that no other question would fare better."""
+        if status == HTTPStatus.OK:
+            self._doubts = -math.inf  # the address is right
+        elif status in DOUBTFUL:
+            self._doubts += 1
+        return status in REFUSED or self._doubts >= DOUBTS
 
 
 def _may_send(named: Named) -> bool:
