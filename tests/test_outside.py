@@ -20,6 +20,7 @@ from jaxanon.classifiers.outside.loading import load
 from jaxanon.classifiers.outside.naming import WAYS, parse, without_place
 from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.classifiers.outside.service import DOUBTS
+from jaxanon.cli.task_options import ModelOptions
 from jaxanon.errors import UsageError
 
 KNOWN = Known(3, CLASSES, "here")
@@ -327,6 +328,25 @@ def test_names():
     for wrong in ("onnx:a#labels", "onnx:a#=3", "onnx:a#labels=a&labels=b"):
         with pytest.raises(UsageError, match="is no option"):
             parse(wrong)
+
+
+def test_names_and_options_with_what_separates_them():
+    text = "onnx:a%2Cb%23c.onnx#labels=x%2Cy%26z.txt&preprocess=100%25.json"
+    listed = ModelOptions("resnet18", f"{text},onnx:d.onnx")
+    assert listed.names()[1] == [text, "onnx:d.onnx"]
+    assert listed.files() == ["a,b#c.onnx", "x,y&z.txt", "100%.json", "d.onnx"]
+    assert listed.recorded()["targets"] == f"{text},onnx:d.onnx"
+    assert parse(text).name == "onnx:a,b#c.onnx"
+    address = "https://example.com/a%2Cb%23c%20d?e=%26"
+    assert parse(f"{address}#labels=x%2Cy").name == address, "its escapes are the service's"
+
+
+def test_an_expression_with_what_separates_options(service, labels):
+    label = "max_by(result%2C%26score).label"
+    asked = load(f"{service.address}#labels={labels}&label={label}")
+    found = [{"label": "red", "score": 0.1}, {"label": "blue", "score": 0.9}]
+    service.trouble = [(200, json.dumps({"result": found}))]
+    assert ask(asked, [tinted(1)])[0].argmax() == 2
 
 
 def test_a_run_with_all_kinds(zoo, photos_dir, tmp_path, service, labels, monkeypatch):

@@ -4,7 +4,8 @@
     python:my_module:decide#classes=10
     https://host/path#label=predictions[0].label&labels=names.txt
 
-After `#` come options, `name=value` joined by `&`. They are not part of the classifier's name.
+After `#` come options, `name=value` joined by `&`. They are not part of the classifier's name. What
+separates is percent-encoded elsewhere: `%2C` is a comma, between names, `%26` an `&`, `%23` a `#`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from jaxanon.classifiers.outside.classifier import Known
 from jaxanon.errors import UsageError
@@ -28,7 +29,7 @@ class Named:
     """A classifier from outside as it is named.
 
     Attributes:
-        name: without options.
+        name: without options, as reports have it.
         options: their values by name.
     """
 
@@ -133,16 +134,19 @@ def without_ways(text: str) -> str:
 
 
 def parse(text: str) -> Named:
-    """A name with its options, which no kind has checked.
+    """A name with its options, which no kind has checked, both decoded.
+
+    An address stays as it is: its escapes are for the service, and say the same there.
 
     Raises:
         UsageError: for options that are no `name=value`, or stand twice.
     """
-    name, _, rest = text.partition("#")
+    given, _, rest = text.partition("#")
+    name = given if given.startswith(("http://", "https://")) else unquote(given)
     options: dict[str, str] = {}
     for part in filter(None, rest.split("&")):
         key, _, value = part.partition("=")
         if not key or not value or key in options:
             raise UsageError(f"{name}: {part!r} is no option; write #name=value, each once")
-        options[key] = value
+        options[key] = unquote(value)
     return Named(name, options)
