@@ -1,6 +1,7 @@
 """Classifiers from outside: files, functions and services, trusted by nobody."""
 
 import json
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,6 +43,7 @@ def labels(tmp_path):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(remembered, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(sys, "path", [*sys.path])  # functions add the working directory
 
 
 def named(service, labels, more=""):
@@ -161,6 +163,17 @@ def test_a_function(tmp_path, monkeypatch):
         load("python:theirs:decide#classes=3")
     with pytest.raises(UsageError, match=r"unknown option 'clases'.*near matches: classes"):
         load("python:mine:decide#clases=3")
+
+
+def test_a_function_may_import_as_it_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "late.py").write_text("def decide(images):\n    import later\n    return [1]\n")
+    (tmp_path / "later.py").write_text("")
+    before = [*sys.path, str(tmp_path)]
+    for _ in range(2):
+        (scores,) = ask(load("python:late:decide#classes=3"), [grey()])
+        assert not isinstance(scores, AnswerError), scores
+        assert sys.path == before, "once, after the user's own"
 
 
 @pytest.mark.parametrize("channels_first", [True, False])
@@ -347,6 +360,16 @@ def test_an_expression_with_what_separates_options(service, labels):
     found = [{"label": "red", "score": 0.1}, {"label": "blue", "score": 0.9}]
     service.trouble = [(200, json.dumps({"result": found}))]
     assert ask(asked, [tinted(1)])[0].argmax() == 2
+
+
+def test_nothing_is_asked_that_cannot_matter(zoo, photos_dir, tmp_path, service, labels):
+    service.trouble = [(400, "")]
+    with LocalService().running() as second:
+        targets = f"{named(service, labels, '&at_once=1')},{named(second, labels)}"
+        assert anonymize(zoo, photos_dir, tmp_path / "out", "--targets", targets, "--quiet") == 1
+        assert service.asked.total() == 1 + 4 * 3, "of the first photo the original alone"
+        assert second.asked == service.answered
+        assert second.asked.total() == 4 * 3
 
 
 def test_a_run_with_all_kinds(zoo, photos_dir, tmp_path, service, labels, monkeypatch):
