@@ -6,7 +6,7 @@ import io
 import json
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler
@@ -30,6 +30,10 @@ class LocalService:
         asked: digest of a picture -> how often it was asked about.
         answered: digest of a picture -> how often that was answered.
         headers: of the last question.
+        drip: seconds between the bytes of an answer.
+        drip_from: what is dripped, `headers` or `content`; what comes before is sent at once.
+        endless: whether an answer is longer than anybody would read.
+        sent: bytes of the last one of these that were sent.
         up: whether it runs; connections that outlive it get no answer.
         under_way: questions that wait for an answer now.
         busiest: most questions that waited at a time.
@@ -41,6 +45,10 @@ class LocalService:
     answered: Counter[str] = field(default_factory=Counter)
     headers: dict[str, str] = field(default_factory=dict)
     address: str = ""
+    drip: float = 0.0
+    drip_from: str = "content"
+    endless: bool = False
+    sent: int = 0
     up: bool = False
     under_way: int = 0
     busiest: int = 0
@@ -86,6 +94,11 @@ def _handler(service: LocalService):
             if not service.up:
                 self.close_connection = True
                 return
+            if service.drip or service.endless:
+                self.close_connection = True
+                with suppress(OSError):  # whoever asked does not wait any more
+                    self.go_on()
+                return
             status, text = service.answer(data)
             self.send_response(status)
             if status == 429:
@@ -95,6 +108,24 @@ def _handler(service: LocalService):
             self.wfile.write(text.encode())
             if status == 200:
                 service.answered[digest] += 1
+
+        def go_on(self):
+            """An answer that takes long, or for ever."""
+            status, headers = b"HTTP/1.1 200 OK\r\n", b"X-Slow: yes\r\n" * 100
+            self.wfile.write(status)
+            if service.drip_from == "headers":
+                self.slowly(headers)
+            self.wfile.write(b"\r\n")
+            if service.drip:
+                self.slowly(b" " * 1000)
+            service.sent = 0
+            while service.endless and service.sent < 80_000_000:
+                service.sent += self.wfile.write(b" " * 100_000)
+
+        def slowly(self, data):
+            for byte in data:
+                self.wfile.write(bytes([byte]))
+                time.sleep(service.drip)
 
         def log_message(self, *_):
             pass

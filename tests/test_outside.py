@@ -1,6 +1,8 @@
 """Classifiers from outside: files, functions and services, trusted by nobody."""
 
 import json
+import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -11,12 +13,15 @@ from local_service import CLASSES, LocalService
 from test_shards import anonymize as anonymize_shards
 from test_shards import shards  # noqa: F401
 
+from jaxanon.classifiers.keeping import TOP1, keeping
 from jaxanon.classifiers.outside import remembered
 from jaxanon.classifiers.outside.answers import as_scores, ask
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Question
 from jaxanon.classifiers.outside.loading import load
-from jaxanon.classifiers.outside.naming import parse, without_place
+from jaxanon.classifiers.outside.naming import WAYS, parse, without_place
 from jaxanon.classifiers.outside.remembered import Remembered
+from jaxanon.classifiers.outside.service import DOUBTS
+from jaxanon.cli.task_options import ModelOptions
 from jaxanon.errors import UsageError
 
 KNOWN = Known(3, CLASSES, "here")
@@ -38,6 +43,7 @@ def labels(tmp_path):
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(remembered, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(sys, "path", [*sys.path])  # functions add the working directory
 
 
 def named(service, labels, more=""):
@@ -103,6 +109,47 @@ def test_one_picture_that_a_function_cannot_bear_takes_no_other_with_it():
     assert ask(Fragile(), []) == []
 
 
+OF_TORCH = "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
+
+
+class Unshowable:
+    def __repr__(self):
+        raise RuntimeError("no words")
+
+
+class Unreadable:
+    def __array__(self, *_, **__):
+        raise RuntimeError(OF_TORCH)
+
+
+def nested(depth):
+    found = 1
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize("keep", [TOP1, keeping("top2")])
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Unshowable(), "answered a Unshowable that cannot be shown"),
+        (Unreadable(), f"failed: RuntimeError: {OF_TORCH}"),
+        (nested(5000), "answered a list that cannot be shown; expected a class 0 to 2"),
+    ],
+)
+def test_an_answer_that_fails_when_it_is_looked_at_fails_its_image(answer, reason, keep):
+    class Strange:
+        name, known = "python:strange:decide", KNOWN
+
+        def answers(self, pictures):
+            return [answer if each.pixels.max() == 13 else [0, 1, 0] for each in pictures]
+
+    first, second, third = ask(Strange(), [grey(1), grey(13), grey(2)], keep)
+    assert first.argmax() == third.argmax() == 1
+    assert reason in str(second)
+
+
 def test_a_function(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(
@@ -116,6 +163,17 @@ def test_a_function(tmp_path, monkeypatch):
         load("python:theirs:decide#classes=3")
     with pytest.raises(UsageError, match=r"unknown option 'clases'.*near matches: classes"):
         load("python:mine:decide#clases=3")
+
+
+def test_a_function_may_import_as_it_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "late.py").write_text("def decide(images):\n    import later\n    return [1]\n")
+    (tmp_path / "later.py").write_text("")
+    before = [*sys.path, str(tmp_path)]
+    for _ in range(2):
+        (scores,) = ask(load("python:late:decide#classes=3"), [grey()])
+        assert not isinstance(scores, AnswerError), scores
+        assert sys.path == before, "once, after the user's own"
 
 
 @pytest.mark.parametrize("channels_first", [True, False])
@@ -185,6 +243,47 @@ def test_a_service_in_trouble(service, labels, monkeypatch):
     assert service.trouble == []
 
 
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_a_picture_that_is_refused_takes_no_other_with_it(service, labels, status):
+    asked = load(named(service, labels, "&at_once=1"))
+    service.trouble = [(status, "")]  # as where a resumed run takes up a failed image first
+    first, second = ask(asked, [tinted(1), tinted(2)])
+    assert f"answered with status {status}" in str(first)
+    assert second.argmax() == 2
+    service.trouble = [(status, "")] * 9
+    assert all(str(status) in str(each) for each in ask(asked, [grey(i) for i in range(9)]))
+    assert service.trouble == [], "each was asked about"
+    assert ask(asked, [tinted(0)])[0].argmax() == 0
+
+
+def test_a_wrong_address_is_given_up_after_a_few_questions(service, labels):
+    asked = load(named(service, labels, "&at_once=1"))
+    service.trouble = [(404, "")] * 9
+    *_, last = ask(asked, [grey(i) for i in range(9)])
+    assert "refuses: status 404; see its address" in str(last)
+    assert len(service.trouble) == 9 - DOUBTS
+
+
+@pytest.mark.parametrize("first", ["headers", "content"])
+def test_a_service_that_drips_is_given_up(service, labels, first):
+    asked = load(named(service, labels, "&timeout=0.4&retries=1"))
+    service.drip, service.drip_from = 0.1, first
+    begin = time.monotonic()
+    (reason,) = ask(asked, [tinted(1)])
+    assert "asked 2 times: no answer in full within 0.4 seconds" in str(reason)
+    assert time.monotonic() - begin < 5
+    service.drip = 0
+    assert ask(asked, [tinted(1)])[0].argmax() == 1
+
+
+def test_an_answer_without_end_is_not_read_to_its_end(service, labels):
+    asked = load(named(service, labels, "&timeout=20&retries=0"))
+    service.endless = True
+    (reason,) = ask(asked, [tinted(1)])
+    assert "gave no JSON that can be used: it is longer than 10000000 bytes" in str(reason)
+    assert service.sent < 40_000_000, "what waits in buffers aside"
+
+
 def test_a_budget_and_a_rate(service, labels):
     asked = load(named(service, labels, "&budget=2&at_once=1"))
     *answered, spent = ask(asked, [tinted(0), tinted(1), tinted(2)])
@@ -244,6 +343,35 @@ def test_names():
             parse(wrong)
 
 
+def test_names_and_options_with_what_separates_them():
+    text = "onnx:a%2Cb%23c.onnx#labels=x%2Cy%26z.txt&preprocess=100%25.json"
+    listed = ModelOptions("resnet18", f"{text},onnx:d.onnx")
+    assert listed.names()[1] == [text, "onnx:d.onnx"]
+    assert listed.files() == ["a,b#c.onnx", "x,y&z.txt", "100%.json", "d.onnx"]
+    assert listed.recorded()["targets"] == f"{text},onnx:d.onnx"
+    assert parse(text).name == "onnx:a,b#c.onnx"
+    address = "https://example.com/a%2Cb%23c%20d?e=%26"
+    assert parse(f"{address}#labels=x%2Cy").name == address, "its escapes are the service's"
+
+
+def test_an_expression_with_what_separates_options(service, labels):
+    label = "max_by(result%2C%26score).label"
+    asked = load(f"{service.address}#labels={labels}&label={label}")
+    found = [{"label": "red", "score": 0.1}, {"label": "blue", "score": 0.9}]
+    service.trouble = [(200, json.dumps({"result": found}))]
+    assert ask(asked, [tinted(1)])[0].argmax() == 2
+
+
+def test_nothing_is_asked_that_cannot_matter(zoo, photos_dir, tmp_path, service, labels):
+    service.trouble = [(400, "")]
+    with LocalService().running() as second:
+        targets = f"{named(service, labels, '&at_once=1')},{named(second, labels)}"
+        assert anonymize(zoo, photos_dir, tmp_path / "out", "--targets", targets, "--quiet") == 1
+        assert service.asked.total() == 1 + 4 * 3, "of the first photo the original alone"
+        assert second.asked == service.answered
+        assert second.asked.total() == 4 * 3
+
+
 def test_a_run_with_all_kinds(zoo, photos_dir, tmp_path, service, labels, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "constant.py").write_text("def decide(images):\n    return [0 for _ in images]\n")
@@ -276,6 +404,47 @@ def test_a_killed_run_asks_no_question_twice(zoo, photos_dir, tmp_path, service,
         file.unlink()
     assert anonymize(zoo, photos_dir, out, "--targets", target, "--quiet", "--resume") == 0
     assert service.answered == before
+
+
+def test_a_resumed_run_may_ask_in_another_way(
+    zoo, photos_dir, tmp_path, service, labels, monkeypatch, capsys
+):
+    monkeypatch.setenv("TOKEN", "secret")
+    out, target = tmp_path / "out", named(service, labels)
+    ways = "&timeout=9&retries=1&rate=900&budget=90&at_once=2&header=Authorization:TOKEN"
+    assert {part.partition("=")[0] for part in ways[1:].split("&")} == {*WAYS}
+    assert anonymize(zoo, photos_dir, out, "--targets", target + ways, "--quiet") == 0
+    recorded = json.loads((out / "report.json").read_text())["settings"]["targets"]
+    assert recorded == target
+    before = dict(service.answered)
+    next(out.rglob("*.png")).unlink()
+    again = f"{service.address}#timeout=8&{target.partition('#')[2]}"
+    assert anonymize(zoo, photos_dir, out, "--targets", again, "--quiet", "--resume") == 0
+    assert service.answered == before
+    more = f"{target}&field=image"
+    assert anonymize(zoo, photos_dir, out, "--targets", more, "--quiet", "--resume") == 2
+    assert "cannot resume, the settings differ: targets" in capsys.readouterr().err
+
+
+def test_a_run_that_is_refused_leaves_the_answers_of_the_one_before(
+    zoo,
+    photos_dir,
+    shards,  # noqa: F811
+    tmp_path,
+    service,
+    labels,
+):
+    words = ["--targets", named(service, labels), "--quiet"]
+    assert anonymize(zoo, photos_dir, tmp_path / "out", *words) == 0
+    assert anonymize_shards(zoo, shards, tmp_path / "tars", *words) == 0
+    kept = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.jsonl")}
+    assert len(kept) == 2
+    for wrong in ("python:nowhere:decide#classes=2", "https://example.invalid#classes=2"):
+        words = ["--targets", wrong, "--quiet", "--overwrite"]
+        assert anonymize(zoo, photos_dir, tmp_path / "out", *words) == 2
+        assert anonymize_shards(zoo, shards, tmp_path / "tars", *words) == 2
+    left = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.jsonl")}
+    assert left == kept
 
 
 def test_sources_need_gradients(zoo, photos_dir, tmp_path, service, labels, capsys):

@@ -86,10 +86,11 @@ def carry_out(args: Namespace, task: Task, settings: Settings, load: Loader) -> 
     if args.track and outputs.streamed:
         raise UsageError("--track needs an output folder, not -o -")
     plan = _plan(task, outputs, recorded_of(args, task.recorded, settings))
-    answers = Remembered(str(real_path(outputs.folder)), resume=outputs.resume)
     adapted_to, others, oracles = load_models(args, load)
-    options = replace(run_options(args), answers=answers, oracles=oracles)
+    options = replace(run_options(args), oracles=oracles)
     run = Run(plan.items, adapted_to, others, settings, plan.journal, options, plan.gallery)
+    # Earlier answers may go now: nothing refuses this run any more.
+    run.stages.remember(Remembered(str(real_path(outputs.folder)), resume=outputs.resume))
     report = _execute(run, task, plan)
     if args.track:
         track(args.track, report, outputs.folder)

@@ -10,7 +10,6 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.cli.anonymizer_flags import anonymizer_from
 from jaxanon.cli.common import Loader, check_side_files, keep_apart
 from jaxanon.cli.loop_options import settings_from
@@ -59,8 +58,6 @@ def _adapt(args: Namespace, manifest: Manifest, load: Loader) -> int:
     """Adapt what falls to this process; the command line is known to be good."""
     units = work_units(args, manifest)
     _refuse_taken(manifest, units.works, args)
-    if args.overwrite or not manifest.exists():
-        Remembered(str(args.output), resume=False)  # answers of another run to that place
     number, count = args.shard or (1, 1)
     mine = units.works[number - 1 :: count]
     if args.shard is None:

@@ -43,13 +43,13 @@ def open_worker(
     anonymizer = anonymizer_from(args, settings.seed)
     loader = anonymizing(args, anonymizer, settings)
     sources, others, oracles = load_models(args, load)
-    answers = Remembered(str(args.output), resume=True)
-    options = replace(run_options(args), oracles=oracles, answers=answers)
+    options = replace(run_options(args), oracles=oracles)
     stages = Stages(sources, others, settings, options, images)
     recorded = {"command": "anonymize", **recorded_options(args, anonymizer), **units}
     settled = recorded_of(args, recorded, settings)
     manifest = Manifest(open_store(args.output))
     said = stages.describe(settled)
+    stages.remember(Remembered(str(args.output), resume=manifest.exists()))  # or another run's
     run = {**said, **stages.guarantee(settled), "inputs": list(map(str, args.src))}
     manifest.begin(run, shared=args.shard is not None)
     return ShardWorker(stages, loader, manifest, reading_from(args), images)

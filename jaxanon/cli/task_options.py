@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxanon.classifiers import registry
-from jaxanon.classifiers.outside.naming import is_outside, parse
+from jaxanon.classifiers.outside.naming import is_outside, parse, without_ways
 from jaxanon.cli.common import classifiers_named, split_names
 from jaxanon.errors import UsageError
 from jaxanon.pipeline.cap import Cap
@@ -63,8 +63,12 @@ class ModelOptions:
         return sources, targets
 
     def recorded(self) -> dict[str, object]:
-        """What report and journal say of the classifiers."""
-        return {"sources": self.sources, "targets": self.targets, "oracles": self.oracles}
+        """What report and journal say of the classifiers: all that the results depend on."""
+        return {
+            "sources": self.sources,
+            "targets": _without_ways(self.targets),
+            "oracles": _without_ways(self.oracles),
+        }
 
     def files(self) -> list[str]:
         """Where weights are read from that were named with `NAME@PATH`, and files of others."""
@@ -72,6 +76,14 @@ class ModelOptions:
         others = [file for name in names if is_outside(name) for file in parse(name).files()]
         inside = [name for name in names if not is_outside(name)]
         return [*(name.partition("@")[2] for name in inside if "@" in name), *others]
+
+
+def _without_ways(names: str | None) -> str | None:
+    """Names separated by commas, without the options by which a resumed run may differ."""
+    if names is None:
+        return None
+    listed = names.split(",")
+    return ",".join(without_ways(each) if is_outside(each.strip()) else each for each in listed)
 
 
 @dataclass(frozen=True)

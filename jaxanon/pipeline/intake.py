@@ -158,11 +158,12 @@ class Intake:
     def decide(self, images: Sequence[_ViewedImage], threads: ThreadPoolExecutor) -> Batch:
         """Ask every classifier about originals and anonymized images, and state the jobs."""
         on_originals = self.panel.ask([one.original_views for one in images])
-        on_anonymized = self.panel.ask([one.anonymized_views for one in images])
-        failures = {**on_anonymized.failures, **on_originals.failures}
+        on_anonymized = self.panel.ask(
+            [one.anonymized_views for one in images], on_originals.failures
+        )
 
         def state_job(index: int) -> Job[ImageState] | Failure:
-            if reason := failures.get(index):
+            if reason := on_anonymized.failures.get(index):
                 return _given_up(images[index].item, f"{images[index].item.input.name}: {reason}")
             return self._state_job(images[index], on_originals.of(index), on_anonymized.of(index))
 

@@ -62,7 +62,6 @@ class RunOptions:
         quiet: no progress, no messages.
         resize_on: where images are resized for classifiers, see
             `jaxanon.classifiers.ensemble.Ensemble`; the results are the same.
-        answers: where services' answers are kept, if they are.
         oracles: names of the targets whose decisions are to be kept too, by asking.
     """
 
@@ -73,7 +72,6 @@ class RunOptions:
     cap: Cap | None = None
     quiet: bool = False
     resize_on: str = "auto"
-    answers: Remembered | None = None
     oracles: tuple[str, ...] = ()
 
 
@@ -114,8 +112,6 @@ class Stages:
             resize_on=options.resize_on,
         )
         outside = [each for each in targets if not isinstance(each, Classifier)]
-        for each in outside:
-            each.remember(options.answers)
         hides = settings.goal == "keep"
         self.panel = Panel(self.ensemble, outside, shows_originals=hides, keep=settings.keeping)
         self.sources = self.ensemble.first(len(sources))
@@ -146,6 +142,11 @@ class Stages:
             self.oracles,
         )
         self._slots: Slots[ImageState] | None = None
+
+    def remember(self, answers: Remembered) -> None:
+        """Keep services' answers there, and ask nothing that is answered there."""
+        for each in self.panel.outside:
+            each.remember(answers)
 
     def describe(self, options: Mapping[str, Any]) -> Report:
         """What a report says before it comes to images.

@@ -1,4 +1,4 @@
-"""What may be asked of a service: how many questions at once, how often, how many in all."""
+"""What may be asked of a service: how many questions at once, how often, how many."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Allowance:
 
     Args:
         rate: questions a second at most; None for as many as there are.
-        budget: questions in all at most; None for no end.
+        budget: questions of this process at most; None for no end.
         at_once: questions that may wait for their answers.
 
     Attributes:

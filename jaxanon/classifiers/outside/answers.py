@@ -11,8 +11,8 @@ from jaxanon.classifiers.keeping import TOP1, Keep
 from jaxanon.classifiers.outside.classifier import AnswerError, Known, Outside, Question
 from jaxanon.errors import printable
 
-MOST_SHOWN = 60
-"""Characters of a wrong answer that an error shows."""
+MOST_SHOWN = 100
+"""Characters of a wrong answer, or of what was raised, that an error shows."""
 
 
 def ask(
@@ -74,16 +74,15 @@ def as_scores(answer: object, known: Known) -> np.ndarray:
 def _checked(outside: Outside, answer: object, keep: Keep) -> np.ndarray | AnswerError:
     if isinstance(answer, AnswerError):
         return _named(outside, str(answer))
-    if keep.several and isinstance(answer, str | Integral):
-        return _named(
-            outside,
-            f"answered {_shown(answer)}, one class, of which keep {keep.text} cannot be told; "
-            f"it must answer {outside.known.num_classes} scores, or keep be top1",
-        )
     try:
+        if keep.several and isinstance(answer, str | Integral):
+            raise AnswerError(
+                f"answered {_shown(answer)}, one class, of which keep {keep.text} cannot be told; "
+                f"it must answer {outside.known.num_classes} scores, or keep be top1"
+            )
         return as_scores(answer, outside.known)
-    except AnswerError as error:
-        return _named(outside, str(error))
+    except Exception as error:  # to look at an answer may run its maker's code
+        return _named(outside, _reason(error))
 
 
 def _number(name: str, known: Known) -> int:
@@ -111,9 +110,12 @@ def _named(outside: Outside, reason: str) -> AnswerError:
 def _reason(error: Exception) -> str:
     if isinstance(error, AnswerError):
         return str(error)
-    return f"failed: {type(error).__name__}: {_shown(str(error))}"
+    return f"failed: {type(error).__name__}: {_shown(error)}"
 
 
 def _shown(answer: object) -> str:
-    text = printable(answer if isinstance(answer, str) else repr(answer))
+    try:
+        text = printable(str(answer) if isinstance(answer, str | Exception) else repr(answer))
+    except Exception:
+        text = f"a {type(answer).__name__} that cannot be shown"
     return f"{text[:MOST_SHOWN]}..." if len(text) > MOST_SHOWN else text

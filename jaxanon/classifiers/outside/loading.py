@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from typing import Protocol
 
 from jaxanon.classifiers.outside.classifier import Outside
-from jaxanon.classifiers.outside.naming import Named, parse
+from jaxanon.classifiers.outside.naming import WAYS, Named, parse
 from jaxanon.errors import UsageError, unknown
 
 
@@ -49,8 +49,7 @@ def _maker(kind: str) -> Maker:
     return Service
 
 
-_SERVICE = ("labels", "classes", "label", "header", "field", "timeout", "retries", "rate",
-            "budget", "at_once", "originals")  # fmt: skip
+_SERVICE = ("labels", "classes", "label", "field", "originals", *WAYS)
 KINDS: Mapping[str, tuple[tuple[str, ...], str | None, str]] = {
     "onnx": (("labels", "preprocess"), "onnxruntime", "onnx"),
     "python": (("labels", "classes", "preprocess"), None, ""),

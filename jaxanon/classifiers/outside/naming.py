@@ -4,7 +4,8 @@
     python:my_module:decide#classes=10
     https://host/path#label=predictions[0].label&labels=names.txt
 
-After `#` come options, `name=value` joined by `&`. They are not part of the classifier's name.
+After `#` come options, `name=value` joined by `&`. They are not part of the classifier's name. What
+separates is percent-encoded elsewhere: `%2C` is a comma, between names, `%26` an `&`, `%23` a `#`.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from jaxanon.classifiers.outside.classifier import Known
 from jaxanon.errors import UsageError
 
 LEADS = ("onnx:", "python:", "http://", "https://")
 """How the name of a classifier from outside begins."""
+WAYS = ("header", "timeout", "retries", "rate", "budget", "at_once")
+"""Options that tell how a service is asked; its answers do not depend on them."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Named:
     """A classifier from outside as it is named.
 
     Attributes:
-        name: without options.
+        name: without options, as reports have it.
         options: their values by name.
     """
 
@@ -123,17 +126,27 @@ def without_place(name: str) -> str:
     return f"{kind}://{urlsplit(name).hostname}" if kind in ("http", "https") else name
 
 
+def without_ways(text: str) -> str:
+    """A name with those of its options alone on which the answers depend, see `WAYS`."""
+    name, _, rest = text.partition("#")
+    kept = [part for part in rest.split("&") if part.partition("=")[0] not in WAYS]
+    return "#".join(filter(None, [name, "&".join(kept)]))
+
+
 def parse(text: str) -> Named:
-    """A name with its options, which no kind has checked.
+    """A name with its options, which no kind has checked, both decoded.
+
+    An address stays as it is: its escapes are for the service, and say the same there.
 
     Raises:
         UsageError: for options that are no `name=value`, or stand twice.
     """
-    name, _, rest = text.partition("#")
+    given, _, rest = text.partition("#")
+    name = given if given.startswith(("http://", "https://")) else unquote(given)
     options: dict[str, str] = {}
     for part in filter(None, rest.split("&")):
         key, _, value = part.partition("=")
         if not key or not value or key in options:
             raise UsageError(f"{name}: {part!r} is no option; write #name=value, each once")
-        options[key] = value
+        options[key] = unquote(value)
     return Named(name, options)

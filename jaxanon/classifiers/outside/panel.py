@@ -114,21 +114,29 @@ class Panel:
         picture = Question(image, file, private) if self.outside else None
         return Viewed(self.inside.look(image), picture)
 
-    def ask(self, images: Sequence[Viewed]) -> Scores:
-        """Every classifier's scores of images that `look` gave."""
+    def ask(self, images: Sequence[Viewed], given_up: Mapping[int, str] | None = None) -> Scores:
+        """Every classifier's scores of images that `look` gave.
+
+        Those from outside are not asked about an image for which one of them has no usable answer.
+
+        Args:
+            images: the images.
+            given_up: failures of before, which stand among those of the answer.
+        """
+        failures = dict(given_up or {})
         logits = self.inside.logits_from_views([each.views for each in images])
         if not self.outside:
-            return Scores(logits)
-        pictures = [each.picture for each in images]
-        failures: dict[int, str] = {}
-        asked = [picture for picture in pictures if picture is not None]
-        if len(asked) < len(pictures):
+            return Scores(logits, failures)
+        pictures = [each.picture for each in images if each.picture is not None]
+        if len(pictures) < len(images):
             raise ValueError("these images were asked about before")
         for outside in self.outside:
             rows = np.zeros((len(images), outside.known.num_classes), np.float32)
-            for place, said in enumerate(ask(outside, asked, self.keep)):
+            places = [place for place in range(len(images)) if place not in failures]
+            answers = ask(outside, [pictures[place] for place in places], self.keep)
+            for place, said in zip(places, answers, strict=True):
                 if isinstance(said, Exception):
-                    failures.setdefault(place, str(said))
+                    failures[place] = str(said)
                 else:
                     rows[place] = said
             logits.append(rows)

@@ -41,15 +41,13 @@ class PythonFunction:
 
     def __init__(self, named: Named) -> None:
         module, _, function = named.rest.partition(":")
-        here = str(Path.cwd())
-        sys.path.append(here)
+        if (here := str(Path.cwd())) not in sys.path:
+            sys.path.append(here)  # and left there: the function may import as it runs
         try:
             found = getattr(import_module(module), function or "decide")
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             raise UsageError(f"{named.name} cannot be imported: {reason}") from error
-        finally:
-            sys.path.remove(here)
         if not callable(found):
             raise UsageError(f"{named.name} is no function")
         self.name, self.known = named.name, named.known(named.rest)

@@ -2,42 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from http import HTTPStatus
 
 from jaxanon.classifiers.outside.allowance import Allowance
 from jaxanon.classifiers.outside.answers import as_scores
 from jaxanon.classifiers.outside.classifier import NOT_SENT, AnswerError, Question
 from jaxanon.classifiers.outside.naming import Named
 from jaxanon.classifiers.outside.remembered import Remembered
+from jaxanon.classifiers.outside.sending import MOST_BYTES, Send, Sender, is_here
 from jaxanon.errors import UsageError
 from jaxanon.io.images import encode
-
-if TYPE_CHECKING:
-    import httpx
 
 log = logging.getLogger(__name__)
 
 TIMEOUT, RETRIES, AT_ONCE = 30.0, 5, 4
-"""Seconds that an answer may take; times that a question is asked again; questions at once."""
+"""Seconds for a whole answer; times that a question is asked again; questions at once."""
 LONGEST_PAUSE = 60.0
 """Seconds between two tries at most, also where the service asks for more."""
 AGAIN = {408, 425, 429, 500, 502, 503, 504}
 """Statuses after which the same question may be answered later."""
-REFUSED = {401, 403, 404, 405, 407}
+REFUSED = {401, 407}
 """Statuses after which no other question would fare better."""
-MOST_BYTES = 10_000_000
-"""Bytes of an answer at most."""
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
-"""Hosts that are this machine."""
-TYPES = {b"\x89PNG": "image/png", b"\xff\xd8": "image/jpeg", b"RIFF": "image/webp"}
-"""How the files begin that are sent -> their type."""
+DOUBTFUL = {403, 404, 405}
+"""Statuses that a wrong address has, but also one picture that the service does not want."""
+DOUBTS = 3
+"""So many of them, before any answer, are those of a wrong address."""
 
 
 class _LaterError(Exception):
@@ -58,8 +55,9 @@ class Service:
         named: the address, and the options: `label`, a JMESPath expression for the class or the
             scores in the answer (default: `label`); `labels` or `classes`; `header`, such as
             `Authorization:TOKEN`, whose value is that of the environment variable; `field`, the
-            name of the file in a form (default: the file is the body); `timeout`, seconds;
-            `retries`; `rate`, questions a second; `budget`, questions in all; `at_once`.
+            name of the file in a form (default: the file is the body); `timeout`, seconds until
+            an answer is there in full; `retries`; `rate`, questions a second; `budget`, questions
+            of this process; `at_once`.
 
     Raises:
         UsageError: for options that cannot be.
@@ -76,7 +74,12 @@ class Service:
         except jmespath.exceptions.JMESPathError as error:
             text = f"label={options['label']} is no JMESPath expression: {error}"
             raise UsageError(f"{self.name}: {text}") from error
-        self._field = options.get("field")
+        self._sender = Sender(
+            named.name,
+            options.get("field"),
+            _headers(named),
+            named.amount("timeout", TIMEOUT, 1e-3) or TIMEOUT,
+        )
         self.sees_originals = _may_send(named)
         self._retries = named.number("retries", RETRIES, 0) or 0
         self._waited = False
@@ -85,7 +88,7 @@ class Service:
         self._allowance = Allowance(rate, budget, self._at_once)
         self._remembered: Remembered | None = None
         self._refusal: str | None = None
-        self._timeout, self._headers = named.amount("timeout", TIMEOUT, 1e-3), _headers(named)
+        self._doubts = 0.0
 
     def remember(self, answers: Remembered | None) -> None:
         """Keep answers there, and ask nothing that is answered there."""
@@ -93,24 +96,20 @@ class Service:
 
     def answers(self, pictures: Sequence[Question]) -> Sequence[object]:
         """What the service says of each picture, several asked about at once."""
-        import httpx
-
         with (
-            httpx.Client(
-                timeout=self._timeout, headers=self._headers, trust_env=not _is_here(self.name)
-            ) as client,
+            self._sender.open() as send,
             ThreadPoolExecutor(min(self._at_once, len(pictures))) as threads,
         ):
-            return list(threads.map(partial(self._answer, client), pictures))
+            return list(threads.map(partial(self._answer, send), pictures))
 
     def key(self, file: bytes) -> str:
         """What names the question about a file among those of all services."""
         return sha256(f"{self.name}\n{self._asked_as}\n".encode() + file).hexdigest()
 
-    def _answer(self, client: httpx.Client, picture: Question) -> object:
+    def _answer(self, send: Send, picture: Question) -> object:
         """What it says of one picture, or an AnswerError."""
         file = encode(picture.pixels, "png") if picture.file is None else picture.file
-        asking = partial(self._asked, client, file)
+        asking = partial(self._asked, send, file)
         try:
             if picture.private and not self.sees_originals:
                 raise AnswerError(NOT_SENT)
@@ -118,7 +117,7 @@ class Service:
         except AnswerError as error:
             return error
 
-    def _asked(self, client: httpx.Client, file: bytes) -> object:
+    def _asked(self, send: Send, file: bytes) -> object:
         """Ask, again where that may help.
 
         Raises:
@@ -147,7 +146,7 @@ class Service:
         )
         try:
             with self._allowance.room:
-                found: object = asking(self._once, client, file)
+                found: object = asking(self._once, send, file)
         except _LaterError as error:
             raise AnswerError(
                 f"did not answer, asked {self._retries + 1} times: {error}; once it does, "
@@ -155,7 +154,7 @@ class Service:
             ) from error
         return found
 
-    def _once(self, client: httpx.Client, file: bytes) -> object:
+    def _once(self, send: Send, file: bytes) -> object:
         """Ask once."""
         import httpx
 
@@ -163,21 +162,22 @@ class Service:
             raise AnswerError(self._refusal)
         self._allowance.take()
         try:
-            answer = client.post(self.name, **self._body(file))
+            status, headers, content = send(file)
+        except TimeoutError as error:
+            text = f"no answer in full within {self._sender.timeout:g} seconds, see option timeout"
+            raise _LaterError(text) from error
         except httpx.HTTPError as error:
             raise _LaterError(f"{type(error).__name__}: {error}") from error
-        if answer.status_code in AGAIN:
-            raise _LaterError(f"status {answer.status_code}", _pause(answer.headers))
-        if answer.status_code in REFUSED:
-            self._refusal = (
-                f"refuses: status {answer.status_code}; see its options header and label"
-            )
-        if answer.status_code != httpx.codes.OK:
-            raise AnswerError(self._refusal or f"answered with status {answer.status_code}")
+        if status in AGAIN:
+            raise _LaterError(f"status {status}", _pause(headers))
+        if self._refuses_all(status):
+            self._refusal = f"refuses: status {status}; see its address, and its option header"
+        if status != HTTPStatus.OK:
+            raise AnswerError(self._refusal or f"answered with status {status}")
         try:
-            if len(answer.content) > MOST_BYTES:
-                raise ValueError("too long")
-            found: object = self._label.search(answer.json())
+            if len(content) > MOST_BYTES:
+                raise ValueError(f"it is longer than {MOST_BYTES} bytes")
+            found: object = self._label.search(json.loads(content))
         except Exception as error:
             raise AnswerError(f"gave no JSON that can be used: {error}") from error
         if found is None:
@@ -185,18 +185,13 @@ class Service:
         as_scores(found, self.known)  # what cannot be used is not kept, and asked for again
         return found
 
-    def _body(self, file: bytes) -> dict[str, Any]:
-        kind = next(
-            (each for start, each in TYPES.items() if file.startswith(start)),
-            "application/octet-stream",
-        )
-        if self._field:
-            return {"files": {self._field: (f"image.{kind.rpartition('/')[2]}", file, kind)}}
-        return {"content": file, "headers": {"Content-Type": kind}}
-
-
-def _is_here(address: str) -> bool:
-    return urlsplit(address).hostname in LOOPBACK
+    def _refuses_all(self, status: int) -> bool:
+        """Whether a status tells that no other question would fare better."""
+        if status == HTTPStatus.OK:
+            self._doubts = -math.inf  # the address is right
+        elif status in DOUBTFUL:
+            self._doubts += 1
+        return status in REFUSED or self._doubts >= DOUBTS
 
 
 def _may_send(named: Named) -> bool:
@@ -204,7 +199,7 @@ def _may_send(named: Named) -> bool:
     wanted = named.options.get("originals")
     if wanted not in (None, "send"):
         raise UsageError(f"{named.name}: originals={wanted}; it can only be send")
-    return wanted == "send" or _is_here(named.name)
+    return wanted == "send" or is_here(named.name)
 
 
 def _headers(named: Named) -> dict[str, str]:
