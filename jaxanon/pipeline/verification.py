@@ -12,6 +12,7 @@ import numpy as np
 from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.search import Hints
 from jaxanon.adaptation.settings import Settings
+from jaxanon.classifiers.decided import noted
 from jaxanon.classifiers.ensemble import Views
 from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.errors import ImageError
@@ -20,7 +21,7 @@ from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import Failure, ImageState
 from jaxanon.pipeline.minimising import Minimiser
 from jaxanon.pipeline.oracles import Oracles
-from jaxanon.pipeline.record import Record, Score, noted
+from jaxanon.pipeline.record import Record, Score
 from jaxanon.pipeline.saving import Saved, Saver
 from jaxanon.runtime.meter import Meter
 
