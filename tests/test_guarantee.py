@@ -47,7 +47,27 @@ ALLOWED = {
     "jaxanon.classifiers.layers",
     "jaxanon.classifiers.layers.mixup",
 }
-"""All that the adaptation may reach, itself aside: nothing here reads image files."""
+"""All of jaxanon that the adaptation may reach, itself aside: nothing here reads image files."""
+LIBRARIES = {
+    "__future__",
+    "collections",
+    "concurrent",  # threads
+    "dataclasses",
+    "functools",
+    "inspect",  # indents a docstring
+    "jax",
+    "jaxanon",
+    "logging",
+    "math",
+    "numbers",
+    "numpy",
+    "optax",
+    "scipy",
+    "statistics",
+    "time",
+    "typing",
+}
+"""All packages that the adaptation itself may import: nothing here asks anybody on a network."""
 
 
 def imports_of(path: Path) -> set[str]:
@@ -88,11 +108,11 @@ def test_it_imports_nothing_that_reads_images_even_indirectly():
         assert others <= ALLOWED, f"adaptation/{stem}.py reaches {others - ALLOWED}"
 
 
-def test_it_opens_no_files_and_imports_nothing_by_stealth():
+def test_it_opens_no_files_asks_nobody_and_imports_nothing_by_stealth():
     for stem in MODULES:
         path = PACKAGE / f"{stem}.py"
         roots = {name.split(".")[0] for name in imports_of(path)}
-        assert not roots & {"PIL", "pathlib", "os", "io", "shutil", "importlib", "sys", "builtins"}
+        assert roots <= LIBRARIES, f"adaptation/{stem}.py imports {roots - LIBRARIES}"
         assert not re.search(r"\b(open|eval|exec|__import__)\(", path.read_text())
 
 
