@@ -405,9 +405,20 @@ def test_groups_of_options_check_themselves():
         (Stopping, {"confidence_step": float("inf")}, "confidence_step is inf; it must be above 0"),
         (Stopping, {"confidence": float("nan")}, "confidence is nan; it must be 0 or more"),
         (Stopping, {"verify_every": 101}, "verify_every is 101; it must be 0 to the number of"),
+        (
+            Stopping,
+            {"verify_every": 10, "queries": 9},
+            "queries is 9; it must be at least 10, for so often are 100 steps verified with "
+            "verify_every 10; or make that larger",
+        ),
     ):
         with pytest.raises(UsageError, match=text):
             group(**option)
+
+
+def test_as_many_queries_as_planned_verifications_will_do():
+    assert Stopping(verify_every=10, queries=10).max_verifications == 10
+    assert Stopping(queries=1).max_verifications == 1
 
 
 def test_presets():

@@ -13,6 +13,7 @@ from jaxanon.cli import parser
 
 PICTURES = [picture(i, 60, 80) for i in range(2)]
 FAST = Settings(steps=3)
+SMALL, ASKING = Settings(minimise=True), Settings(queries=9)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +111,9 @@ REFUSED = {
     "pattern": (lambda *_: jaxanon.list_classifiers(5), "pattern is 5; give a text"),
     "names": (lambda *_: Ensemble(["resnet50"]), "'resnet50' is no classifier; give .load_class"),
     "one": (lambda *_: Ensemble(5), "5 is no classifier"),
+    "files": (lambda e, d: jaxanon.adapt(PICTURES, d, e, SMALL), "minimise is True; .* --minimise"),
+    "oracles": (lambda e, d: jaxanon.adapt(PICTURES, d, e, ASKING), "queries is 9; .* --oracles"),
+    "asking": (lambda e, _: jaxanon.attack(PICTURES, e, ASKING), "queries is 9; it must be 0 here"),
 }
 
 

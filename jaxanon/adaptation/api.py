@@ -9,6 +9,7 @@ from typing import Literal, TypeVar
 import numpy as np
 
 from jaxanon.adaptation.attempt import Adapted
+from jaxanon.adaptation.option import must_be
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Goal, Settings, Success, preset
 from jaxanon.adaptation.slots import Slots
@@ -20,6 +21,11 @@ from jaxanon.runtime.arrays import as_classes, as_images, check_mask, is_many
 
 T = TypeVar("T")
 Status = Success | Literal["partly"]
+OF_RUNS = {
+    "minimise": "False here, where no files are saved: use `jaxanon anonymize --minimise`",
+    "queries": "0 here, where no oracles are asked: use `jaxanon anonymize --oracles`",
+}
+"""Settings that runs of the command line alone heed -> what they must be for arrays."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +164,8 @@ def adapt(
             `ensemble.decide(originals, keep="top3")` does.
         ensemble: the sources.
         settings: options of the loop, such as `preset("transfer", steps=50)`; their goal is set to
-            keep the decisions. By default the preset `balanced`, as on the command line.
+            keep the decisions. By default the preset `balanced`, as on the command line. `minimise`
+            and `queries` are of its runs alone, and are refused.
         masks: per image a bool array `(H, W)`, true where pixels may change, or None where all
             may; by default all pixels of all images may.
         slots: images adapted at once, per device; by default what suits the device.
@@ -236,10 +243,13 @@ def _listed(arrays: Sequence[T] | None, name: str) -> Sequence[T] | None:
 
 
 def _checked(settings: object, ensemble: object) -> Settings:
-    """The settings, or those by default; names in place of what stands for them are refused."""
+    """The settings, or those by default; what stands for none, or does nothing here, is refused."""
     settings = preset() if settings is None else settings
     if not isinstance(settings, Settings):
         raise UsageError(f'settings is {settings!r}; give Settings or preset("transfer")')
+    for name, wanted in OF_RUNS.items():
+        if value := getattr(settings, name):
+            raise UsageError(must_be(name, value, wanted))
     if not isinstance(ensemble, Ensemble):
         raise UsageError(f'ensemble is {ensemble!r}; give load_ensemble(["tf_efficientnet_lite0"])')
     return settings

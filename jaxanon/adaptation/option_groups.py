@@ -183,7 +183,8 @@ class Stopping(Options):
 
     steps: int = option(
         100,
-        help="most gradient steps per image, over all attempts",
+        help="most gradient steps per image, over all attempts; a search for what oracles decide "
+        "makes more",
         data=True,
         range=Range(1, 100_000),
         flag=True,
@@ -257,6 +258,13 @@ class Stopping(Options):
     def relations(self) -> Iterator[Relation]:
         """How the options of the group go together."""
         yield "verify_every", self.verify_every <= self.steps, "0 to the number of steps"
+        planned = self._planned_verifications
+        yield (
+            "queries",
+            not 0 < self.queries < planned,  # else they end an image before its steps do
+            f"at least {planned}, for so often are {self.steps} steps verified with verify_every "
+            f"{self.verify_every}; or make that larger",
+        )
         if not self.minimise:
             yield self._left_out("minimise_confidence", "minimise")
         alone = not (self.minimise and self.queries)
@@ -268,10 +276,14 @@ class Stopping(Options):
         yield from super().relations()
 
     @property
+    def _planned_verifications(self) -> int:
+        """How often the saved file of an image is verified if all steps are made in turn."""
+        return math.ceil(self.steps / self.verify_every) if self.verify_every else 1
+
+    @property
     def max_verifications(self) -> int:
         """How often the saved file of an image is verified at most."""
-        planned = math.ceil(self.steps / self.verify_every) if self.verify_every else 1
-        return self.queries or planned + self.max_retries
+        return self.queries or self._planned_verifications + self.max_retries
 
     def steps_to_verification(self, left: int) -> int:
         """How many of the `left` steps that may still be made come before the next verification."""

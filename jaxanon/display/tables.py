@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxanon.adaptation.settings import STATUS
+from jaxanon.classifiers.decided import compared
 from jaxanon.classifiers.keeping import TOP1, keeping
 from jaxanon.errors import printable
 from jaxanon.metrics import percent
@@ -114,9 +115,15 @@ def _otherwise(image: Mapping[str, Any], report: Mapping[str, Any]) -> str:
     """Which sources and oracles do not decide on a saved image as on the original."""
     rows = image["decisions"]
     bound = [each["name"] for each in report["classifiers"] if each["role"] != "target"]
-    names = [name for name in bound if rows[name]["adapted"] != rows[name]["reference"]]
+    names = [
+        printable(name)
+        for name in bound
+        if compared(rows[name], "adapted") != compared(rows[name], "reference")
+    ]
+    who = " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    verb = "decides" if len(names) == 1 else "decide"
     asked = f" after {counted(image['queries'], 'question')}" if image.get("queries") else ""
-    return f"{', '.join(map(printable, names))} decides otherwise than on the original{asked}"
+    return f"{who} {verb} otherwise than on the original{asked}"
 
 
 def done_earlier(summary: Mapping[str, Any]) -> int:

@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxanon.adaptation.problem import Job, prepare
 from jaxanon.adaptation.settings import Settings
+from jaxanon.classifiers.decided import Decisions, noted
 from jaxanon.classifiers.ensemble import Ensemble
 from jaxanon.classifiers.outside.panel import Panel, Viewed
 from jaxanon.errors import ImageError
@@ -23,7 +24,6 @@ from jaxanon.metrics import softmax
 from jaxanon.pipeline.cap import Cap, Reference
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.item import Baseline, Failure, ImageState, Item, LoadedImage
-from jaxanon.pipeline.record import Decisions, noted
 from jaxanon.runtime import workers
 from jaxanon.runtime.meter import Meter
 

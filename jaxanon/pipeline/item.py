@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxanon.classifiers.decided import Decisions
 from jaxanon.errors import ImageError
 from jaxanon.io.inputs import InputImage
 from jaxanon.io.results import ResultPlace
 from jaxanon.pipeline.cap import Reference
 from jaxanon.pipeline.hiding import Hiding
 from jaxanon.pipeline.oracles import Best
-from jaxanon.pipeline.record import Decisions, Record, key
+from jaxanon.pipeline.record import Record, key
 from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.regions.region import Box
 

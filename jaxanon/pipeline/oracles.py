@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from jaxanon.classifiers.config import Classes
+from jaxanon.classifiers.decided import Decisions, compared
 from jaxanon.classifiers.keeping import TOP1, Keep
 from jaxanon.classifiers.labels import same_classes
-from jaxanon.pipeline.record import Decisions, Record, compared
+from jaxanon.pipeline.record import Record
 
 
 @dataclass(frozen=True, eq=False)

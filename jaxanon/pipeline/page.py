@@ -8,6 +8,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+from jaxanon.classifiers.decided import DecisionRow, Decisions, Stage, compared
 from jaxanon.display.page import render
 from jaxanon.display.page.contents import (
     Agreement,
@@ -21,7 +22,7 @@ from jaxanon.errors import printable
 from jaxanon.metrics import Interval
 from jaxanon.pipeline.hiding import is_untouched
 from jaxanon.pipeline.page_words import facts, sentences
-from jaxanon.pipeline.record import DecisionRow, Decisions, Stage, compared, key
+from jaxanon.pipeline.record import key
 from jaxanon.pipeline.tally import Tally
 from jaxanon.pipeline.thumbnails import ORIGINAL, Thumbnails
 

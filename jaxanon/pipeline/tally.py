@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from jaxanon.pipeline.record import Decisions, Record, compared
+from jaxanon.classifiers.decided import Decisions, compared
+from jaxanon.pipeline.record import Record
 
 
 class Tally:

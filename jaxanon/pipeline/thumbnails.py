@@ -12,9 +12,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from jaxanon.classifiers.config import Classes
+from jaxanon.classifiers.decided import STAGES, compared
 from jaxanon.classifiers.labels import names_of
 from jaxanon.io.small_jpeg import small_jpeg
-from jaxanon.pipeline.record import STAGES, Record, compared
+from jaxanon.pipeline.record import Record
 
 AMPLIFY = 8
 KEPT = 100

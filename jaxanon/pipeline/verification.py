@@ -12,6 +12,7 @@ import numpy as np
 from jaxanon.adaptation.attempt import Adapted
 from jaxanon.adaptation.search import Hints
 from jaxanon.adaptation.settings import Settings
+from jaxanon.classifiers.decided import noted
 from jaxanon.classifiers.ensemble import Views
 from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.errors import ImageError
@@ -20,7 +21,7 @@ from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.item import Failure, ImageState
 from jaxanon.pipeline.minimising import Minimiser
 from jaxanon.pipeline.oracles import Oracles
-from jaxanon.pipeline.record import Record, Score, noted
+from jaxanon.pipeline.record import Record, Score
 from jaxanon.pipeline.saving import Saved, Saver
 from jaxanon.runtime.meter import Meter
 
@@ -94,7 +95,10 @@ class Verification:
         """
         best, reached = state.best, state.saved and state.saved.status == self.settings.success
         if state.failure is None and state.saved and best and not reached:
-            record = replace(best.record, queries=state.saved.queries, steps=state.saved.steps)
+            saved = state.saved
+            record = replace(
+                best.record, queries=saved.queries, steps=saved.steps, error=saved.error
+            )
             self._put_back(state, record, best.data)
         if state.failure is not None or state.saved is None or state.allowed is None:
             return state
@@ -159,20 +163,28 @@ class Verification:
         return replace(adapted, levels=state.best.levels, hints=hints)
 
     def _go_back(self, adapted: Adapted[ImageState], over: Record, cap: Cap) -> None:
-        """Put back what the cap allowed last: an earlier file, or the anonymized image."""
+        """Put back what the cap allowed: an earlier file, or the anonymized image.
+
+        That is the last one; of a search the best one, with what all of it has spent.
+        """
         state = adapted.job.key
         if state.allowed is None:
             state.allowed = self._unchanged(adapted, cap)
         if state.allowed is None:
             return
-        record, data = state.allowed
+        record, data = (state.best.record, state.best.data) if state.best else state.allowed
         assert over.score is not None
         reason = (
             f"after {over.steps} steps the score {over.score['adapted']:.3f} was above the cap "
             f"{cap.limit:g}; this is the image after {record.steps} (--set verify_every=N "
             "with a smaller N verifies more often)"
         )
-        self._put_back(state, replace(record, error=reason), data)
+        record = replace(record, error=reason)
+        if over.queries is not None:
+            # Where there is no earlier file, the anonymized image was one more to ask about.
+            asked = over.queries + (state.best is None)
+            record = replace(record, steps=over.steps, queries=asked)
+        self._put_back(state, record, data)
 
     def _unchanged(self, adapted: Adapted[ImageState], cap: Cap) -> tuple[Record, bytes] | None:
         """Record and bytes of the anonymized image, saved as it is; None where it fails."""
