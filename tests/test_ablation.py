@@ -22,6 +22,7 @@ from ablation_results import after, bits, interval, outcomes, text_of, unpacked
 from ablation_rows import ROWS, recorded, rows_of, settings_of, still_holds
 from PIL import Image
 from samples import picture
+from visible_change import GAP, LINE, sheet
 
 from jaxanon.adaptation.settings import Settings
 from jaxanon.classifiers.ensemble import Ensemble
@@ -281,3 +282,11 @@ def test_the_page_shows_what_was_measured():
             added = {field: now.pop(field) for field in now.keys() - row["settings"].keys()}
             assert row["settings"] == now, f"{name} is out of date"
             assert all(value == getattr(Settings(), field) for field, value in added.items())
+
+
+def test_the_sheet_shows_every_pixel(rng):
+    pictures = [rng.integers(0, 256, (20, 30, 3), np.uint8) for _ in range(4)]
+    shown = np.asarray(sheet([("a title", picture) for picture in pictures]))
+    second_row = GAP + (20 + LINE + GAP) + LINE
+    last = shown[second_row:, GAP:][:20, :30]
+    np.testing.assert_array_equal(last, pictures[3])
