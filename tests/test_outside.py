@@ -225,7 +225,7 @@ def test_a_service_in_trouble(service, labels, monkeypatch):
     assert service.headers["Authorization"] == "secret"
     assert service.headers["Content-Type"] == "image/png"
     for trouble, reason in (
-        ((200, "no JSON"), "gave no JSON"),
+        ((200, "no JSON"), "begins with 'no JSON'"),
         ((200, "{}"), "without result[0].label"),
         ((200, '{"result": [{"label": "mauve"}]}'), "mauve, which is none of its 3 classes"),
         ((400, ""), "status 400"),

@@ -1,6 +1,7 @@
 """Files, functions and services as oracles of small runs, whose decisions are kept by asking."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +14,14 @@ from test_outside import onnx_model
 from jaxanon.classifiers.outside import remembered
 
 FUNCTION = "def scores(images):\n    return [image.mean((0, 1)) for image in images]\n"
+WANTS_EDGES = """
+import numpy as np
+seen = []
+def decide(images):
+    seen.extend(image.tobytes() for image in images)
+    return [int(np.abs(np.diff(image.astype(float), axis=1)).mean() > 8) for image in images]
+"""
+"""A function that gives labels alone, and never wants a blurred picture."""
 MOST = 15
 """Questions about each photo."""
 
@@ -74,3 +83,16 @@ def test_a_run_is_kept_by_asking(kind, zoo, photos, named, service, tmp_path):
         assert service.answered.total() == files, "original, anonymized, and each that was saved"
     else:
         assert {image["status"] for image in report["images"]} == {"kept"}
+
+
+def test_every_question_is_about_another_file(zoo, photos, tmp_path, monkeypatch):
+    """Also where the source is as confident as it is to be before a move begins."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wants_edges.py").write_text(WANTS_EDGES)
+    words = ["--oracles", "python:wants_edges:decide#classes=2", "--queries", 6, "--quiet"]
+    words += ["--eps", 4]
+    words += ["--sources", zoo[0], "--set", "confidence=0", "--set", "max_retries=0"]
+    assert jaxanon("anonymize", photos / "0.png", "-o", tmp_path / "out", *words) == 0
+    (image,) = json.loads((tmp_path / "out" / "report.json").read_text())["images"]
+    assert (image["status"], image["queries"]) == ("partly", 6)
+    assert len(set(sys.modules["wants_edges"].seen)) == 1 + 6, "the original, and the files"

@@ -170,7 +170,10 @@ def search(adapted: Adapted[K], settings: Settings, best: Adapted[K]) -> Attempt
     questions = Questions(asked, settings.queries, best.hints)
     move = next_move(best.levels, adapted.job.problem, questions)
     further = _further(adapted, settings, adapted.retries, asked << 16, move.steps, no_final_steps)
-    led = further.problem._replace(decisions=np.asarray(move.decisions, np.int32))
+    # Its steps are all made: where sources are confident, the file would stay as it is.
+    led = further.problem._replace(
+        decisions=np.asarray(move.decisions, np.int32), confidence=np.float32(np.inf)
+    )
     return replace(further, start=move.levels, problem=led)
 
 

@@ -56,6 +56,14 @@ class Oracles:
             for oracle in names
         }
 
+    @property
+    def unmatched(self) -> list[str]:
+        """Names of those whose classes are, for all that is known, no source's.
+
+        For their sake sources can be led to nothing but their own decisions.
+        """
+        return [oracle for oracle, same in self._of_same_classes.items() if not any(same)]
+
     def __bool__(self) -> bool:
         return bool(self.names)
 

@@ -237,6 +237,12 @@ class Stages:
             forwards = beside.submit(self.ensemble.compile)
             slots = self.make_slots()
             forwards.result()
+        for oracle in self.verification.oracles.unmatched:
+            log.info(
+                "%s: its classes are not known to be those of a source, so moves lead to the "
+                "sources' own decisions alone; give labels=FILE if they are",
+                oracle,
+            )
         text = "compiled in %.0f s; %d images at once, %.1f GB on each device (%d)"
         seconds = time.perf_counter() - begin
         log.info(text, seconds, slots.total, slots.memory / 1e9, self.sources.mesh.size)

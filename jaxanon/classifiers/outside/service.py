@@ -13,12 +13,12 @@ from hashlib import sha256
 from http import HTTPStatus
 
 from jaxanon.classifiers.outside.allowance import Allowance
-from jaxanon.classifiers.outside.answers import as_scores
+from jaxanon.classifiers.outside.answers import MOST_SHOWN, as_scores
 from jaxanon.classifiers.outside.classifier import NOT_SENT, AnswerError, Question
 from jaxanon.classifiers.outside.naming import Named
 from jaxanon.classifiers.outside.remembered import Remembered
 from jaxanon.classifiers.outside.sending import MOST_BYTES, Send, Sender, is_here
-from jaxanon.errors import UsageError
+from jaxanon.errors import UsageError, printable
 from jaxanon.io.images import encode
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,9 @@ class Service:
                 raise ValueError(f"it is longer than {MOST_BYTES} bytes")
             found: object = self._label.search(json.loads(content))
         except Exception as error:
-            raise AnswerError(f"gave no JSON that can be used: {error}") from error
+            begins = printable(content[:MOST_SHOWN].decode(errors="replace"))
+            text = f"gave no JSON that can be used: {error}; its answer begins with {begins!r}"
+            raise AnswerError(text) from error
         if found is None:
             raise AnswerError(f"gave an answer without {self._label.expression}: see option label")
         as_scores(found, self.known)  # what cannot be used is not kept, and asked for again
