@@ -13,6 +13,7 @@ from ablation_report import (
     compared,
     difference,
     figures,
+    ladder,
     pairs,
     report,
     show,
@@ -153,6 +154,17 @@ def test_rows_are_compared_photo_by_photo(result):
         ["adapted to", "a", "b", "c"],
         [["a", "100", "50", "50"], ["b", "50", "100", "50"], ["c", "50", "50", "100"]],
     )
+
+
+def test_larger_bounds_are_compared_with_the_usual_one(result):
+    rows = result["rows"]
+    rows["transfer"], rows["transfer, bound 32"] = rows.pop("one"), rows.pop("two")
+    assert ladder({"some": {**result, "rows": {"transfer": rows["transfer"]}}})[1] == []
+    (least, most) = ladder({"some": result})[1]
+    assert least[2:5] == ["16", text_of(outcomes(rows["transfer"], "adapted", targets=True)), ""]
+    assert most[2:4] == ["32", "50.0 (0-100)"]
+    assert most[4] == difference(rows["transfer, bound 32"], rows["transfer"])
+    assert most[5:] == ["75.0", "26.0", "", "", "1"]
 
 
 def test_the_plot_shows_each_row_at_its_figures(result):

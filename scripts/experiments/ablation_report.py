@@ -38,6 +38,8 @@ from ablation_results import (
 from jaxanon.display.tables import table
 from jaxanon.metrics import Interval
 
+BOUNDS = {"16": PRESET, "24": f"{PRESET}, bound 24", "32": f"{PRESET}, bound 32"}
+"""Bound, in 1/255 -> the row of the preset `transfer` that was measured within it."""
 Table = tuple[list[str], list[list[str]]]
 """Titles of the columns, and the cells of each row."""
 
@@ -150,6 +152,33 @@ def pairs(result: Ablation) -> Table:
     return ["adapted to", *map(short, names)], body
 
 
+def ladder(results: Mapping[str, Ablation]) -> Table:
+    """Head and body of the table of the preset `transfer` within larger bounds."""
+    body = []
+    for result in results.values():
+        rows = {bound: result["rows"].get(name) for bound, name in BOUNDS.items()}
+        measured = {bound: row for bound, row in rows.items() if row is not None}
+        if len(measured) < 2:
+            continue
+        for bound, row in measured.items():
+            body.append(
+                [
+                    names_of(result),
+                    title_of(result),
+                    bound,
+                    text_of(outcomes(row, "adapted", targets=True)),
+                    "" if bound == "16" else difference(row, measured["16"]),
+                    ceiling_of(result, row)[1],
+                    f"{np.mean([run['psnr'] for run in row['runs']]):.1f}",
+                    seen_of(row, "ssim", ".3f"),
+                    seen_of(row, "ciede", ".1f"),
+                    str(len({run["seed"] for run in row["runs"]})),
+                ]
+            )
+    head = ["classifiers", "photos", "bound, 1/255", "targets", "against 16", "of the ceiling"]
+    return [*head, "PSNR", "SSIM", "CIEDE2000", "seeds"], body
+
+
 def show(result: Ablation) -> str:
     """A result as the terminal shows it."""
     return "\n".join(
@@ -180,6 +209,8 @@ def compared(result: Ablation, record: Ablation | None) -> tuple[str, bool]:
 def report(results: Mapping[str, Ablation]) -> str:
     """All results in Markdown: the presets, their pairs, and what was compared."""
     parts = [table(*summary(results), markdown=True), ""]
+    if (bounds := ladder(results))[1]:
+        parts += [table(*bounds, markdown=True), ""]
     for result in results.values():
         title = f"{names_of(result)}; {title_of(result)}:"
         parts += [title, "", table(*pairs(result), markdown=True), ""]

@@ -14,7 +14,6 @@ BASE_TRANSFORMS = "zoom:0.25,flip"
 ADAM = {"rule": "adam", "momentum": 0.9}
 MORE_ZOOM = {**ADAM, "transforms": "zoom:0.5,flip:0.5"}
 TO_4_LOGITS = {"rule": "dual_averaging", "transform_confidence": 4.0}
-TO_10_LOGITS = {"rule": "dual_averaging", "transform_confidence": 10.0, "step_size": 1.0}
 SIGNS = {"rule": "sign", "step_size": 2.0, "transforms": "zoom:0.25,flip:0.5"}
 """What the preset `transfer` was before it averaged; most other rows change it."""
 ROWS: dict[str, dict[str, Any]] = {
@@ -79,8 +78,8 @@ ROWS: dict[str, dict[str, Any]] = {
     "Adam, bound 28": {**ADAM, "eps": 28, "transforms": BASE_TRANSFORMS},
     "averaging to 4 logits": TO_4_LOGITS,
     "averaging to 4 logits, zoom 0.5": {**TO_4_LOGITS, "transforms": "zoom:0.5,flip:0.5"},
-    "averaging to 10 logits, bound 24": {**TO_10_LOGITS, "eps": 24},
-    "averaging to 10 logits, bound 32": {**TO_10_LOGITS, "eps": 32},
+    "transfer, bound 24": {"preset": "transfer", "eps": 24},
+    "transfer, bound 32": {"preset": "transfer", "eps": 32},
     "bound 32 by luma": {"preset": "transfer", "eps": 32, "luma_weight": 0.6},
     "bound 31 by luma": {"preset": "transfer", "eps": 31, "luma_weight": 0.6},
     "bound 30 by luma": {"preset": "transfer", "eps": 30, "luma_weight": 0.6},
