@@ -101,8 +101,8 @@ def _handler(service: LocalService):
                 return
             status, text = service.answer(data)
             self.send_response(status)
-            if status == 429:
-                self.send_header("Retry-After", "0.05")
+            if status in (429, 503):
+                self.send_header("Retry-After", "0.05" if status == 429 else "nan")
             self.send_header("Content-Length", str(len(text)))
             self.end_headers()
             self.wfile.write(text.encode())

@@ -223,6 +223,6 @@ def _headers(named: Named) -> dict[str, str]:
 def _pause(headers: Mapping[str, str]) -> float:
     """Seconds that a service asks to wait; 0 where it does not say."""
     try:
-        return max(float(headers.get("retry-after", "0")), 0.0)
+        return max(0.0, float(headers.get("retry-after", "0")))  # in this order 0 for nan
     except ValueError:
         return 0.0  # a date
