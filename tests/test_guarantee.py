@@ -245,8 +245,14 @@ def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, name, 
         np.testing.assert_array_equal(shuffled.images[place], whole.images[i])
         assert shuffled.steps[place] == whole.steps[i]
     few = jaxanon.adapt(images[3:5], decisions[:, 3:5], sources, settings, slots=3)
-    np.testing.assert_array_equal(few.images[0], whole.images[3])
-    np.testing.assert_array_equal(few.images[1], whole.images[4])
+    for image, other in zip(few.images, whole.images[3:5], strict=True):
+        assert rounded_alike(image, other), "with another number of slots"
+
+
+def rounded_alike(image, other):
+    """Whether images are equal but for single cells by one level."""
+    change = np.abs(image.astype(int) - other)
+    return change.max() <= 1 and np.count_nonzero(change) < 10
 
 
 def test_other_company_changes_nothing_and_another_slot_rounds_at_most(tinies, pictures):
@@ -264,9 +270,7 @@ def test_other_company_changes_nothing_and_another_slot_rounds_at_most(tinies, p
         assert np.array_equal(company.images[i], whole.images[i]) == bool(i % 2)
     turned = jaxanon.adapt(images[::-1], decisions[:, ::-1], sources, settings, slots=4)
     for image, other in zip(turned.images[::-1], whole.images, strict=True):
-        change = np.abs(image.astype(int) - other)
-        assert change.max() <= 1
-        assert np.count_nonzero(change) < 10
+        assert rounded_alike(image, other)
 
 
 def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):

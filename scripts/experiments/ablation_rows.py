@@ -88,6 +88,11 @@ ROWS: dict[str, dict[str, Any]] = {
     "drawn, 100 steps": {"ensemble_mode": "drawn"},
     "minimise": {"minimise": True},
     "transfer, minimise": {"preset": "transfer", "minimise": True},
+    "transfer, minimise to 15": {
+        "preset": "transfer",
+        "minimise": True,
+        "minimise_confidence": 15.0,
+    },
     "signs, 30 steps of 4, minimise": {"steps": 30, "step_size": 4.0, "minimise": True},
     "bound 24": {"eps": 24},
     "bound 32": {"eps": 32},
