@@ -400,7 +400,7 @@ def test_groups_of_options_check_themselves():
             "nesterov is True; it must be False with the rule dual_averaging",
         ),
         (UpdateRule, {"transform_confidence": 4.0}, "must be 10.0 without dual_averaging as the"),
-        (Stopping, {"minimise_confidence": 0.0}, "must be 10.0 without minimise: it has no effect"),
+        (Stopping, {"minimise_confidence": 0.0}, "must be 15.0 without minimise: it has no effect"),
         (RandomTransforms, {"transforms": "flop"}, "near matches: flip"),
         (Stopping, {"confidence_step": float("inf")}, "confidence_step is inf; it must be above 0"),
         (Stopping, {"confidence": float("nan")}, "confidence is nan; it must be 0 or more"),

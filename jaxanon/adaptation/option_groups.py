@@ -240,7 +240,7 @@ class Stopping(Options):
         flag=True,
     )
     minimise_confidence: float = option(
-        10.0,
+        15.0,
         help="logits by which every source must prefer its decision after minimise, or as many as "
         "before, if these are fewer; 0 is the decision alone, which other classifiers may miss",
         data=True,
