@@ -136,6 +136,7 @@ def test_hub_to_decision_and_again_offline_without_converting(run, hub, decision
     assert (code, out.splitlines()[1]) == (0, decisions), err
 
 
+@pytest.mark.slow
 def test_pull_goes_on_where_a_download_was_cut_off(run, hub, decisions):
     hub.cut = [CHUNK + 100_000]
     code, out, err = run("-m", "jaxanon", "models", "pull", NAME, "mobilenetv2_050")
@@ -160,6 +161,7 @@ def test_a_hub_that_comes_back_is_asked_again(start, files, decisions, tmp_path)
     assert (process.returncode, out.splitlines()[1]) == (0, decisions), err
 
 
+@pytest.mark.slow
 def test_a_killed_download_leaves_nothing_that_counts(start, run, hub, decisions, tmp_path):
     hub.cut, hub.stall = [CHUNK + 100_000], threading.Event()
     process = start("-c", LOAD, NAME)

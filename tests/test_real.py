@@ -41,6 +41,7 @@ def test_names():
         load_classifier("tf_efficientnet_lite4")
 
 
+@pytest.mark.slow
 def test_a_photo_of_1024_by_683_is_repaired_at_full_resolution(photos, lite0, tmp_path):
     path = next(path for path, _ in photos if read_image(path).shape == (683, 1024, 3))
     boxes = [{"url": path.name, "bboxes": [{"x0": 100, "y0": 40, "x1": 760, "y1": 640}]}]
