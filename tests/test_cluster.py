@@ -129,7 +129,7 @@ def test_a_slurm_array_shares_a_run(shards, tmp_path):  # noqa: F811
     """As Slurm starts it: the tasks at once, in processes of their own."""
     out = tmp_path / "out"
     script = HERE.parent / "scripts" / "cluster" / "slurm.sh"
-    options = ["--sources", "tf_efficientnet_lite0", "--quiet"]
+    options = ["--sources", "tf_efficientnet_lite0", "--preset", "fast", "--quiet"]
 
     def task(number, least="1"):
         return subprocess.Popen(
