@@ -233,8 +233,14 @@ def many(pictures, count):
     return images, np.stack([(np.arange(len(images)) * 3 + i) % 7 for i in range(count)])
 
 
-@pytest.mark.parametrize(("name", "chosen"), [("fast", [0, 1, 2]), ("transfer", [0, 2])])
-def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, name, chosen):
+FEW = 9
+"""Cells that averages may round otherwise in another slot, or with another number of them."""
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "rounded"), [("fast", [0, 1, 2], 0), ("transfer", [0, 2], FEW)]
+)
+def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, name, chosen, rounded):
     sources = Ensemble([tinies[i] for i in chosen])
     images, decisions = many(pictures, len(chosen))
     settings = preset(name, steps=12, max_retries=1)
@@ -246,13 +252,13 @@ def test_results_depend_neither_on_order_nor_on_company(tinies, pictures, name, 
         assert shuffled.steps[place] == whole.steps[i]
     few = jaxanon.adapt(images[3:5], decisions[:, 3:5], sources, settings, slots=3)
     for image, other in zip(few.images, whole.images[3:5], strict=True):
-        assert rounded_alike(image, other), "with another number of slots"
+        assert equal_but_for(rounded, image, other), "with another number of slots"
 
 
-def rounded_alike(image, other):
-    """Whether images are equal but for single cells by one level."""
+def equal_but_for(cells, image, other):
+    """Whether at most so many cells differ, by one level."""
     change = np.abs(image.astype(int) - other)
-    return change.max() <= 1 and np.count_nonzero(change) < 10
+    return change.max() <= 1 and np.count_nonzero(change) <= cells
 
 
 def test_other_company_changes_nothing_and_another_slot_rounds_at_most(tinies, pictures):
@@ -270,7 +276,7 @@ def test_other_company_changes_nothing_and_another_slot_rounds_at_most(tinies, p
         assert np.array_equal(company.images[i], whole.images[i]) == bool(i % 2)
     turned = jaxanon.adapt(images[::-1], decisions[:, ::-1], sources, settings, slots=4)
     for image, other in zip(turned.images[::-1], whole.images, strict=True):
-        assert rounded_alike(image, other)
+        assert equal_but_for(FEW, image, other)
 
 
 def test_originals_are_forgotten_before_the_adaptation(tmp_path, tinies):

@@ -135,7 +135,7 @@ def nested(depth):
     [
         (Unshowable(), "answered a Unshowable that cannot be shown"),
         (Unreadable(), f"failed: RuntimeError: {OF_TORCH}"),
-        (nested(5000), "expected a class 0 to 2"),  # which some Pythons cannot show
+        (nested(50_000), "answered a list that cannot be shown; expected a class 0 to 2"),
     ],
 )
 def test_an_answer_that_fails_when_it_is_looked_at_fails_its_image(answer, reason, keep):

@@ -40,6 +40,12 @@ from jaxanon.metrics import Interval
 
 BOUNDS = {"16": PRESET, "24": f"{PRESET}, bound 24", "32": f"{PRESET}, bound 32"}
 """Bound, in 1/255 -> the row of the preset `transfer` that was measured within it."""
+SEEN: dict[str, tuple[Literal["psnr", "ssim", "ciede"], str]] = {
+    "PSNR": ("psnr", ".1f"),
+    "SSIM": ("ssim", ".3f"),
+    "CIEDE2000": ("ciede", ".1f"),
+}
+"""Title of a column -> which measure of saved files and anonymized images, and its format."""
 Table = tuple[list[str], list[list[str]]]
 """Titles of the columns, and the cells of each row."""
 
@@ -69,10 +75,13 @@ def line_of(name: str, row: MeasuredRow) -> str:
     )
 
 
-def seen_of(row: MeasuredRow, measure: Literal["ssim", "ciede"], form: str) -> str:
-    """A mean measure of saved files and anonymized images; empty where it was not measured."""
-    found = [run[measure] for run in row["runs"] if measure in run]
-    return format(np.mean(found), form) if found else ""
+def seen_of(row: MeasuredRow) -> list[str]:
+    """Means of what is `SEEN` of the change; empty where that was not measured."""
+    cells = []
+    for measure, form in SEEN.values():
+        found = [run[measure] for run in row["runs"] if measure in run]
+        cells.append(format(np.mean(found), form) if found else "")
+    return cells
 
 
 def figures(result: Ablation) -> Table:
@@ -85,14 +94,11 @@ def figures(result: Ablation) -> Table:
             text_of(outcomes(row, "adapted", targets=False)),
             text_of(after(row, "jpeg75")),
             f"{gradients_of(row):.0f}",
-            f"{np.mean([run['psnr'] for run in row['runs']]):.1f}",
-            seen_of(row, "ssim", ".3f"),
-            seen_of(row, "ciede", ".1f"),
+            *seen_of(row),
         ]
         for name, row in result["rows"].items()
     ]
-    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients"]
-    head += ["PSNR", "SSIM", "CIEDE2000"]
+    head = ["row", "targets", "anonymized", "sources", "after JPEG 75", "gradients", *SEEN]
     if BASE in result["rows"] and len(body) > 1:
         head.insert(2, f"against {BASE}")
         for cells, row in zip(body, result["rows"].values(), strict=True):
@@ -169,14 +175,12 @@ def ladder(results: Mapping[str, Ablation]) -> Table:
                     text_of(outcomes(row, "adapted", targets=True)),
                     "" if bound == "16" else difference(row, measured["16"]),
                     ceiling_of(result, row)[1],
-                    f"{np.mean([run['psnr'] for run in row['runs']]):.1f}",
-                    seen_of(row, "ssim", ".3f"),
-                    seen_of(row, "ciede", ".1f"),
+                    *seen_of(row),
                     str(len({run["seed"] for run in row["runs"]})),
                 ]
             )
     head = ["classifiers", "photos", "bound, 1/255", "targets", "against 16", "of the ceiling"]
-    return [*head, "PSNR", "SSIM", "CIEDE2000", "seeds"], body
+    return [*head, *SEEN, "seeds"], body
 
 
 def show(result: Ablation) -> str:
