@@ -25,17 +25,17 @@ from jaxanon.adaptation.slots import Slots, wanted_slots
 from jaxanon.adaptation.stream import CHECKS, stream
 from jaxanon.classifiers.classifier import Classifier
 from jaxanon.classifiers.ensemble import Ensemble
-from jaxanon.classifiers.labels import class_number
 from jaxanon.classifiers.outside.classifier import Outside
 from jaxanon.classifiers.outside.panel import Panel
 from jaxanon.classifiers.outside.remembered import Remembered
-from jaxanon.errors import ImageError, UsageError
+from jaxanon.errors import ImageError
 from jaxanon.io.images import decode
 from jaxanon.io.results import WrittenPart
 from jaxanon.pipeline.cap import Cap
 from jaxanon.pipeline.intake import Intake
 from jaxanon.pipeline.item import Failure, ImageState, Item
 from jaxanon.pipeline.record import Record
+from jaxanon.pipeline.refusals import refuse_idle_queries, refuse_judges, target_classes
 from jaxanon.pipeline.report import Report, describe
 from jaxanon.pipeline.thumbnails import Thumbnails
 from jaxanon.pipeline.verification import Verification
@@ -116,8 +116,8 @@ class Stages:
         self.panel = Panel(self.ensemble, outside, shows_originals=hides, keep=settings.keeping)
         self.sources = self.ensemble.first(len(sources))
         self.slots_per_device = wanted_slots(options.slots, self.ensemble.mesh, images)
-        _refuse_judges(options.cap, held_out)
-        target_classes = _target_classes(options.target_class, sources)
+        refuse_judges(options.cap, held_out)
+        wanted = target_classes(options.target_class, sources)
         names = self.panel.names
         self.oracles = options.oracles
         self.roles = {
@@ -128,10 +128,8 @@ class Stages:
             else "target"
             for number, name in enumerate(names)
         }
-        _refuse_idle_queries(settings, self.oracles)
-        self.intake = Intake(
-            self.panel, self.sources, settings, target_classes, options.cap, self.meter
-        )
+        refuse_idle_queries(settings, self.oracles)
+        self.intake = Intake(self.panel, self.sources, settings, wanted, options.cap, self.meter)
         self.verification = Verification(
             self.panel,
             len(sources),
@@ -267,39 +265,3 @@ def _show(state: ImageState, small: Callable[[], Thumbnails | None], done: Done)
     """Tell of an image once its thumbnails are made."""
     state.thumbnails = small()
     done(state)
-
-
-def _refuse_idle_queries(settings: Settings, oracles: Sequence[str]) -> None:
-    """Refuse queries without oracles, and oracles without queries."""
-    if bool(settings.queries) != bool(oracles):
-        raise UsageError(
-            f"--queries {settings.queries} with {len(oracles)} --oracles: give both, or none"
-        )
-    if oracles and settings.goal != "keep":
-        raise UsageError("--oracles: their decisions can only be kept, not attacked")
-
-
-def _refuse_judges(cap: Cap | None, targets: Sequence[Classifier]) -> None:
-    """Refuse targets as judges whose logits tell no images apart: two always correlate whole."""
-    if cap is not None and cap.judge == "targets":
-        for classifier in targets:
-            if classifier.config.num_classes < 3:
-                raise UsageError(
-                    f"--judge targets: {classifier.name} has two classes, too few to compare by; "
-                    "give other --targets, or --judge faces"
-                )
-
-
-def _target_classes(
-    target_class: str | int | None, sources: Sequence[Classifier]
-) -> list[int] | None:
-    """Each source's number of the class that all are to see; None where they are to see none."""
-    if target_class is None:
-        return None
-    numbers = []
-    for classifier in sources:
-        try:
-            numbers.append(class_number(classifier.config, target_class))
-        except UsageError as error:
-            raise UsageError(f"--target-class: {classifier.name}: {error}") from error
-    return numbers
